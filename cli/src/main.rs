@@ -1,0 +1,3 @@
+//! The `mohawel` binary.
+
+fn main() {}
