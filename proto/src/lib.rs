@@ -1,1 +1,28 @@
-//! Skeleton: this crate is being laid.
+//! The language of the switch: what switch, agencies and auditors must agree on bit for bit.
+//!
+//! Identifiers, canonical headers, seals, commitments, entries, the registry as a fold over entries,
+//! and the one function that decides. No I/O, no clock, no async: callers bring bytes and times.
+//!
+//! Reading order: [`id`], [`header`], [`seal`], [`commitment`], [`envelope`], [`entry`],
+//! [`registry`], [`authorise`], [`refusal`]. `docs/protocol.md` shows every signed byte.
+
+pub mod act;
+pub mod authorise;
+pub mod canonical;
+pub mod commitment;
+pub mod digest;
+pub mod entry;
+pub mod envelope;
+pub mod facts;
+pub mod header;
+pub mod id;
+pub mod key;
+pub mod limits;
+pub mod refusal;
+pub mod registry;
+pub mod seal;
+pub mod wire;
+
+pub use digest::Digest;
+pub use key::{PublicKey, Signer};
+pub use refusal::Code;

@@ -1,0 +1,308 @@
+//! The one function that decides, and the checks that bind headers to keys.
+//!
+//! The switch decides with it, the provider's adapter decides again with its own mirror, and a
+//! replay re-judges every recorded decision with it. It reads a registry and a header, nothing else.
+
+use std::fmt;
+
+use crate::canonical::HeaderError;
+use crate::digest::Digest;
+use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader};
+use crate::id::SystemId;
+use crate::limits::label;
+use crate::refusal::Code;
+use crate::registry::{Agreement, AgreementState, Registry, Service};
+use crate::seal::{Seal, SealMemory};
+
+/// What permits a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// The agreement.
+    pub agreement: Digest,
+    /// Number of the grant inside it, from 1.
+    pub grant: u32,
+    /// Requests a day (UTC) under this grant; 0 means no quota. Counting is the caller's.
+    pub daily_quota: u64,
+}
+
+/// What refuses a request: the code, and which clause of what decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The stable code.
+    pub code: Code,
+    /// The agreement that was judged, if one was found.
+    pub agreement: Option<Digest>,
+    /// The grant that came closest, from 1; 0 when none was judged.
+    pub grant: u32,
+    /// The clause that failed.
+    pub clause: Clause,
+}
+
+/// The clause that decided, a stable word with its detail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clause {
+    /// No agreement was named, or none has this id.
+    Agreement,
+    /// The agreement is not sealed by both.
+    Acceptance,
+    /// The agreement was revoked.
+    Revocation,
+    /// Not between these two.
+    Parties,
+    /// Not at this time.
+    Validity,
+    /// No grant for this service.
+    Service,
+    /// Not this operation.
+    Operation,
+    /// Not this purpose.
+    Purpose,
+    /// Not this field.
+    Field(String),
+    /// The delegation.
+    Delegation,
+    /// The daily quota.
+    Quota,
+}
+
+impl fmt::Display for Clause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agreement => f.write_str("agreement"),
+            Self::Acceptance => f.write_str("acceptance"),
+            Self::Revocation => f.write_str("revocation"),
+            Self::Parties => f.write_str("parties"),
+            Self::Validity => f.write_str("validity"),
+            Self::Service => f.write_str("service"),
+            Self::Operation => f.write_str("operation"),
+            Self::Purpose => f.write_str("purpose"),
+            Self::Field(field) => write!(f, "field {field}"),
+            Self::Delegation => f.write_str("delegation"),
+            Self::Quota => f.write_str("quota"),
+        }
+    }
+}
+
+/// Decides whether `request` is permitted at `at_ms`, by the agreement that it names.
+pub fn authorise(
+    registry: &Registry,
+    request: &RequestHeader,
+    at_ms: u64,
+) -> Result<Permission, Denial> {
+    let no = |code, agreement, grant, clause| {
+        Err(Denial {
+            code,
+            agreement,
+            grant,
+            clause,
+        })
+    };
+    if !request.delegation.is_empty() {
+        return no(Code::DelegationBroken, None, 0, Clause::Delegation);
+    }
+    let found = request.agreement.and_then(|id| registry.agreement(&id));
+    let Some(agreement) = found else {
+        return no(Code::NoAgreement, None, 0, Clause::Agreement);
+    };
+    let id = Some(agreement.id);
+    let consumer = request.consumer.agency();
+    // Parties first: what an agreement says is told only to those it is between.
+    if agreement.content.provider != request.provider.agency()
+        || !agreement.content.consumer.covers(&consumer)
+    {
+        return no(Code::NoAgreement, None, 0, Clause::Parties);
+    }
+    match agreement.state {
+        AgreementState::Proposed => return no(Code::NoAgreement, id, 0, Clause::Acceptance),
+        AgreementState::Revoked => return no(Code::AgreementRevoked, id, 0, Clause::Revocation),
+        AgreementState::Active => {}
+    }
+    if at_ms < agreement.content.not_before_ms || at_ms >= agreement.content.not_after_ms {
+        return no(Code::AgreementExpired, id, 0, Clause::Validity);
+    }
+    best_grant(agreement, request)
+}
+
+/// The first grant that permits everything asked, or the denial of the one that came closest.
+fn best_grant(agreement: &Agreement, request: &RequestHeader) -> Result<Permission, Denial> {
+    let mut closest = (0, Code::OperationNotGranted, 0, Clause::Service);
+    for (position, grant) in agreement.content.grants.iter().enumerate() {
+        // GRANTS_MAX is 64.
+        let number = position as u32 + 1;
+        if grant.system != request.provider || grant.service != request.service {
+            continue;
+        }
+        let missing_field = request
+            .fields
+            .iter()
+            .find(|field| !grant.fields.contains(field));
+        let denied = if !grant.operations.contains(&request.operation) {
+            (1, Code::OperationNotGranted, number, Clause::Operation)
+        } else if !grant.purposes.contains(&request.purpose) {
+            (2, Code::PurposeNotGranted, number, Clause::Purpose)
+        } else if let Some(field) = missing_field {
+            (
+                3,
+                Code::FieldNotGranted,
+                number,
+                Clause::Field(field.to_string()),
+            )
+        } else {
+            return Ok(Permission {
+                agreement: agreement.id,
+                grant: number,
+                daily_quota: grant.daily_quota,
+            });
+        };
+        if denied.0 > closest.0 {
+            closest = denied;
+        }
+    }
+    let (_, code, grant, clause) = closest;
+    Err(Denial {
+        code,
+        agreement: Some(agreement.id),
+        grant,
+        clause,
+    })
+}
+
+/// The service that `request` names, if it is published, with that contract and that operation.
+pub fn locate<'a>(registry: &'a Registry, request: &RequestHeader) -> Result<&'a Service, Code> {
+    let service = registry
+        .service(&request.provider.service(&request.service))
+        .ok_or(Code::UnknownService)?;
+    if service.contract != request.contract
+        || service.definition.operation(&request.operation).is_none()
+    {
+        return Err(Code::ContractViolation);
+    }
+    Ok(service)
+}
+
+/// Opens a request header and verifies that a key bound to its consumer's system sealed it.
+pub fn verify_request(
+    registry: &Registry,
+    header: &[u8],
+    seal: &Seal,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<RequestHeader, Code> {
+    let request = RequestHeader::open(header).map_err(|error| code_of(&error))?;
+    verify_seal(
+        registry,
+        label::REQUEST,
+        header,
+        seal,
+        &request.consumer,
+        memory,
+    )?;
+    Ok(request)
+}
+
+/// Opens an answer header and verifies that it answers this very request: sealed by a key bound to
+/// the provider's system, same exchange, same request bytes, no field that was not asked for.
+pub fn verify_answer(
+    registry: &Registry,
+    request: SealedRequest<'_>,
+    header: &[u8],
+    seal: &Seal,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<AnswerHeader, AnswerFault> {
+    let answer = AnswerHeader::open(header).map_err(|_| AnswerFault::Malformed)?;
+    verify_seal(
+        registry,
+        label::ANSWER,
+        header,
+        seal,
+        &request.opened.provider,
+        memory,
+    )
+    .map_err(|_| AnswerFault::Seal)?;
+    if answer.exchange_id != request.opened.exchange_id
+        || answer.request_header != Digest::of(request.header)
+        || answer.request_seal != Digest::of(&request.seal.cose)
+    {
+        return Err(AnswerFault::OtherExchange);
+    }
+    if let Some(field) = answer
+        .fields
+        .iter()
+        .find(|field| !request.opened.fields.contains(field))
+    {
+        return Err(AnswerFault::Field(field.to_string()));
+    }
+    if answer.status != AnswerStatus::Answered && !answer.fields.is_empty() {
+        return Err(AnswerFault::Malformed);
+    }
+    Ok(answer)
+}
+
+/// Opens a dispute header and verifies that a key bound to `consumer` sealed it.
+pub fn verify_dispute(
+    registry: &Registry,
+    header: &[u8],
+    seal: &Seal,
+    consumer: &SystemId,
+) -> Result<DisputeHeader, Code> {
+    let dispute = DisputeHeader::open(header).map_err(|error| code_of(&error))?;
+    verify_seal(registry, label::DISPUTE, header, seal, consumer, None)?;
+    Ok(dispute)
+}
+
+fn verify_seal(
+    registry: &Registry,
+    label: &str,
+    header: &[u8],
+    seal: &Seal,
+    system: &SystemId,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<(), Code> {
+    let open = seal.open().map_err(|_| Code::BadSeal)?;
+    let key = registry.seal_key(&open.kid(), system)?;
+    open.verify(label, registry.origin(), header, &key.key, memory)
+        .map_err(|_| Code::BadSeal)
+}
+
+/// The refusal code of a header that cannot be opened.
+pub fn code_of(error: &HeaderError) -> Code {
+    match error {
+        HeaderError::Malformed(_) => Code::Malformed,
+        HeaderError::UnknownVersion(_) => Code::UnknownVersion,
+        HeaderError::TooLarge { .. } => Code::TooLarge,
+    }
+}
+
+/// A request as it was received, for judging its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct SealedRequest<'a> {
+    /// The header's bytes.
+    pub header: &'a [u8],
+    /// The header, opened.
+    pub opened: &'a RequestHeader,
+    /// Its seal.
+    pub seal: &'a Seal,
+}
+
+/// Why an answer does not hold. The caller hears `answer_invalid`; the log keeps this word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerFault {
+    /// The header is not in its one form, or contradicts itself.
+    Malformed,
+    /// Not sealed by a key bound to the provider.
+    Seal,
+    /// For another exchange or another request.
+    OtherExchange,
+    /// A field that was not asked for.
+    Field(String),
+}
+
+impl fmt::Display for AnswerFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("malformed"),
+            Self::Seal => f.write_str("seal"),
+            Self::OtherExchange => f.write_str("other_exchange"),
+            Self::Field(field) => write!(f, "field {field}"),
+        }
+    }
+}

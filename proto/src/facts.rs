@@ -1,0 +1,29 @@
+//! Facts: the switch's own part of an entry, canonical like headers and under the same limits.
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::canonical::{HeaderError, decode};
+use crate::limits::FACTS_BYTES_MAX;
+
+pub use crate::wire::audit::v1::{EpochFacts, ExchangeFacts, IssuedCertificate, RegistryFacts};
+
+/// Encodes facts canonically.
+pub fn encode<M: Message>(facts: &M) -> Bytes {
+    facts.encode_to_vec().into()
+}
+
+/// Reads facts of exchange entries (request, closing, refusal, late, dispute).
+pub fn exchange(bytes: &[u8]) -> Result<ExchangeFacts, HeaderError> {
+    decode(bytes, FACTS_BYTES_MAX)
+}
+
+/// Reads facts of registry entries.
+pub fn registry(bytes: &[u8]) -> Result<RegistryFacts, HeaderError> {
+    decode(bytes, FACTS_BYTES_MAX)
+}
+
+/// Reads facts of an epoch entry.
+pub fn epoch(bytes: &[u8]) -> Result<EpochFacts, HeaderError> {
+    decode(bytes, FACTS_BYTES_MAX)
+}

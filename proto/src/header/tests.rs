@@ -1,0 +1,1 @@
+//! Headers: one form only.

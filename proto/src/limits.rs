@@ -1,0 +1,92 @@
+//! Every label and every limit of the protocol, in one table.
+//!
+//! What is signed under a label is worthless under any other; a limit is the largest value that a
+//! receiver accepts. Nothing on the wire is unbounded. Changing a line here changes the protocol.
+
+/// Labels: the first line of a seal's external AAD (`docs/protocol.md`, "Seal").
+pub mod label {
+    /// A request header, by a key bound to the consumer's system.
+    pub const REQUEST: &str = "mohawel/request/v1";
+    /// An answer header, by a key bound to the provider's system.
+    pub const ANSWER: &str = "mohawel/answer/v1";
+    /// A dispute about a recorded answer, by a key bound to the consumer's system.
+    pub const DISPUTE: &str = "mohawel/dispute/v1";
+    /// An act on an agreement, by an agency's authority key.
+    pub const ACT: &str = "mohawel/act/v1";
+    /// Everything else that binds an agency, by its authority key.
+    pub const AUTHORITY: &str = "mohawel/authority/v1";
+    /// Proof that the holder of a new key asked for its binding, by that key.
+    pub const POSSESSION: &str = "mohawel/possession/v1";
+    /// What an operator does to the registry, by the operator's key.
+    pub const OPERATOR: &str = "mohawel/operator/v1";
+    /// Entry 0, by the log key.
+    pub const GENESIS: &str = "mohawel/genesis/v1";
+}
+
+/// The COSE content type (header parameter 3) of every seal: a tree head over headers.
+pub const SEAL_CONTENT_TYPE: &str = "application/vnd.mohawel.seal";
+
+/// Header versions that this code speaks.
+pub const HEADER_VERSION: u32 = 1;
+
+/// Headers sealed together at most; a path is therefore at most [`SEAL_PATH_MAX`] hashes.
+pub const SEAL_SIZE_MAX: u32 = 64;
+/// log2 of [`SEAL_SIZE_MAX`].
+pub const SEAL_PATH_MAX: usize = 6;
+/// A COSE_Sign1 with our protected header is about 150 bytes; anything longer is not one.
+pub const SEAL_BYTES_MAX: usize = 256;
+/// Bytes of the salt of a payload commitment.
+pub const SALT_BYTES: usize = 32;
+
+/// Bytes of an exchange header (request, answer, dispute). Keeps an entry under [`ENTRY_BYTES_MAX`].
+pub const HEADER_BYTES_MAX: usize = 3_072;
+/// Bytes of a registry header (a service definition or an agreement's content travels inside).
+pub const REGISTRY_HEADER_BYTES_MAX: usize = 56 * 1024;
+/// Bytes of the facts of one entry.
+pub const FACTS_BYTES_MAX: usize = 512;
+/// Bytes of an exchange entry.
+pub const ENTRY_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a registry entry; C2SP bundles allow 65,535.
+pub const REGISTRY_ENTRY_BYTES_MAX: usize = 60 * 1024;
+
+/// Bytes of a payload in the whole form. Larger results travel as streams.
+pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a gRPC message: payload, header, seal, receipt and framing.
+pub const MESSAGE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
+/// Bytes of a payload's content type (a media type).
+pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
+
+/// Fields asked for or returned in one exchange.
+pub const FIELDS_MAX: usize = 64;
+/// Subjects named in one request header.
+pub const SUBJECTS_MAX: usize = 8;
+/// Acts in a delegation chain.
+pub const DELEGATION_MAX: usize = 4;
+/// Bytes of one identifier part (instance, class, agency, system, service, operation, field, purpose).
+pub const PART_BYTES_MAX: usize = 64;
+/// Bytes of a name shown to people.
+pub const DISPLAY_NAME_BYTES_MAX: usize = 256;
+
+/// Operations of one service.
+pub const OPERATIONS_MAX: usize = 64;
+/// Grants in one agreement.
+pub const GRANTS_MAX: usize = 64;
+/// Purposes, operations or classes listed in one grant.
+pub const GRANT_LIST_MAX: usize = 64;
+
+/// How far a request's issued-at may lie from the switch's clock, before or after.
+pub const WINDOW_MS: u64 = 30_000;
+/// The longest deadline of a unary exchange.
+pub const DEADLINE_MS_MAX: u32 = 120_000;
+/// The deadline when the caller names none.
+pub const DEADLINE_MS_DEFAULT: u32 = 10_000;
+
+/// Verified tree heads remembered per TLS peer.
+pub const SEAL_MEMORY_ROOTS: usize = 256;
+/// How long a verified tree head is remembered.
+pub const SEAL_MEMORY_MS: u64 = 5_000;
+
+/// How long a provider's adapter keeps an answer for a retry (`attempt_of`).
+pub const KEPT_ANSWER_MS: u64 = 600_000;
+/// Checkpoint sizes reconciled by one request for consistency proofs.
+pub const CONSISTENCY_SIZES_MAX: usize = 256;

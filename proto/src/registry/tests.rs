@@ -1,0 +1,1 @@
+//! The fold under hostile acts.

@@ -1,0 +1,332 @@
+//! Seals: a COSE_Sign1 (RFC 9052) over the head of an RFC 6962 tree of headers sealed together.
+//!
+//! One format, no mode: alone, the tree has one leaf and the path is empty. The signed bytes are the
+//! COSE `Sig_structure` with external AAD `label LF origin` and the detached payload
+//! `head(32) ‖ size(u32 BE)`, so a seal for one use, or for another switch, is worthless elsewhere.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use coset::{
+    CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, RegisteredLabelWithPrivate, iana,
+};
+use thiserror::Error;
+
+use crate::digest::{Digest, head_from_path, inclusion_path, leaf_hash, tree_head};
+use crate::key::{Algorithm, PublicKey, SignError, Signer};
+use crate::limits::{
+    SEAL_BYTES_MAX, SEAL_CONTENT_TYPE, SEAL_MEMORY_MS, SEAL_MEMORY_ROOTS, SEAL_PATH_MAX,
+    SEAL_SIZE_MAX,
+};
+
+/// A seal as carried: the signature and this header's place under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// Untagged COSE_Sign1 in its one encoding.
+    pub cose: Bytes,
+    /// This header's leaf.
+    pub leaf_index: u32,
+    /// Leaves sealed together.
+    pub tree_size: u32,
+    /// Inclusion path, the sibling first.
+    pub path: Vec<Digest>,
+}
+
+impl Seal {
+    /// Seals `headers` together, at most [`SEAL_SIZE_MAX`], and gives each its own seal, in order.
+    pub fn batch(
+        label: &str,
+        origin: &str,
+        headers: &[&[u8]],
+        signer: &dyn Signer,
+    ) -> Result<Vec<Self>, SealError> {
+        let size = u32::try_from(headers.len()).unwrap_or(u32::MAX);
+        if !(1..=SEAL_SIZE_MAX).contains(&size) {
+            return Err(SealError::Size(size));
+        }
+        let leaves: Vec<Digest> = headers.iter().map(|header| leaf_hash(header)).collect();
+        let message = signed_bytes(label, origin, &tree_head(&leaves), size, signer.key());
+        let signature = signer.sign(&message)?;
+        let cose = Bytes::from(cose_bytes(
+            signer.key().algorithm(),
+            &signer.key().kid(),
+            signature,
+        )?);
+        Ok((0..size)
+            .map(|leaf_index| Self {
+                cose: cose.clone(),
+                leaf_index,
+                tree_size: size,
+                path: inclusion_path(&leaves, leaf_index as usize).unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// Seals one header.
+    pub fn one(
+        label: &str,
+        origin: &str,
+        header: &[u8],
+        signer: &dyn Signer,
+    ) -> Result<Self, SealError> {
+        let mut seals = Self::batch(label, origin, &[header], signer)?;
+        seals.pop().ok_or(SealError::Size(0))
+    }
+
+    /// Reads the COSE_Sign1 in its one encoding, without verifying anything.
+    pub fn open(&self) -> Result<OpenSeal<'_>, SealError> {
+        if self.cose.len() > SEAL_BYTES_MAX || self.path.len() > SEAL_PATH_MAX {
+            return Err(SealError::Malformed);
+        }
+        if !(1..=SEAL_SIZE_MAX).contains(&self.tree_size) || self.leaf_index >= self.tree_size {
+            return Err(SealError::Size(self.tree_size));
+        }
+        let sign1 = CoseSign1::from_slice(&self.cose).map_err(|_| SealError::Malformed)?;
+        let algorithm = match sign1.protected.header.alg {
+            Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::EdDSA)) => {
+                Algorithm::Ed25519
+            }
+            Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => Algorithm::Es256,
+            _ => return Err(SealError::Malformed),
+        };
+        let kid = Digest::from_slice(&sign1.protected.header.key_id).ok_or(SealError::Malformed)?;
+        // The one encoding of these three values; anything added, widened or reordered differs.
+        if cose_bytes(algorithm, &kid, sign1.signature.clone())? != self.cose[..] {
+            return Err(SealError::Malformed);
+        }
+        Ok(OpenSeal {
+            seal: self,
+            algorithm,
+            kid,
+            signature: sign1.signature,
+        })
+    }
+
+    /// Verifies alone, with nothing remembered: for logs, auditors and single seals.
+    pub fn verify(
+        &self,
+        label: &str,
+        origin: &str,
+        header: &[u8],
+        key: &PublicKey,
+    ) -> Result<(), SealError> {
+        self.open()?.verify(label, origin, header, key, None)
+    }
+
+    /// The block that entries carry: u16 length ‖ COSE ‖ u32 index ‖ u32 size ‖ path.
+    pub fn to_block(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(2 + self.cose.len() + 8 + 32 * self.path.len());
+        // SEAL_BYTES_MAX is below 65,536 and is enforced wherever a seal is opened.
+        out.put_u16(self.cose.len() as u16);
+        out.put_slice(&self.cose);
+        out.put_u32(self.leaf_index);
+        out.put_u32(self.tree_size);
+        for hash in &self.path {
+            out.put_slice(hash.as_ref());
+        }
+        out.freeze()
+    }
+
+    /// Reads [`Seal::to_block`]'s form; `None` for anything else.
+    pub fn from_block(block: &Bytes) -> Option<Self> {
+        let len = usize::from(u16::from_be_bytes(block.get(..2)?.try_into().ok()?));
+        let cose_end = 2 + len;
+        let numbers = block.get(cose_end..cose_end + 8)?;
+        let path = &block[cose_end + 8..];
+        if len > SEAL_BYTES_MAX || path.len() % 32 != 0 || path.len() > 32 * SEAL_PATH_MAX {
+            return None;
+        }
+        Some(Self {
+            cose: block.slice(2..cose_end),
+            leaf_index: u32::from_be_bytes(numbers[..4].try_into().ok()?),
+            tree_size: u32::from_be_bytes(numbers[4..].try_into().ok()?),
+            path: path
+                .chunks_exact(32)
+                .filter_map(Digest::from_slice)
+                .collect(),
+        })
+    }
+}
+
+/// A seal whose COSE was read: it says which key it claims, and can be verified with that key.
+#[derive(Debug)]
+pub struct OpenSeal<'a> {
+    seal: &'a Seal,
+    algorithm: Algorithm,
+    kid: Digest,
+    signature: Vec<u8>,
+}
+
+impl OpenSeal<'_> {
+    /// The key it claims.
+    pub fn kid(&self) -> Digest {
+        self.kid
+    }
+
+    /// Verifies path and signature over `header`. With a memory, the public-key operation is saved
+    /// when the very same tree head was verified within the last moments; everything else is not.
+    pub fn verify(
+        &self,
+        label: &str,
+        origin: &str,
+        header: &[u8],
+        key: &PublicKey,
+        memory: Option<(&SealMemory, u64)>,
+    ) -> Result<(), SealError> {
+        if key.kid() != self.kid || key.algorithm() != self.algorithm {
+            return Err(SealError::OtherKey);
+        }
+        let size = self.seal.tree_size;
+        let head = head_from_path(
+            &leaf_hash(header),
+            u64::from(self.seal.leaf_index),
+            u64::from(size),
+            &self.seal.path,
+        )
+        .ok_or(SealError::Path)?;
+        let remembered =
+            memory.map(|(memory, now_ms)| (memory, now_ms, self.memory_key(label, origin, &head)));
+        if let Some((memory, now_ms, memory_key)) = &remembered
+            && memory.knows(memory_key, *now_ms)
+        {
+            return Ok(());
+        }
+        if !key.verify(
+            &signed_bytes(label, origin, &head, size, key),
+            &self.signature,
+        ) {
+            return Err(SealError::Signature);
+        }
+        if let Some((memory, now_ms, memory_key)) = remembered {
+            memory.remember(memory_key, now_ms);
+        }
+        Ok(())
+    }
+
+    /// SHA-256 over label, origin, protected bytes, head, size and signature, each length-prefixed.
+    fn memory_key(&self, label: &str, origin: &str, head: &Digest) -> Digest {
+        let protected = protected_bytes(self.algorithm, &self.kid);
+        let size = self.seal.tree_size.to_be_bytes();
+        let parts: [&[u8]; 6] = [
+            label.as_bytes(),
+            origin.as_bytes(),
+            &protected,
+            head.as_ref(),
+            &size,
+            &self.signature,
+        ];
+        let mut joined = Vec::with_capacity(320);
+        for part in parts {
+            joined.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            joined.extend_from_slice(part);
+        }
+        Digest::of(&joined)
+    }
+}
+
+/// The bytes that are signed: COSE `Sig_structure` for `Signature1`.
+fn signed_bytes(label: &str, origin: &str, head: &Digest, size: u32, key: &PublicKey) -> Vec<u8> {
+    let aad = [label.as_bytes(), b"\n", origin.as_bytes()].concat();
+    let payload = [head.as_ref(), &size.to_be_bytes()[..]].concat();
+    CoseSign1Builder::new()
+        .protected(protected(key.algorithm(), &key.kid()))
+        .build()
+        .tbs_detached_data(&payload, &aad)
+}
+
+fn protected(algorithm: Algorithm, kid: &Digest) -> coset::Header {
+    let algorithm = match algorithm {
+        Algorithm::Ed25519 => iana::Algorithm::EdDSA,
+        Algorithm::Es256 => iana::Algorithm::ES256,
+    };
+    HeaderBuilder::new()
+        .algorithm(algorithm)
+        .content_type(SEAL_CONTENT_TYPE.to_owned())
+        .key_id(kid.0.to_vec())
+        .build()
+}
+
+fn protected_bytes(algorithm: Algorithm, kid: &Digest) -> Vec<u8> {
+    // Encoding three known values cannot fail; an empty result would only miss the memory.
+    protected(algorithm, kid).to_vec().unwrap_or_default()
+}
+
+fn cose_bytes(
+    algorithm: Algorithm,
+    kid: &Digest,
+    signature: Vec<u8>,
+) -> Result<Vec<u8>, SealError> {
+    if signature.len() != 64 {
+        return Err(SealError::Malformed);
+    }
+    CoseSign1Builder::new()
+        .protected(protected(algorithm, kid))
+        .signature(signature)
+        .build()
+        .to_vec()
+        .map_err(|_| SealError::Malformed)
+}
+
+/// Tree heads verified a moment ago, for one TLS peer. Bounded in number and time.
+#[derive(Debug, Default)]
+pub struct SealMemory {
+    heads: Mutex<Heads>,
+}
+
+#[derive(Debug, Default)]
+struct Heads {
+    until_ms: HashMap<Digest, u64>,
+    oldest_first: VecDeque<Digest>,
+}
+
+impl SealMemory {
+    fn knows(&self, key: &Digest, now_ms: u64) -> bool {
+        let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.until_ms.get(key).is_some_and(|until| now_ms < *until)
+    }
+
+    fn remember(&self, key: Digest, now_ms: u64) {
+        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        if heads
+            .until_ms
+            .insert(key, now_ms.saturating_add(SEAL_MEMORY_MS))
+            .is_none()
+        {
+            heads.oldest_first.push_back(key);
+        }
+        while heads.oldest_first.len() > SEAL_MEMORY_ROOTS {
+            if let Some(oldest) = heads.oldest_first.pop_front() {
+                heads.until_ms.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// Why a seal does not hold.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SealError {
+    /// Not the one encoding of a COSE_Sign1 with exactly alg, content type and kid.
+    #[error("the seal is not the one encoding of a COSE_Sign1 with alg, content type and kid")]
+    Malformed,
+    /// No such tree, or no such leaf in it.
+    #[error(
+        "the seal names a tree of {0} headers or a leaf outside it; 1 to {SEAL_SIZE_MAX} are sealed together"
+    )]
+    Size(u32),
+    /// The path cannot belong to this leaf.
+    #[error("the inclusion path does not belong to this leaf")]
+    Path,
+    /// The key offered is not the key that the seal names.
+    #[error("the seal names another key")]
+    OtherKey,
+    /// The signature is not over this header for this use on this switch.
+    #[error("the signature does not hold for this header, use and switch")]
+    Signature,
+    /// The signing key failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+#[cfg(test)]
+mod tests;
