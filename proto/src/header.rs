@@ -4,7 +4,7 @@ mod answer;
 mod dispute;
 mod request;
 
-pub use answer::{AnswerHeader, AnswerStatus};
+pub use answer::{AnswerHeader, AnswerStatus, Outcome};
 pub use dispute::DisputeHeader;
 pub use request::{RequestHeader, Subject};
 

@@ -41,6 +41,56 @@ impl AnswerStatus {
             Self::Refused(code) => code.name(),
         }
     }
+
+    /// How an exchange with such an answer is closed in the log.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Answered | Self::NotFound | Self::InvalidRequest => Outcome::Answered,
+            Self::Unavailable | Self::Failed | Self::Refused(_) => Outcome::ProviderFailed,
+        }
+    }
+}
+
+/// How an exchange ended: the code of its one closing entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The provider answered, and the answer counts as disclosed.
+    Answered,
+    /// The provider's side broke, refused, or answered with something that does not hold.
+    ProviderFailed,
+    /// No answer in time.
+    Deadline,
+    /// The consumer hung up first.
+    Cancelled,
+    /// The broker stopped in between; closed at its next start.
+    Abandoned,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 5] = [
+        Self::Answered,
+        Self::ProviderFailed,
+        Self::Deadline,
+        Self::Cancelled,
+        Self::Abandoned,
+    ];
+
+    /// The stable word in facts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::ProviderFailed => "provider_failed",
+            Self::Deadline => "deadline",
+            Self::Cancelled => "cancelled",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    /// Reads the stable word.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
 }
 
 /// An answer header, parsed. Field meanings stand in `envelope.proto`.
