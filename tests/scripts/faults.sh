@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tests/scripts/tools.sh postgres
-listed=$(cargo test --locked --quiet -p tests -- --ignored --list | grep -c ': test$' || true)
-[ "$listed" -gt 0 ] || { echo "no long test found in the crate tests" >&2; exit 1; }
+listing=$(cargo test --locked --quiet -p tests -- --ignored --list)
+listed=$(grep -c ': test$' <<<"$listing") || { echo "no long test found in the crate tests" >&2; exit 1; }
 tests/scripts/postgres.sh cargo test --locked -p tests --no-fail-fast -- --ignored --test-threads=1
 printf '%s long tests passed\n' "$listed"

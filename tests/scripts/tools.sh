@@ -54,11 +54,11 @@ ignored_folder() {
 }
 
 # python_env NAME PIP_ARGUMENT...: a virtual environment that holds exactly these arguments' packages.
-# Its stamp is their text, so a changed pin builds it anew.
+# Its stamp is their text and its place (it cannot be moved), so a changed pin builds it anew.
 python_env() {
   local env=$tools/$1 want
   shift
-  want=$(printf '%s\n' "$@"; for word in "$@"; do [ ! -f "$word" ] || cat "$word"; done)
+  want=$(printf '%s\n' "$env" "$@"; for word in "$@"; do [ ! -f "$word" ] || cat "$word"; done)
   [ "$(cat "$env/stamp" 2>/dev/null)" = "$want" ] && return
   ignored_folder
   command -v python3 >/dev/null || apt_install python3
