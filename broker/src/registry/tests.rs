@@ -1,0 +1,1 @@
+//! The registry handle: acts judged, recorded, published.
