@@ -1,0 +1,146 @@
+//! Configurations: the example is one, and every mistake is told at once.
+
+use std::path::Path;
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../switch.example.toml");
+
+fn problems(text: &str) -> Vec<Problem> {
+    match Config::from_toml(text, Path::new("/etc/mohawel")) {
+        Err(ConfigError::Problems(problems)) => problems,
+        other => panic!("expected problems, got {other:?}"),
+    }
+}
+
+#[test]
+fn the_example_is_a_configuration_with_the_defaults() {
+    let config = Config::from_toml(EXAMPLE, Path::new("/etc/mohawel")).unwrap();
+    assert_eq!(config.name.as_str(), "cairo-1");
+    assert_eq!(config.broker, 1);
+    assert_eq!(config.exchange_listen, "0.0.0.0:7400".parse().unwrap());
+    assert_eq!(config.tls.key, Path::new("/etc/mohawel/tls/broker.key"));
+    assert_eq!(config.limits, Limits::default());
+    assert!(!config.reflection);
+    assert_eq!(config.sha256, Digest::of(EXAMPLE.as_bytes()));
+}
+
+#[test]
+fn the_defaults_that_the_example_shows_are_the_defaults() {
+    let written: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.split(" = ").count() == 2 && !rest.ends_with('.') => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let shown = Config::from_toml(&written, Path::new("/etc/mohawel")).unwrap();
+    let absent = Config::from_toml(EXAMPLE, Path::new("/etc/mohawel")).unwrap();
+    assert_ne!(written, EXAMPLE);
+    assert!(written.contains("\ndrain_ms = 30000\n") && written.contains("\nreflection = false\n"));
+    assert_eq!(Config { sha256: absent.sha256, ..shown }, absent);
+}
+
+#[test]
+fn an_empty_file_misses_everything_that_nobody_else_can_know() {
+    let keys: Vec<_> = problems("").into_iter().map(|problem| problem.key).collect();
+    assert_eq!(
+        keys,
+        [
+            "switch.name",
+            "switch.broker",
+            "switch.origin",
+            "switch.exchange_listen",
+            "switch.enrol_listen",
+            "switch.exchange_address",
+            "tls.certificate_chain",
+            "tls.key",
+            "tls.authority_dir",
+            "log.dir",
+            "log.key",
+        ]
+    );
+}
+
+#[test]
+fn many_mistakes_are_told_at_once_and_each_with_what_to_do() {
+    let text = r#"
+        colour = "blue"
+        log = 7
+        [switch]
+        name = "cairo/1"
+        broker = 70000
+        origin = "https://x y"
+        exchange_listen = "127.0.0.1:7400"
+        enrol_listen = "127.0.0.1:7400"
+        exchange_address = "switch:0"
+        reflection = "yes"
+        [tls]
+        certificate_chain = ""
+        key = "k"
+        authority_dirr = "a"
+        [limits]
+        window_ms = 5
+        in_flight = 10
+        in_flight_per_agency = 11
+        drain_ms = -1
+    "#;
+    let problems = problems(text);
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    for key in [
+        "colour",
+        "log",
+        "switch.name",
+        "switch.broker",
+        "switch.origin",
+        "switch.enrol_listen",
+        "switch.exchange_address",
+        "switch.reflection",
+        "tls.certificate_chain",
+        "tls.authority_dirr",
+        "tls.authority_dir",
+        "log.dir",
+        "log.key",
+        "limits.window_ms",
+        "limits.in_flight_per_agency",
+        "limits.drain_ms",
+    ] {
+        assert_eq!(keys.iter().filter(|found| **found == key).count(), 1, "{key} in {keys:?}");
+    }
+    assert_eq!(keys.len(), 16, "{keys:?}");
+    assert!(problems.iter().all(|problem| !problem.remedy.is_empty() && !problem.what.is_empty()));
+    let told = ConfigError::Problems(problems).to_string();
+    assert_eq!(told.lines().count(), 17, "{told}");
+}
+
+#[test]
+fn a_small_whole_takes_its_shares_along() {
+    let text = EXAMPLE.replace("# connections = 4096", "connections = 4");
+    let config = Config::from_toml(&text, Path::new("")).unwrap();
+    assert_eq!((config.limits.connections, config.limits.connections_per_agency), (4, 4));
+}
+
+#[test]
+fn text_that_is_no_toml_names_its_line() {
+    let error = Config::from_toml("[switch]\nname = ", Path::new("")).unwrap_err();
+    assert!(matches!(error, ConfigError::Syntax(_)));
+    assert!(error.to_string().contains("line 2"), "{error}");
+}
+
+#[test]
+fn loading_looks_for_every_file_and_takes_paths_from_the_files_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("switch.toml");
+    std::fs::write(&path, EXAMPLE).unwrap();
+    let Err(ConfigError::Problems(problems)) = Config::load(&path) else { panic!() };
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["tls.certificate_chain", "tls.key", "tls.authority_dir", "log.dir", "log.key"]);
+    for dir_name in ["tls", "authority", "log"] {
+        std::fs::create_dir(dir.path().join(dir_name)).unwrap();
+    }
+    for file in ["tls/broker.pem", "tls/broker.key", "log.key"] {
+        std::fs::write(dir.path().join(file), "").unwrap();
+    }
+    assert_eq!(Config::load(&path).unwrap().log.dir, dir.path().join("log"));
+    assert!(matches!(Config::load(&dir.path().join("none.toml")), Err(ConfigError::Read { .. })));
+}
