@@ -23,6 +23,9 @@ pub mod registry;
 pub mod seal;
 pub mod wire;
 
+#[cfg(test)]
+mod testing;
+
 pub use digest::Digest;
 pub use key::{PublicKey, Signer};
 pub use refusal::Code;

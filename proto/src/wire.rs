@@ -4,7 +4,13 @@
 /// Envelopes, exchanges, links.
 pub mod exchange {
     /// Version 1.
-    #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     pub mod v1 {
         tonic::include_proto!("mohawel.exchange.v1");
     }
@@ -13,7 +19,13 @@ pub mod exchange {
 /// Enrolment, acts, agreements.
 pub mod registry {
     /// Version 1.
-    #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     pub mod v1 {
         tonic::include_proto!("mohawel.registry.v1");
     }
@@ -22,7 +34,13 @@ pub mod registry {
 /// The log.
 pub mod audit {
     /// Version 1.
-    #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     pub mod v1 {
         tonic::include_proto!("mohawel.audit.v1");
     }
