@@ -1,0 +1,181 @@
+//! The table of live connections of one listener: caps per owner, and the way to close them.
+//!
+//! Takes a peer that finished its handshake. Gives a [`Place`] that the connection holds. A connection ends at
+//! its certificate's end and when its peer is revoked, because TLS asks for a certificate only once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::Peer;
+
+/// The live connections of one listener.
+#[derive(Debug)]
+pub struct Connections {
+    all: usize,
+    per_owner: usize,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    live: HashMap<u64, Live>,
+    by_owner: HashMap<String, usize>,
+}
+
+#[derive(Debug)]
+struct Live {
+    owner: String,
+    closed: CancellationToken,
+    /// Absent on the enrolment listener, where nobody shows a certificate.
+    peer: Option<Arc<Peer>>,
+}
+
+/// A connection's place in the table; leaving cancels the connection's token.
+#[derive(Debug)]
+pub struct Place {
+    connections: Arc<Connections>,
+    number: u64,
+}
+
+impl Connections {
+    /// An empty table with its caps.
+    pub(super) fn new(all: usize, per_owner: usize) -> Arc<Self> {
+        Arc::new(Self { all, per_owner, table: Mutex::default() })
+    }
+
+    /// A place for a peer with a certificate. Its agency owns the connection; without an agency, itself.
+    pub(super) fn enter_peer(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<Place, Full> {
+        let owner = match &peer.agency {
+            Some(agency) => agency.to_string(),
+            None => peer.identity.role.to_string(),
+        };
+        let closed = peer.closed.clone();
+        self.enter(Live { owner, closed, peer: Some(Arc::clone(peer)) })
+    }
+
+    /// A place for a stranger from `address`.
+    pub(super) fn enter_stranger(
+        self: &Arc<Self>,
+        address: String,
+        closed: CancellationToken,
+    ) -> Result<Place, Full> {
+        self.enter(Live { owner: address, closed, peer: None })
+    }
+
+    fn enter(self: &Arc<Self>, live: Live) -> Result<Place, Full> {
+        let mut table = self.lock();
+        let own = table.by_owner.get(&live.owner).copied().unwrap_or(0);
+        if own >= self.per_owner {
+            return Err(Full::Owner(live.owner));
+        }
+        if table.live.len() >= self.all {
+            return Err(Full::All);
+        }
+        table.by_owner.insert(live.owner.clone(), own + 1);
+        let number = table.next;
+        table.next += 1;
+        table.live.insert(number, live);
+        Ok(Place { connections: Arc::clone(self), number })
+    }
+
+    /// Closes every connection of a peer that `goes`; gives how many.
+    pub fn close_where(&self, goes: impl Fn(&Peer) -> bool) -> usize {
+        let going: Vec<CancellationToken> = {
+            let table = self.lock();
+            let leaving = table.live.values().filter(|live| live.peer.as_deref().is_some_and(&goes));
+            leaving.map(|live| live.closed.clone()).collect()
+        };
+        // Outside the lock: cancelling wakes tasks, and a woken connection leaves the table.
+        going.iter().for_each(CancellationToken::cancel);
+        going.len()
+    }
+
+    /// Closes what outlived its certificate.
+    pub fn close_ended(&self, now_ms: u64) -> usize {
+        self.close_where(|peer| peer.not_after_ms() <= now_ms)
+    }
+
+    /// Closes everything.
+    pub fn close_all(&self) {
+        let all: Vec<_> = self.lock().live.values().map(|live| live.closed.clone()).collect();
+        all.iter().for_each(CancellationToken::cancel);
+    }
+
+    /// Connections now.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().live.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn leave(&self, number: u64) -> Option<Live> {
+        let mut table = self.lock();
+        let live = table.live.remove(&number)?;
+        if let Some(own) = table.by_owner.get_mut(&live.owner) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                table.by_owner.remove(&live.owner);
+            }
+        }
+        Some(live)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(live) = self.connections.leave(self.number) {
+            live.closed.cancel();
+        }
+    }
+}
+
+/// Why a connection was turned away after its handshake.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Full {
+    /// This owner has all its connections.
+    #[error("{0} has as many connections as one owner may have")]
+    Owner(String),
+    /// The listener has all its connections.
+    #[error("the listener has as many connections as it may have")]
+    All,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(connections: &Arc<Connections>, owner: &str) -> Result<(Place, CancellationToken), Full> {
+        let closed = CancellationToken::new();
+        let place = connections.enter_stranger(owner.into(), closed.clone())?;
+        Ok((place, closed))
+    }
+
+    #[test]
+    fn caps_hold_per_owner_and_in_all_and_places_come_back() {
+        let connections = Connections::new(3, 2);
+        let (first, first_closed) = enter(&connections, "a").unwrap();
+        let _second = enter(&connections, "a").unwrap();
+        assert_eq!(enter(&connections, "a").unwrap_err(), Full::Owner("a".into()));
+        let _third = enter(&connections, "b").unwrap();
+        assert_eq!(enter(&connections, "b").unwrap_err(), Full::All);
+        drop(first);
+        assert!(first_closed.is_cancelled());
+        assert_eq!(connections.len(), 2);
+        let (_fourth, closed) = enter(&connections, "b").unwrap();
+        connections.close_all();
+        assert!(closed.is_cancelled());
+    }
+}

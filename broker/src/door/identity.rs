@@ -1,0 +1,57 @@
+//! Who is connected: read once per connection, then carried by every call on it.
+//!
+//! Takes the certificate that the handshake verified. Gives a [`Peer`], found in a request's extensions as
+//! `Arc<Peer>`. Never says what the peer may do: the registry does, for each call.
+
+use certs::{PeerIdentity, PeerRole};
+use proto::digest::Digest;
+use proto::id::{AgencyId, SystemId};
+use proto::seal::SealMemory;
+use tokio_util::sync::CancellationToken;
+
+/// One connection's peer. `request.extensions().get::<Arc<Peer>>()` in every handler.
+#[derive(Debug)]
+pub struct Peer {
+    /// The name, role and end of its certificate.
+    pub identity: PeerIdentity,
+    /// The system it speaks for; `None` for operators and auditors.
+    pub system: Option<SystemId>,
+    /// The agency that answers for that system.
+    pub agency: Option<AgencyId>,
+    /// Tree heads verified on this connection a moment ago (`docs/protocol.md`, "Seal").
+    pub memory: SealMemory,
+    /// Cancelled when the connection is gone or must go: at the certificate's end, at a revocation.
+    pub closed: CancellationToken,
+}
+
+impl Peer {
+    /// The peer that shows this certificate.
+    #[must_use]
+    pub fn new(identity: PeerIdentity) -> Self {
+        let system = match &identity.role {
+            // Both crates accept the same alphabet; a name that only one of them reads is nobody's.
+            role @ PeerRole::System { .. } => SystemId::parse(&role.to_string()).ok(),
+            PeerRole::Operator(_) | PeerRole::Auditor(_) | PeerRole::Broker(_) => None,
+        };
+        Self {
+            identity,
+            agency: system.as_ref().map(SystemId::agency),
+            system,
+            memory: SealMemory::default(),
+            closed: CancellationToken::new(),
+        }
+    }
+
+    /// SHA-256 of its certificate: how entries name it.
+    #[must_use]
+    pub fn sha256(&self) -> Digest {
+        Digest(self.identity.cert_sha256)
+    }
+
+    /// Unix time in milliseconds at which the certificate, and with it the connection, ends.
+    #[must_use]
+    pub fn not_after_ms(&self) -> u64 {
+        let seconds = self.identity.not_after.unix_timestamp();
+        u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000)
+    }
+}
