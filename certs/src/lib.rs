@@ -1,1 +1,59 @@
-//! Skeleton: this crate is being laid.
+//! Identities: who is connected, who says so, and where the keys lie.
+//!
+//! ```text
+//!                    root  (P-256, 20 years, at most one authority below it)
+//!                   /    \
+//!      brokers                      agencies
+//!      server authentication only   client authentication only
+//!      (5 years, leaves only)       (5 years, leaves only)
+//!         |                            |
+//!   spiffe://TD/broker/NAME      spiffe://TD/INSTANCE/CLASS/AGENCY/SYSTEM
+//!   + DNS names, addresses       spiffe://TD/operator/NAME
+//!                                spiffe://TD/auditor/NAME
+//!                                (leaves: 7 days by default)
+//! ```
+//!
+//! `TD` is the trust domain, in lower case. Both intermediates carry their purpose, so a stolen `agencies` key
+//! cannot make a broker and a stolen `brokers` key cannot make an agency. A leaf carries exactly one URI name,
+//! and the handshake itself refuses a peer whose name, purpose or trust domain is wrong: whoever holds a
+//! finished connection may read its [`PeerIdentity`] without judging the certificate again.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`name`] | trust domains and SPIFFE names |
+//! | [`peer`] | a peer's certificate, read once per connection |
+//! | [`authority`] | the switch's own certificate authority |
+//! | [`request`] | enrolment requests that prove possession |
+//! | [`keys`] | TLS keys (P-256) and seal keys (Ed25519, ES256) |
+//! | [`key_files`] | private files: owner-only, written whole or not at all |
+//! | [`pem`] | certificate chains as text, with bounds |
+//! | [`identity`] | a chain and its key, replaceable while connections are being made |
+//! | [`tls`] | rustls configurations for both ends |
+//!
+//! Nothing here reads a clock: issuing takes `now`, handshakes take a [`tls::TimeSource`].
+//! Specification: `docs/protocol.md` §1 and §7.
+
+pub mod authority;
+pub mod identity;
+pub mod key_files;
+pub mod keys;
+pub mod name;
+pub mod peer;
+pub mod pem;
+pub mod request;
+pub mod tls;
+
+pub use authority::{Authority, Issued};
+pub use identity::{Identity, ReloadableIdentity};
+pub use keys::{SealAlgorithm, SealKeyFile, TlsKey};
+pub use name::{PeerName, PeerRole, TrustDomain};
+pub use peer::PeerIdentity;
+
+/// SHA-256 of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let mut out = [0; 32];
+    out.copy_from_slice(digest.as_ref());
+    out
+}
