@@ -156,7 +156,7 @@ impl SealKeyFile {
     /// # Errors
     /// [`KeyError::Malformed`] unless it is Ed25519 or P-256, whole, and its public part (where given) its own.
     pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, KeyError> {
-        // OpenSSL writes Ed25519 keys without the public part, hence the second form: it is computed then.
+        // With or without the public part: it is compared where given, and computed otherwise.
         let pair = if let Ok(pair) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8) {
             SealPair::Ed25519(pair)
         } else {
@@ -235,10 +235,15 @@ impl fmt::Debug for SealKeyFile {
     }
 }
 
+/// PKCS#8 version 1, without the public part: OpenSSL 3.0 cannot read version 2.
 fn generate_ed25519() -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let document =
-        Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Randomness)?;
-    Ok(Zeroizing::new(document.as_ref().to_vec()))
+    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new());
+    Ok(Zeroizing::new(
+        document
+            .map_err(|_| KeyError::Randomness)?
+            .as_ref()
+            .to_vec(),
+    ))
 }
 
 fn generate_p256() -> Result<Zeroizing<Vec<u8>>, KeyError> {

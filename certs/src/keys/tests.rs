@@ -144,3 +144,24 @@ fn a_tls_key_comes_back_and_is_never_printed() {
     let seal = SealKeyFile::generate(SealAlgorithm::Ed25519).unwrap();
     assert_eq!(format!("{seal:?}"), "SealKeyFile(Ed25519, ..)");
 }
+
+#[test]
+fn ed25519_is_written_without_and_read_with_or_without_its_public_part() {
+    let written = generate_ed25519().unwrap();
+    // RFC 8410 §7: version 0, the algorithm, 32 bytes, and nothing else. OpenSSL 3.0 reads only this.
+    assert_eq!(written.len(), 48);
+    assert_eq!(written[..5], [0x30, 0x2e, 0x02, 0x01, 0x00]);
+    let key = SealKeyFile::from_pkcs8(&written).unwrap();
+    let longer = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&written)
+        .unwrap()
+        .to_pkcs8()
+        .unwrap();
+    let again = SealKeyFile::from_pkcs8(longer.as_ref()).unwrap();
+    assert_eq!(again.public_spki_der(), key.public_spki_der());
+    let mut foreign = longer.as_ref().to_vec();
+    *foreign.last_mut().unwrap() ^= 1;
+    assert!(matches!(
+        SealKeyFile::from_pkcs8(&foreign),
+        Err(KeyError::Malformed)
+    ));
+}
