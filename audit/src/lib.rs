@@ -1,1 +1,11 @@
-//! Skeleton: this crate is being laid.
+//! The log: entries in a Merkle tree, checkpoints, receipts, plain files that anyone can verify.
+
+pub mod checkpoint;
+pub mod clock;
+pub mod journal;
+pub mod log;
+pub mod note;
+pub mod receipt;
+pub mod tiles;
+pub mod tree;
+pub mod verify;
