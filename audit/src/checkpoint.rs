@@ -1,0 +1,184 @@
+//! Checkpoints, as C2SP tlog-checkpoint defines them: origin, size and root in a signed note.
+//!
+//! Our logs write no extension lines and accept none, so a checkpoint has one form only.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use proto::digest::Digest;
+use proto::key::{PublicKey, Signer};
+use thiserror::Error;
+
+use crate::note::{NoteError, NoteKey, SignedNote};
+use crate::tree::TreeHead;
+
+/// What a checkpoint says: the log `origin` had `size` entries under the tree head `root`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The log's name: a schema-less URL, the same as its key's name.
+    pub origin: String,
+    /// Entries in the log.
+    pub size: u64,
+    /// RFC 6962 head over them.
+    pub root: Digest,
+}
+
+/// A checkpoint and the note that carries it, signed by the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    /// What the note says.
+    pub checkpoint: Checkpoint,
+    /// The note's bytes, signatures included.
+    pub note: Bytes,
+}
+
+/// Whom a checkpoint is accepted from: a log's origin and its Ed25519 key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogKey(NoteKey);
+
+impl LogKey {
+    /// The key of the log `origin`.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Note`] when `origin` cannot name a key or the key is not Ed25519.
+    pub fn new(origin: &str, key: &PublicKey) -> Result<Self, CheckpointError> {
+        Ok(Self(NoteKey::new(origin, key)?))
+    }
+
+    /// Reads vkey text; space around it is ignored, for it comes from files and forms.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Note`].
+    pub fn from_vkey(text: &str) -> Result<Self, CheckpointError> {
+        Ok(Self(NoteKey::from_vkey(text.trim())?))
+    }
+
+    /// The vkey text, without a line end.
+    pub fn to_vkey(&self) -> String {
+        self.0.to_vkey()
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        self.0.name()
+    }
+
+    /// The key as signed notes know it.
+    pub fn note_key(&self) -> &NoteKey {
+        &self.0
+    }
+}
+
+impl Checkpoint {
+    /// Size and root.
+    pub fn head(&self) -> TreeHead {
+        TreeHead {
+            size: self.size,
+            root: self.root,
+        }
+    }
+
+    /// The text that is signed: three lines.
+    pub fn to_text(&self) -> String {
+        format!(
+            "{}\n{}\n{}\n",
+            self.origin,
+            self.size,
+            STANDARD.encode(self.root.as_bytes())
+        )
+    }
+
+    /// Reads exactly three lines, each in its one form. Says nothing about who signed them.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Malformed`].
+    pub fn from_text(text: &str) -> Result<Self, CheckpointError> {
+        let mut lines = text.strip_suffix('\n').unwrap_or_default().split('\n');
+        let (Some(origin), Some(size), Some(root), None) =
+            (lines.next(), lines.next(), lines.next(), lines.next())
+        else {
+            return Err(CheckpointError::Malformed);
+        };
+        let root = STANDARD
+            .decode(root)
+            .ok()
+            .and_then(|bytes| Digest::from_slice(&bytes));
+        let (Ok(size), Some(root)) = (size.parse::<u64>(), root) else {
+            return Err(CheckpointError::Malformed);
+        };
+        let checkpoint = Self {
+            origin: origin.to_owned(),
+            size,
+            root,
+        };
+        // One form: no leading zero or sign in the size, no empty origin.
+        if origin.is_empty() || checkpoint.to_text() != text {
+            return Err(CheckpointError::Malformed);
+        }
+        Ok(checkpoint)
+    }
+
+    /// Signs the checkpoint as the log. The caller must have made sure that it never signs two that
+    /// do not extend each other.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Note`] when the signer refuses or is not Ed25519, or the origin cannot
+    /// name a key.
+    pub fn sign(&self, signer: &dyn Signer) -> Result<SignedCheckpoint, CheckpointError> {
+        let mut note = SignedNote::new(&self.to_text())?;
+        note.sign(&self.origin, signer)?;
+        Ok(SignedCheckpoint {
+            checkpoint: self.clone(),
+            note: Bytes::from(note.to_bytes()),
+        })
+    }
+}
+
+/// Opens a checkpoint: verifies that the log of `key` signed the note, then reads it.
+/// Cosignatures and other lines by keys not asked about are ignored.
+///
+/// # Errors
+/// [`CheckpointError`]: the first step that failed.
+pub fn open(note: &[u8], key: &LogKey) -> Result<Checkpoint, CheckpointError> {
+    let note = SignedNote::parse(note)?;
+    note.verify(std::slice::from_ref(&key.0))?;
+    let checkpoint = Checkpoint::from_text(note.text())?;
+    if checkpoint.origin != key.origin() {
+        return Err(CheckpointError::WrongOrigin {
+            found: checkpoint.origin,
+            expected: key.origin().to_owned(),
+        });
+    }
+    Ok(checkpoint)
+}
+
+/// Reads a checkpoint **without** verifying who signed it: for files that this process wrote itself
+/// and for telling a person what an unverifiable file claims.
+///
+/// # Errors
+/// [`CheckpointError::Note`] or [`CheckpointError::Malformed`].
+pub fn read_unverified(note: &[u8]) -> Result<Checkpoint, CheckpointError> {
+    Checkpoint::from_text(SignedNote::parse(note)?.text())
+}
+
+/// Why bytes are not a checkpoint of the log that was asked for.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum CheckpointError {
+    /// The note, its form or its signature.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The note's text is not origin, size and root in their one form.
+    #[error("the note's text is not a checkpoint (origin, size, root; no further lines)")]
+    Malformed,
+    /// The checkpoint is another log's.
+    #[error("the checkpoint is of {found}, not of {expected}")]
+    WrongOrigin {
+        /// What the checkpoint says.
+        found: String,
+        /// What was asked for.
+        expected: String,
+    },
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
