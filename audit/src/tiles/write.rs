@@ -1,0 +1,254 @@
+//! Writes the tiles and bundles that make a size fully covered.
+//!
+//! Takes: the head that the files cover, the head they shall cover, the entries between. Gives: every
+//! full and partial file of the new size, durable. Never changes a file, never publishes, and never
+//! builds on files that do not make the old root. Memory: one bundle and one tile a level.
+
+use std::fs;
+use std::io;
+
+use bytes::Bytes;
+use proto::digest::{Digest, leaf_hash, tree_head};
+
+use super::bundle;
+use super::durable::DurableFiles;
+use super::path::{TILE_LEVELS, TILE_WIDTH, TilePath, hashes_at};
+use super::{TileError, TileStore, read_bounded};
+use crate::tree::{Edge, TreeHead};
+
+/// The one writer of a [`TileStore`].
+#[derive(Debug)]
+pub struct TileWriter {
+    store: TileStore,
+    /// What the last call left, so that the next need not read it back.
+    tip: Option<Tip>,
+}
+
+/// The unfinished right end of every level.
+#[derive(Clone, Debug)]
+struct Tip {
+    edge: Edge,
+    /// Entries of the unfinished bundle, encoded.
+    bundle: Vec<u8>,
+    /// Hashes of the unfinished tile of each level.
+    levels: Vec<Vec<Digest>>,
+}
+
+impl TileWriter {
+    pub(super) fn new(store: TileStore) -> Self {
+        Self { store, tip: None }
+    }
+
+    /// Writes all files that the tree `new` needs beyond those of the tree `old`, durably.
+    /// `entries` are the entries `old.size .. new.size`, in order.
+    ///
+    /// # Errors
+    /// [`TileError::WrongRoot`] when the files do not make `old` (nothing is written then) or the
+    /// entries do not make `new` (full tiles may have been written, and must not be published);
+    /// [`TileError::WrongCount`], [`TileError::Conflict`], [`TileError::EntryTooLarge`],
+    /// [`TileError::Malformed`], [`TileError::Io`].
+    pub fn write_for<I>(
+        &mut self,
+        old: TreeHead,
+        new: TreeHead,
+        entries: I,
+    ) -> Result<(), TileError>
+    where
+        I: IntoIterator<Item = Result<Bytes, TileError>>,
+    {
+        let mut tip = match self.tip.take() {
+            Some(tip) if tip.edge.head() == old => tip,
+            _ => Tip::load(&self.store, old)?,
+        };
+        let mut files = Files {
+            store: &self.store,
+            durable: DurableFiles::under(self.store.dir()),
+        };
+        let mut given = 0;
+        for entry in entries {
+            given += 1;
+            if old.size + given > new.size {
+                break;
+            }
+            tip.push(&entry?, &mut files)?;
+        }
+        if old.size.checked_add(given) != Some(new.size) {
+            return Err(TileError::WrongCount {
+                old: old.size,
+                new: new.size,
+                given,
+            });
+        }
+        if tip.edge.head() != new {
+            return Err(TileError::WrongRoot {
+                what: "entries",
+                size: new.size,
+            });
+        }
+        tip.write_partials(&mut files)?;
+        files
+            .durable
+            .sync_dirs()
+            .map_err(|error| TileError::io(self.store.dir(), error))?;
+        self.tip = Some(tip);
+        Ok(())
+    }
+
+    /// Removes partial files between the sizes `old` and `new` that a full one supersedes. Call it
+    /// after `new` was published. Without it nothing breaks, the directory only holds more files.
+    ///
+    /// # Errors
+    /// [`TileError::Io`].
+    pub fn remove_superseded(&self, old: u64, new: u64) -> Result<(), TileError> {
+        let bundles = (None, old, new);
+        let levels = (0..TILE_LEVELS)
+            .map(|level| (Some(level), hashes_at(level, old), hashes_at(level, new)));
+        for (level, from, to) in std::iter::once(bundles).chain(levels) {
+            for index in from / u64::from(TILE_WIDTH)..to / u64::from(TILE_WIDTH) {
+                let tile = level.map_or_else(
+                    || TilePath::entries(index),
+                    |level| TilePath::hashes(level, index),
+                );
+                let partials = self.store.dir().join(tile.partials_dir());
+                // Only under a full file that is really there.
+                if partials.is_dir() && self.store.file(tile).is_file() {
+                    fs::remove_dir_all(&partials)
+                        .map_err(|error| TileError::io(&partials, error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tip {
+    /// Reads the unfinished files of the tree `head` and makes sure that they make its root.
+    fn load(store: &TileStore, head: TreeHead) -> Result<Self, TileError> {
+        let width = u64::from(TILE_WIDTH);
+        let mut levels = Vec::with_capacity(usize::from(TILE_LEVELS));
+        for level in 0..TILE_LEVELS {
+            let tile =
+                TilePath::hashes(level, hashes_at(level, head.size) / width).at_size(head.size);
+            levels.push(tile.map_or_else(|| Ok(Vec::new()), |tile| store.read_hashes(tile))?);
+        }
+        let mut bundle = Vec::new();
+        if let Some(tile) = TilePath::entries(head.size / width).at_size(head.size) {
+            for (entry, hash) in store.read_bundle(tile)?.iter().zip(&levels[0]) {
+                if leaf_hash(entry) != *hash {
+                    return Err(TileError::malformed(
+                        tile,
+                        "an entry is not the one its tile names",
+                    ));
+                }
+                // It was read from a bundle, so it fits one.
+                let _ = bundle::push(&mut bundle, entry);
+            }
+        }
+        let edge = edge_of(head.size, &levels)?;
+        if edge.head() != head {
+            return Err(TileError::WrongRoot {
+                what: "files",
+                size: head.size,
+            });
+        }
+        Ok(Self {
+            edge,
+            bundle,
+            levels,
+        })
+    }
+
+    /// Appends one entry; writes each bundle and tile that it fills.
+    fn push(&mut self, entry: &[u8], files: &mut Files<'_>) -> Result<(), TileError> {
+        if !bundle::push(&mut self.bundle, entry) {
+            return Err(TileError::EntryTooLarge(entry.len()));
+        }
+        let mut hash = leaf_hash(entry);
+        self.edge.push(hash);
+        let size = self.edge.size();
+        for (level, hashes) in (0..TILE_LEVELS).zip(&mut self.levels) {
+            hashes.push(hash);
+            if hashes.len() < usize::from(TILE_WIDTH) {
+                break;
+            }
+            let index = (hashes_at(level, size) - 1) / u64::from(TILE_WIDTH);
+            if level == 0 {
+                files.write(TilePath::entries(index), &self.bundle)?;
+                self.bundle.clear();
+            }
+            files.write(TilePath::hashes(level, index), &flat(hashes))?;
+            hash = tree_head(hashes);
+            hashes.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what is unfinished as partial files.
+    fn write_partials(&self, files: &mut Files<'_>) -> Result<(), TileError> {
+        let size = self.edge.size();
+        let width = u64::from(TILE_WIDTH);
+        if let Some(tile) = TilePath::entries(size / width).at_size(size) {
+            files.write(tile, &self.bundle)?;
+        }
+        for (level, hashes) in (0..TILE_LEVELS).zip(&self.levels) {
+            if let Some(tile) =
+                TilePath::hashes(level, hashes_at(level, size) / width).at_size(size)
+            {
+                files.write(tile, &flat(hashes))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The edge of the tree of `size` leaves out of the unfinished tiles of its levels.
+fn edge_of(size: u64, levels: &[Vec<Digest>]) -> Result<Edge, TileError> {
+    // Of each unfinished tile, largest level first, the whole subtrees from the left.
+    let mut hashes = Vec::new();
+    for tile in levels.iter().rev() {
+        let mut rest = &tile[..];
+        while !rest.is_empty() {
+            let (whole, after) = rest.split_at(1 << rest.len().ilog2());
+            hashes.push(tree_head(whole));
+            rest = after;
+        }
+    }
+    let mut encoded = size.to_be_bytes().to_vec();
+    hashes
+        .iter()
+        .for_each(|hash| encoded.extend_from_slice(hash.as_bytes()));
+    Edge::decode(&encoded).map_err(|_| TileError::WrongRoot {
+        what: "files",
+        size,
+    })
+}
+
+/// Writes immutable files of one call.
+struct Files<'a> {
+    store: &'a TileStore,
+    durable: DurableFiles,
+}
+
+impl Files<'_> {
+    /// Writes `tile`, unless it stands there already with the same bytes.
+    fn write(&mut self, tile: TilePath, bytes: &[u8]) -> Result<(), TileError> {
+        let path = self.store.file(tile);
+        let io = |error| TileError::io(&path, error);
+        match read_bounded(&path, bytes.len() as u64) {
+            Ok(found) if found == bytes => self.durable.adopt(&path).map_err(io),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.durable.write(&path, bytes).map_err(io)
+            }
+            Ok(_) => Err(TileError::Conflict { path }),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(TileError::Conflict { path })
+            }
+            Err(error) => Err(io(error)),
+        }
+    }
+}
+
+/// Hashes one after the other, as tiles hold them.
+fn flat(hashes: &[Digest]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
+}
