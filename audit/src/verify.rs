@@ -1,0 +1,205 @@
+//! An auditor's check of a log directory: files and a public key, no server, no store, no trust.
+//!
+//! Takes: a directory with `checkpoint`, `log.vkey` and `tile/`. Recomputes every leaf and every node
+//! from the entry bundles, compares all hash tiles, verifies the checkpoint, decodes each entry
+//! strictly and checks the stamps. Gives: a [`Report`]. Never writes, never stops at the first
+//! finding, keeps one bundle and one tile a level in memory.
+
+use std::fmt;
+use std::path::Path;
+
+use proto::digest::Digest;
+use proto::entry::Entry;
+
+use crate::checkpoint::{self, Checkpoint, LogKey};
+use crate::note::NOTE_BYTES_MAX;
+use crate::tiles::published::CHECKPOINT_FILE;
+use crate::tiles::{TileStore, read_bounded};
+use crate::tree::TreeHead;
+
+pub use findings::{Finding, Findings, Severity, rule};
+pub use prove::{ProveError, ProvenEntry, prove};
+
+mod climb;
+mod files;
+mod findings;
+mod prove;
+mod stamps;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+/// Name of the file in the log directory that holds the log's vkey text.
+pub const VKEY_FILE: &str = "log.vkey";
+/// Bytes of that file at most.
+const VKEY_BYTES_MAX: u64 = 4 * 1024;
+/// Findings kept of each rule when the caller does not say.
+const FINDINGS_PER_RULE_MAX_DEFAULT: usize = 100;
+
+/// Told how many of how many entries are done.
+pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64);
+/// Given each entry that decodes, in order.
+pub type OnEntry<'a> = &'a mut dyn FnMut(u64, &Entry);
+
+/// How to verify.
+pub struct Options<'a> {
+    /// The log's key, from somewhere the log's operator does not control. Without it the key in the
+    /// directory is used, which proves only that the directory agrees with itself.
+    pub key: Option<LogKey>,
+    /// Findings of each rule kept; further ones are only counted.
+    pub findings_per_rule_max: usize,
+    /// Called after each bundle.
+    pub on_progress: Option<OnProgress<'a>>,
+    /// Called for each entry that decodes, so that a replay reads the files only once.
+    pub on_entry: Option<OnEntry<'a>>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            key: None,
+            findings_per_rule_max: FINDINGS_PER_RULE_MAX_DEFAULT,
+            on_progress: None,
+            on_entry: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            key,
+            findings_per_rule_max,
+            on_progress,
+            on_entry,
+        } = self;
+        f.debug_struct("Options")
+            .field("key", key)
+            .field("findings_per_rule_max", findings_per_rule_max)
+            .field("on_progress", &on_progress.is_some())
+            .field("on_entry", &on_entry.is_some())
+            .finish()
+    }
+}
+
+/// What the files say, and what is wrong with them.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What the checkpoint file says, whether or not its signature holds.
+    pub checkpoint: Option<Checkpoint>,
+    /// Whether the checkpoint's signature holds under [`Report::key`].
+    pub signed: bool,
+    /// The key that was used.
+    pub key: Option<LogKey>,
+    /// Whether the caller gave that key; otherwise it came from the directory itself.
+    pub key_given: bool,
+    /// Entries whose bytes were read and hashed.
+    pub entries: u64,
+    /// Head recomputed from the entries; where entries are missing, with what the tiles say in
+    /// their place. `None` when neither was there.
+    pub root: Option<Digest>,
+    /// The registry tree at the end of the log.
+    pub registry: TreeHead,
+    /// What was found.
+    pub findings: Findings,
+}
+
+impl Report {
+    /// Whether the files prove the log of the key: the signature holds, and there is no finding of
+    /// [`Severity::Error`].
+    pub fn is_proven(&self) -> bool {
+        self.signed && self.findings.errors() == 0
+    }
+}
+
+/// Verifies the log directory `dir`. What cannot be read is a finding, too.
+pub fn verify_directory(dir: &Path, options: Options<'_>) -> Report {
+    let mut findings = Findings::new(options.findings_per_rule_max);
+    let key_given = options.key.is_some();
+    let key = options.key.or_else(|| key_of(dir, &mut findings));
+    let (checkpoint, signed) = checkpoint_of(dir, key.as_ref(), &mut findings);
+    let store = TileStore::new(dir);
+    let claimed = checkpoint.as_ref().map(Checkpoint::head);
+    let present = files::inspect(&store, claimed.map(|head| head.size), &mut findings);
+    let mut walk = walk::Walk::new(&store, claimed, present, &mut findings);
+    walk.run(options.on_progress, options.on_entry);
+    let (entries, root, registry) = walk.finish();
+    if let (Some(claimed), Some(root)) = (claimed, root)
+        && claimed.root != root
+    {
+        let detail = format!(
+            "the entries make {root}, the checkpoint says {}",
+            claimed.root
+        );
+        findings.error(None, rule::ROOT_MISMATCH, detail);
+    }
+    Report {
+        checkpoint,
+        signed,
+        key,
+        key_given,
+        entries,
+        root,
+        registry,
+        findings,
+    }
+}
+
+/// The key that lies in the directory.
+fn key_of(dir: &Path, findings: &mut Findings) -> Option<LogKey> {
+    let text = match read_bounded(&dir.join(VKEY_FILE), VKEY_BYTES_MAX) {
+        Ok(text) => text,
+        Err(error) => {
+            findings.error(
+                None,
+                rule::KEY_UNUSABLE,
+                format!("no key was given, and {VKEY_FILE}: {error}"),
+            );
+            return None;
+        }
+    };
+    match std::str::from_utf8(&text).map(LogKey::from_vkey) {
+        Ok(Ok(key)) => {
+            let detail = format!(
+                "the key comes from {VKEY_FILE} beside the log; compare it with one you trust"
+            );
+            findings.notice(None, rule::KEY_FROM_DIRECTORY, detail);
+            Some(key)
+        }
+        Ok(Err(error)) => {
+            findings.error(None, rule::KEY_UNUSABLE, format!("{VKEY_FILE}: {error}"));
+            None
+        }
+        Err(_) => {
+            findings.error(None, rule::KEY_UNUSABLE, format!("{VKEY_FILE} is not text"));
+            None
+        }
+    }
+}
+
+/// What the checkpoint file says, and whether `key` signed it.
+fn checkpoint_of(
+    dir: &Path,
+    key: Option<&LogKey>,
+    findings: &mut Findings,
+) -> (Option<Checkpoint>, bool) {
+    let note = match read_bounded(&dir.join(CHECKPOINT_FILE), NOTE_BYTES_MAX as u64) {
+        Ok(note) => note,
+        Err(error) => {
+            findings.error(
+                None,
+                rule::CHECKPOINT_UNREADABLE,
+                format!("{CHECKPOINT_FILE}: {error}"),
+            );
+            return (None, false);
+        }
+    };
+    let unsigned = match key.map(|key| checkpoint::open(&note, key)) {
+        Some(Ok(checkpoint)) => return (Some(checkpoint), true),
+        Some(Err(error)) => error.to_string(),
+        None => "there is no key to verify it with".to_owned(),
+    };
+    findings.error(None, rule::CHECKPOINT_UNSIGNED, unsigned);
+    // Unproven, but its size and root still say what to look for.
+    (checkpoint::read_unverified(&note).ok(), false)
+}
