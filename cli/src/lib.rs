@@ -1,1 +1,3 @@
 //! Skeleton: this crate is being laid.
+
+pub mod demo;

@@ -1,0 +1,3 @@
+//! The demo: a whole switch with its agencies on one machine.
+
+pub mod people;
