@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use audit::clock::Clock;
 use audit::log::{AppendError, Appended, Log};
 use bytes::Bytes;
-use proto::entry::{Draft, Kind};
+use proto::entry::{Draft, Entry, Kind};
 use proto::facts::{self, RegistryFacts};
 use proto::registry::{Act, FoldError, Registry};
 use proto::seal::Seal;
@@ -19,8 +19,8 @@ use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::TaskTracker;
 
+pub mod issuing;
 mod opening;
-pub(crate) mod reason;
 
 pub use opening::OpenError;
 
@@ -72,6 +72,13 @@ impl RegistryHandle {
         entries[from..].iter().take(limit).cloned().collect()
     }
 
+    /// Whether a certificate for the name `uri` was ever recorded. Walks all entries: not for the way of an
+    /// exchange.
+    pub(crate) fn has_certificate(&self, uri: &str) -> bool {
+        let entries = self.0.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().any(|(_, bytes)| certificate_uri(bytes).is_some_and(|found| found == uri))
+    }
+
     /// Judges an act by the fold, records it, and publishes the registry that it makes, in this order. Acts are
     /// taken one at a time. Once begun it goes on to its end, also when the caller no longer waits.
     ///
@@ -86,8 +93,18 @@ impl RegistryHandle {
     ) -> Result<Appended, SubmitError> {
         let draft = Draft { kind, facts: facts::encode(&facts), header, seal };
         let inner = Arc::clone(&self.0);
-        let task = self.0.tasks.spawn(async move { inner.submit(draft).await });
-        task.await.map_err(|_| SubmitError::Interrupted)?
+        self.to_its_end(async move { inner.submit(draft).await }).await?
+    }
+
+    /// Runs `work` to its end, also when the caller no longer waits for it.
+    ///
+    /// # Errors
+    /// [`SubmitError::Interrupted`] when the process ends first.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, SubmitError> {
+        self.0.tasks.spawn(work).await.map_err(|_| SubmitError::Interrupted)
     }
 
     /// What the registry would be after `acts`, judged as [`RegistryHandle::submit`] would judge them now.
@@ -149,6 +166,15 @@ impl Inner {
     fn judged_at_ms(&self) -> u64 {
         self.clock.now_ms().saturating_add(JUDGED_AHEAD_MS)
     }
+}
+
+/// The name in a certificate entry; `None` for every other entry.
+fn certificate_uri(bytes: &Bytes) -> Option<String> {
+    if bytes.first() != Some(&(Kind::Certificate as u8)) {
+        return None;
+    }
+    let entry = Entry::decode(bytes).ok()?;
+    Some(facts::registry(&entry.facts).ok()?.certificate?.uri)
 }
 
 impl fmt::Debug for RegistryHandle {

@@ -162,13 +162,17 @@ impl Reading<'_> {
         Some(path)
     }
 
+    fn listen(&mut self, key: &str, given: Given<String>) -> Option<SocketAddr> {
+        let remedy = "Write address:port, for example 0.0.0.0:7400.";
+        self.parsed(key, given, remedy, |text| text.parse().ok())
+    }
+
     fn switch(&mut self, given: SwitchSection) -> Option<SwitchPart> {
         self.unknown(
             "switch",
             &given.unknown,
             "name, broker, origin, exchange_listen, enrol_listen, exchange_address, reflection",
         );
-        let listen = "Write address:port, for example 0.0.0.0:7400.";
         let name = self.parsed(
             "switch.name",
             given.name,
@@ -183,10 +187,8 @@ impl Reading<'_> {
             "Write the log's origin as its genesis says, for example switch.gov.example/log.",
             |text| is_origin(text).then(|| text.to_owned()),
         );
-        let exchange_listen =
-            self.parsed("switch.exchange_listen", given.exchange_listen, listen, |text| text.parse().ok());
-        let enrol_listen =
-            self.parsed("switch.enrol_listen", given.enrol_listen, listen, |text| text.parse().ok());
+        let exchange_listen = self.listen("switch.exchange_listen", given.exchange_listen);
+        let enrol_listen = self.listen("switch.enrol_listen", given.enrol_listen);
         let exchange_address = self.parsed(
             "switch.exchange_address",
             given.exchange_address,
@@ -204,12 +206,8 @@ impl Reading<'_> {
             );
         }
         let reflection = match given.reflection {
-            Given::Absent => false,
-            Given::Value(on) => on,
-            Given::Wrong(expected) => {
-                self.problem("switch.reflection", expected, "Write true or false.");
-                false
-            }
+            Given::Absent => Some(false),
+            given => self.need("switch.reflection", given, "Write true or false."),
         };
         Some(SwitchPart {
             name: name?,
@@ -218,7 +216,7 @@ impl Reading<'_> {
             exchange_listen: exchange_listen?,
             enrol_listen: enrol_listen?,
             exchange_address: exchange_address?,
-            reflection,
+            reflection: reflection?,
         })
     }
 

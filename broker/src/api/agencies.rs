@@ -1,0 +1,154 @@
+//! `Agencies`: what agencies do to the registry. Any system of an agency may carry an act; only the agency's
+//! authority key can make one.
+
+use std::sync::Arc;
+
+use audit::receipt::Receipt;
+use bytes::Bytes;
+use proto::act::{AgreementAct, KeyBinding, KeyEnd, ServiceDefinition};
+use proto::canonical::HeaderError;
+use proto::entry::Kind;
+use proto::facts::RegistryFacts;
+use proto::id::{AgencyId, SystemId};
+use proto::registry::{FoldError, Registry};
+use proto::wire::registry::v1 as wire;
+use tonic::{Request, Response, Status};
+use wire::agencies_server::Agencies;
+
+use super::rate::{Allowed, RatePerAgency};
+use super::{act, peer, status};
+use crate::door::Peer;
+use crate::registry::RegistryHandle;
+use crate::registry::issuing::Issuing;
+
+/// Acts of one agency: a nation's agency does not need more, and each stays in the log and in every mirror.
+const ACTS: Allowed = Allowed { per_second: 10.0, at_once: 200.0 };
+/// Renewals of one agency: an adapter renews once in a certificate's life.
+const RENEWALS: Allowed = Allowed { per_second: 0.1, at_once: 20.0 };
+
+/// The service.
+#[derive(Clone, Debug)]
+pub struct AgenciesApi {
+    registry: RegistryHandle,
+    issuing: Issuing,
+    acts: Arc<RatePerAgency>,
+    renewals: Arc<RatePerAgency>,
+}
+
+impl AgenciesApi {
+    /// Agencies' acts go to `registry`, their new certificates come from `issuing`.
+    pub fn new(registry: RegistryHandle, issuing: Issuing) -> Self {
+        Self {
+            registry,
+            issuing,
+            acts: Arc::new(RatePerAgency::new(ACTS)),
+            renewals: Arc::new(RatePerAgency::new(RENEWALS)),
+        }
+    }
+
+    async fn submitted(&self, peer: &Peer, request: wire::SubmitRequest) -> Result<Receipt, Status> {
+        let system = registered(&self.registry.load(), peer)?;
+        let envelope = act(request.envelope)?;
+        let (kind, agency) = whose(request.kind, &envelope.header)?;
+        if !system.belongs_to(&agency) {
+            return Err(status::wrong_signer(
+                &format!("{system} does not belong to {agency}, whose act this is"),
+                "Let a system of that agency carry it.",
+            ));
+        }
+        if !self.acts.pass(&agency) {
+            return Err(status::rate_limited());
+        }
+        let facts = RegistryFacts { peer_sha256: peer_sha256(peer), certificate: None };
+        let recorded = self.registry.submit(kind, facts, envelope.header, Some(envelope.seal)).await;
+        let appended = recorded.map_err(|error| status::submit(&error))?;
+        tracing::info!(%agency, kind = kind.name(), index = appended.index, "agency act");
+        Ok(appended.receipt)
+    }
+
+    async fn renewed(&self, peer: &Peer, request: &[u8]) -> Result<wire::RenewResponse, Status> {
+        let registry = self.registry.load();
+        let system = registered(&registry, peer)?;
+        let speaks = registry.system(&system).is_some_and(|known| {
+            known.keys.iter().any(|kid| registry.key(kid).is_some_and(|key| key.ended.is_none()))
+        });
+        if !speaks {
+            // Otherwise a machine whose keys were all ended could stay connected for ever.
+            return Err(status::wrong_signer(
+                &format!("every seal key of {system} was ended"),
+                "Bind a new key to the system first, then renew.",
+            ));
+        }
+        if !self.renewals.pass(&system.agency()) {
+            return Err(status::rate_limited());
+        }
+        let issued = self.issuing.make(&system, request).map_err(|error| status::issue(&error))?;
+        let recorded = self.issuing.record(&system, &issued, peer_sha256(peer)).await;
+        let appended = recorded.map_err(|error| status::issue(&error))?;
+        tracing::info!(%system, index = appended.index, "certificate renewed");
+        Ok(wire::RenewResponse {
+            certificate_chain: issued.chain_pem.into_bytes().into(),
+            receipt: Some(appended.receipt.to_wire()),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Agencies for AgenciesApi {
+    async fn submit(
+        &self,
+        request: Request<wire::SubmitRequest>,
+    ) -> Result<Response<wire::SubmitResponse>, Status> {
+        let peer = peer(&request)?;
+        let receipt = self.submitted(&peer, request.into_inner()).await?;
+        Ok(Response::new(wire::SubmitResponse { receipt: Some(receipt.to_wire()) }))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<wire::RenewRequest>,
+    ) -> Result<Response<wire::RenewResponse>, Status> {
+        let peer = peer(&request)?;
+        let response = self.renewed(&peer, &request.get_ref().certificate_request).await?;
+        Ok(Response::new(response))
+    }
+}
+
+fn peer_sha256(peer: &Peer) -> Bytes {
+    Bytes::copy_from_slice(&peer.identity.cert_sha256)
+}
+
+/// The peer's system, if the registry knows it.
+fn registered(registry: &Registry, peer: &Peer) -> Result<SystemId, Status> {
+    let known = peer.system.as_ref().filter(|system| registry.system(system).is_some());
+    known.cloned().ok_or_else(status::unknown_peer)
+}
+
+/// The kind of an act, if agencies may send it here, and the agency whose act it is.
+fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
+    let kind = u8::try_from(kind).ok().and_then(|byte| Kind::from_byte(byte).ok());
+    let kind = kind.ok_or_else(|| status::fold(&FoldError::NotRegistry))?;
+    let agency = match kind {
+        Kind::KeyBound => KeyBinding::open(header).map(|binding| binding.system.agency()),
+        Kind::KeyEnded => KeyEnd::open(header).map(|end| end.system.agency()),
+        Kind::Service => ServiceDefinition::open(header).map(|service| service.system.agency()),
+        Kind::AgreementAct => AgreementAct::open(header).map(|act| act.agency),
+        Kind::Genesis
+        | Kind::Epoch
+        | Kind::Invitation
+        | Kind::Agency
+        | Kind::Certificate
+        | Kind::Request
+        | Kind::Closing
+        | Kind::Refusal
+        | Kind::Late
+        | Kind::Dispute => {
+            return Err(status::wrong_signer(
+                &format!("an agency cannot submit a {} entry", kind.name()),
+                "Submit key_bound, key_ended, service or agreement_act.",
+            ));
+        }
+    };
+    let agency = agency.map_err(|error: HeaderError| status::fold(&error.into()))?;
+    Ok((kind, agency))
+}
