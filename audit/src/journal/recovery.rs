@@ -1,0 +1,338 @@
+//! Start: brings tail, store, bundles and published checkpoint into one head, or refuses with the reason.
+//!
+//! Takes what stands in a log's directory; gives an open tail, an open store, the entries the store
+//! still lacks, and a report. Never starts shorter than the published checkpoint, and never drops
+//! bytes that may have been acknowledged unless the operator said so.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proto::digest::Digest;
+
+use super::store::{Opened, Store};
+use super::tail::{Replay, Step, Tail, replay, sync_dir};
+use super::tail_and_store::{Behind, Layout};
+use super::{Head, JournalError};
+use crate::tree::TreeHead;
+
+mod judge;
+mod rebuild;
+
+/// Entries read from bundles at once: one bundle.
+pub(super) const BUNDLE_ENTRIES: u64 = 256;
+
+/// Reads published entry bundles: all entries of a range, in order.
+#[derive(Clone)]
+pub struct Bundles(Arc<ReadBundles>);
+
+type ReadBundles = dyn Fn(Range<u64>) -> io::Result<Vec<Bytes>> + Send + Sync;
+
+impl Bundles {
+    /// Bundles read by `read`, which gives every entry of the range it is asked for, or an error.
+    pub fn new(
+        read: impl Fn(Range<u64>) -> io::Result<Vec<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Every entry of `range`.
+    pub(super) fn read(&self, range: Range<u64>) -> io::Result<Vec<Bytes>> {
+        let wanted = range.end - range.start;
+        let entries = (self.0)(range)?;
+        if entries.len() as u64 != wanted {
+            let missing = format!("{wanted} entries asked for, {} given", entries.len());
+            return Err(io::Error::other(missing));
+        }
+        Ok(entries)
+    }
+}
+
+impl fmt::Debug for Bundles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bundles")
+    }
+}
+
+/// What may be given up to start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recovery {
+    /// Nothing that may have been acknowledged.
+    #[default]
+    Strict,
+    /// What a missing or damaged tail may have held. Never more: a log shorter than its published checkpoint
+    /// is refused all the same. For an operator who has tried the repairs the refusal named.
+    AcceptTailLoss,
+}
+
+/// In which state the store was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreFound {
+    /// It opened, and the tail goes on from it.
+    Whole,
+    /// There was none.
+    Missing,
+    /// It opened empty, as sled does after some power cuts.
+    Empty,
+    /// It did not open, or what it holds does not fit the tail: why.
+    Corrupt(String),
+}
+
+/// What opening a journal did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Entries after opening.
+    pub size: u64,
+    /// In which state the store was found.
+    pub store: StoreFound,
+    /// Entries the store lacked and took from the tail.
+    pub replayed: Range<u64>,
+    /// Entries read back from published bundles to rebuild the store.
+    pub rebuilt: Range<u64>,
+    /// Bytes of a write that was cut short, and cut off: never acknowledged.
+    pub torn_bytes: u64,
+    /// What an operator accepted to lose, or otherwise should read.
+    pub remarks: Vec<String>,
+}
+
+impl fmt::Display for RecoveryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} entries", self.size)?;
+        match &self.store {
+            StoreFound::Whole => {}
+            StoreFound::Missing => write!(f, "; the store was missing")?,
+            StoreFound::Empty => write!(f, "; the store was empty")?,
+            StoreFound::Corrupt(reason) => write!(f, "; the store was corrupt ({reason})")?,
+        }
+        if !self.rebuilt.is_empty() {
+            write!(
+                f,
+                "; {}..{} rebuilt from bundles",
+                self.rebuilt.start, self.rebuilt.end
+            )?;
+        }
+        if !self.replayed.is_empty() {
+            write!(
+                f,
+                "; {}..{} replayed from the tail",
+                self.replayed.start, self.replayed.end
+            )?;
+        }
+        if self.torn_bytes > 0 {
+            write!(f, "; a torn write of {} bytes cut off", self.torn_bytes)?;
+        }
+        self.remarks
+            .iter()
+            .try_for_each(|remark| write!(f, "; {remark}"))
+    }
+}
+
+/// A recovered journal, in parts.
+pub(super) struct Recovered {
+    pub(super) tail: Tail,
+    pub(super) store: Store,
+    pub(super) behind: Behind,
+    pub(super) report: RecoveryReport,
+}
+
+/// What following the tail showed.
+#[derive(Default)]
+struct Followed {
+    /// The head it starts from; `None` without any segment.
+    start: Option<Head>,
+    /// The head it ends with.
+    end: Head,
+    /// Its entries.
+    entries: Vec<Bytes>,
+    /// The root where the published checkpoint ends, if the tail passes there.
+    root_at_published: Option<Digest>,
+    /// The head where the store ends, if the tail passes there.
+    head_at_stored: Option<Head>,
+}
+
+/// The store as it was found.
+struct Standing {
+    /// Open, with its head.
+    store: Option<(Store, Head)>,
+    /// Its directory, if there is one.
+    path: Option<PathBuf>,
+    state: StoreFound,
+}
+
+/// Brings everything under `layout` together. `published` is the verified published checkpoint.
+pub(super) fn recover(
+    layout: &Layout,
+    bundles: Option<&Bundles>,
+    published: Option<TreeHead>,
+    recovery: Recovery,
+) -> Result<Recovered, JournalError> {
+    let mut standing = open_store(layout)?;
+    let stored = standing.store.as_ref().map(|(_, head)| head.clone());
+    let (replay, mut followed) = follow_tail(layout, published, stored.as_ref())?;
+    let remarks = judge::tail(layout, &replay, &followed, stored.as_ref(), published);
+    if let (Recovery::Strict, Some(first)) = (recovery, remarks.first()) {
+        return Err(JournalError::Refused(first.clone()));
+    }
+    let tail_start = followed.start.clone().unwrap_or_default();
+    standing.distrust_unless(&followed, &tail_start);
+    let mut rebuilt = 0..0;
+    let (store, base) = match standing.store.take() {
+        Some(whole) => whole,
+        None => {
+            rebuilt = 0..tail_start.size();
+            (
+                rebuild::store(layout, bundles, &tail_start, standing.path.as_deref())?,
+                tail_start,
+            )
+        }
+    };
+    if base.size() > followed.end.size() || followed.start.is_none() {
+        followed.end = base.clone();
+    }
+    judge::extends(published, &followed)?;
+
+    // Entries that the tail has and the store lacks; none where the store goes further.
+    let lacking = (followed.end.size() - base.size()) as usize;
+    let entries = followed
+        .entries
+        .split_off(followed.entries.len().saturating_sub(lacking));
+    let report = RecoveryReport {
+        size: followed.end.size(),
+        store: standing.state,
+        replayed: base.size()..followed.end.size(),
+        rebuilt,
+        torn_bytes: replay.torn_bytes,
+        remarks,
+    };
+    let tail = if report.remarks.is_empty() {
+        Tail::resume(
+            &layout.tail_dir(),
+            layout.origin,
+            layout.segment_bytes,
+            &replay,
+        )?
+    } else {
+        // The tail's files are moved away below; what they alone hold must be durable elsewhere first.
+        store.append(base.size(), &entries, &followed.end)?;
+        if layout.tail_dir().exists() {
+            set_aside(&layout.tail_dir())?;
+        }
+        None
+    };
+    let tail = match tail {
+        Some(tail) => tail,
+        None => Tail::create(
+            &layout.tail_dir(),
+            layout.origin,
+            layout.segment_bytes,
+            &followed.end,
+        )?,
+    };
+    let behind = if report.remarks.is_empty() {
+        Behind::new(followed.end, entries)
+    } else {
+        Behind::new(followed.end, Vec::new())
+    };
+    Ok(Recovered {
+        tail,
+        store,
+        behind,
+        report,
+    })
+}
+
+impl Standing {
+    /// Gives the store up if the tail contradicts it, or starts only behind it.
+    fn distrust_unless(&mut self, followed: &Followed, tail_start: &Head) {
+        let Some((_, head)) = &self.store else { return };
+        let why = match &followed.head_at_stored {
+            Some(passed) if passed != head => "its head is not the one the tail passes there",
+            _ if head.size() < tail_start.size() => "it ends before the tail starts",
+            _ => return,
+        };
+        self.state = StoreFound::Corrupt(why.into());
+        self.store = None;
+    }
+}
+
+fn open_store(layout: &Layout) -> Result<Standing, JournalError> {
+    Ok(
+        match Store::open(&layout.store_dir(), layout.store_limits())? {
+            Opened::Ready(ready) => {
+                let path = Some(ready.0.path().to_owned());
+                Standing {
+                    store: Some(*ready),
+                    path,
+                    state: StoreFound::Whole,
+                }
+            }
+            Opened::Missing => Standing {
+                store: None,
+                path: None,
+                state: StoreFound::Missing,
+            },
+            Opened::Empty(path) => Standing {
+                store: None,
+                path: Some(path),
+                state: StoreFound::Empty,
+            },
+            Opened::Corrupt(path, reason) => Standing {
+                store: None,
+                path: Some(path),
+                state: StoreFound::Corrupt(reason),
+            },
+        },
+    )
+}
+
+/// Follows the tail from its start, noting where published checkpoint and store end.
+fn follow_tail(
+    layout: &Layout,
+    published: Option<TreeHead>,
+    stored: Option<&Head>,
+) -> Result<(Replay, Followed), JournalError> {
+    let mut followed = Followed::default();
+    let replay = replay(&layout.tail_dir(), &layout.origin, &mut |step| {
+        let head = match step {
+            Step::Start(head) => {
+                followed.start = Some(head.clone());
+                head
+            }
+            Step::Entry { bytes, head } => {
+                followed.entries.push(bytes.clone());
+                head
+            }
+        };
+        if published.is_some_and(|published| published.size == head.size()) {
+            followed.root_at_published = Some(head.edge.root());
+        }
+        if stored.is_some_and(|stored| stored.size() == head.size()) {
+            followed.head_at_stored = Some(head.clone());
+        }
+        followed.end = head.clone();
+        Ok(())
+    })?;
+    Ok((replay, followed))
+}
+
+/// Moves `path` out of the way under a name that is never opened again, so that it can be looked at.
+fn set_aside(path: &Path) -> Result<PathBuf, JournalError> {
+    let renaming = |e| JournalError::io("setting aside", path, e);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    for number in 1..1000 {
+        let aside = path.with_file_name(format!("{name}.set-aside-{number}"));
+        if !aside.exists() {
+            std::fs::rename(path, &aside).map_err(renaming)?;
+            if let Some(parent) = path.parent() {
+                sync_dir(parent)?;
+            }
+            return Ok(aside);
+        }
+    }
+    Err(renaming(io::Error::other(
+        "a thousand set aside stand there already",
+    )))
+}

@@ -1,0 +1,210 @@
+//! One file of the tail: its header, its creation, and the synced write.
+//!
+//! The header binds format version, log origin and first index, and carries the head the segment starts
+//! from, so that a tail can be followed without reading anything else.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::rand;
+use bytes::Bytes;
+use proto::digest::Digest;
+
+use super::frame;
+use super::replay::SegmentFound;
+use crate::journal::{Head, JournalError};
+
+/// Where frames start: the header's place, zero-filled.
+pub(super) const FRAMES_AT: usize = 8192;
+const MAGIC: &[u8; 8] = b"MOHTAIL\n";
+const VERSION: u16 = 1;
+/// Magic, version, origin, first index, nonce, length of the head.
+const FIXED: usize = 8 + 2 + Digest::LEN + 8 + 16 + 2;
+
+/// The segment being written.
+#[derive(Debug)]
+pub(super) struct Segment {
+    file: File,
+    path: PathBuf,
+    nonce: [u8; 16],
+    offset: usize,
+    capacity: usize,
+}
+
+/// What a segment's header says.
+#[derive(Clone, Debug)]
+pub(super) struct SegmentHeader {
+    /// Digest of the origin of the log it belongs to.
+    pub(super) origin: Digest,
+    /// The head it starts from.
+    pub(super) head: Head,
+    /// What both checksums of its frames cover besides the frame.
+    pub(super) nonce: [u8; 16],
+}
+
+impl Segment {
+    /// Creates the segment that follows `head`: header and directory are durable when this returns.
+    pub(super) fn create(
+        dir: &Path,
+        origin: &Digest,
+        segment_bytes: u64,
+        head: &Head,
+    ) -> Result<Self, JournalError> {
+        let path = dir.join(format!("{:020}.tail", head.size()));
+        let mut nonce = [0; 16];
+        rand::fill(&mut nonce)
+            .map_err(|_| JournalError::io("drawing random bytes for", &path, "no entropy"))?;
+        let header = SegmentHeader {
+            origin: *origin,
+            head: head.clone(),
+            nonce,
+        };
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|e| JournalError::io("creating", &path, e))?;
+        let capacity = preallocate(&file, &path, segment_bytes)?;
+        file.write_all_at(&header.encode(), 0)
+            .map_err(|e| JournalError::io("writing", &path, e))?;
+        file.sync_all()
+            .map_err(|e| JournalError::io("syncing", &path, e))?;
+        sync_dir(dir)?;
+        Ok(Self {
+            file,
+            path,
+            nonce,
+            offset: FRAMES_AT,
+            capacity,
+        })
+    }
+
+    /// Reopens a replayed segment behind its last whole frame; what follows is cut off durably.
+    pub(super) fn reopen(
+        found: &SegmentFound,
+        end: usize,
+        segment_bytes: u64,
+    ) -> Result<Self, JournalError> {
+        let path = found.path.clone();
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .map_err(|e| JournalError::io("opening", &path, e))?;
+        file.set_len(end as u64)
+            .map_err(|e| JournalError::io("cutting", &path, e))?;
+        let capacity = preallocate(&file, &path, segment_bytes)?;
+        file.sync_all()
+            .map_err(|e| JournalError::io("syncing", &path, e))?;
+        Ok(Self {
+            file,
+            path,
+            nonce: found.header.nonce,
+            offset: end,
+            capacity,
+        })
+    }
+
+    /// Whether a frame of `len` bytes still fits. The first frame always does.
+    pub(super) fn fits(&self, len: usize) -> bool {
+        self.offset == FRAMES_AT || self.offset + len <= self.capacity
+    }
+
+    /// Encodes a batch for the place where it will stand.
+    pub(super) fn encode<'a>(
+        &self,
+        out: &mut Vec<u8>,
+        entries: impl ExactSizeIterator<Item = &'a Bytes>,
+        head: &Head,
+    ) {
+        frame::encode(out, &self.nonce, self.offset, entries, head);
+    }
+
+    /// Writes a frame and makes it durable: the commit point.
+    pub(super) fn write_synced(&mut self, frame: &[u8]) -> Result<(), JournalError> {
+        self.file
+            .write_all_at(frame, self.offset as u64)
+            .map_err(|e| JournalError::io("writing", &self.path, e))?;
+        self.file
+            .sync_data()
+            .map_err(|e| JournalError::io("syncing", &self.path, e))?;
+        self.offset += frame.len();
+        Ok(())
+    }
+
+    /// The file's path; nothing more is written to it.
+    pub(super) fn into_path(self) -> PathBuf {
+        self.path
+    }
+}
+
+impl SegmentHeader {
+    fn encode(&self) -> Vec<u8> {
+        let head = self.head.encode();
+        let mut out = Vec::with_capacity(FIXED + head.len() + 4);
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&VERSION.to_be_bytes());
+        out.extend_from_slice(self.origin.as_bytes());
+        out.extend_from_slice(&self.head.size().to_be_bytes());
+        out.extend_from_slice(&self.nonce);
+        // A head is at most 4,124 bytes.
+        out.extend_from_slice(&(head.len() as u16).to_be_bytes());
+        out.extend_from_slice(&head);
+        let crc = crc32c::crc32c(&out);
+        out.extend_from_slice(&crc.to_be_bytes());
+        out
+    }
+
+    /// Reads a header. `Ok(None)`: the bytes are broken. `Err`: whole, but of another version.
+    pub(super) fn decode(segment: &Bytes) -> Result<Option<Self>, String> {
+        let Some(fixed) = segment.get(..FIXED) else {
+            return Ok(None);
+        };
+        let head_len = usize::from(u16::from_be_bytes([fixed[FIXED - 2], fixed[FIXED - 1]]));
+        let crc_at = FIXED + head_len;
+        let Some(crc) = segment.get(crc_at..crc_at + 4) else {
+            return Ok(None);
+        };
+        if crc != crc32c::crc32c(&segment[..crc_at]).to_be_bytes() || !fixed.starts_with(MAGIC) {
+            return Ok(None);
+        }
+        let version = u16::from_be_bytes([fixed[8], fixed[9]]);
+        if version != VERSION {
+            return Err(format!(
+                "tail format {version} is not one this version reads"
+            ));
+        }
+        let origin = Digest::from_slice(&fixed[10..42]);
+        let head = Head::decode(&segment[FIXED..crc_at]);
+        let (Some(origin), Some(head)) = (origin, head) else {
+            return Ok(None);
+        };
+        let mut nonce = [0; 16];
+        nonce.copy_from_slice(&fixed[50..66]);
+        Ok(
+            (fixed[42..50] == head.size().to_be_bytes()).then_some(Self {
+                origin,
+                head,
+                nonce,
+            }),
+        )
+    }
+}
+
+/// Makes a directory's entries durable.
+pub(in crate::journal) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|e| JournalError::io("syncing the directory", dir, e))
+}
+
+/// Reserves the segment's space, so that a full disk shows at creation and not at a commit. On a file
+/// system that cannot reserve, the file grows as it is written.
+fn preallocate(file: &File, path: &Path, bytes: u64) -> Result<usize, JournalError> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) | Err(Errno::OPNOTSUPP) => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        Err(error) => Err(JournalError::io("reserving space for", path, error)),
+    }
+}
