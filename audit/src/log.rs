@@ -1,0 +1,432 @@
+//! The log: where a draft becomes an entry that nobody can take back.
+//!
+//! [`Log::append`] takes a draft and gives back the stamped entry with its receipt, once it is durable and
+//! signed. Two threads stand behind it: the writer records, the keeper feeds the store and publishes. When
+//! either fails the log stops for good: nothing is acknowledged after that, [`Log::stopped`] says why, and
+//! the process must end and start again.
+//!
+//! A log's directory: `lock`, `log.vkey`, `checkpoint`, `tile/`, and the journal's `tail/` and `store/`.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use proto::digest::Digest;
+use proto::entry::{Draft, Entry, EntryError};
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+
+use self::keeper::Call;
+use self::queue::{Queue, Rejected};
+use self::writer::Waiting;
+use crate::checkpoint::{CheckpointError, LogKey, SignedCheckpoint};
+use crate::journal::{
+    Admission, Declined, Head, Journal, JournalError, RecoveryReport, Statistics,
+};
+use crate::receipt::Receipt;
+use crate::tiles::published::PublishError;
+use crate::tiles::{TileError, TileStore};
+
+mod config;
+mod keeper;
+mod queue;
+mod reading;
+mod start;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::Config;
+pub use reading::{READ_BYTES_MAX, READ_ENTRIES_MAX};
+
+/// An entry that is durable and signed for.
+#[derive(Clone, Debug)]
+pub struct Appended {
+    /// Its index in the log.
+    pub index: u64,
+    /// The entry as stamped and recorded.
+    pub entry: Entry,
+    /// RFC 6962 leaf hash of its bytes.
+    pub leaf: Digest,
+    /// Its receipt, under the checkpoint of the commit.
+    pub receipt: Receipt,
+}
+
+/// A handle to an open log; clones share it. When the last one goes without [`Log::close`], the log ends
+/// as if power were cut: nothing acknowledged is lost, the latest entries are not published yet.
+#[derive(Clone, Debug)]
+pub struct Log {
+    inner: Arc<Inner>,
+}
+
+/// Says that one more draft is on its way: see [`Log::arriving`].
+#[derive(Debug)]
+pub struct Arriving {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    queue: Arc<Queue<Waiting>>,
+    keeper: mpsc::Sender<Call>,
+    threads: Mutex<Option<Threads>>,
+    report: Option<RecoveryReport>,
+    /// Held open, and so locked, until everything else is gone.
+    _lock: Option<std::fs::File>,
+}
+
+#[derive(Debug)]
+struct Threads {
+    writer: JoinHandle<()>,
+    keeper: JoinHandle<()>,
+}
+
+/// What handle, writer and keeper share.
+#[derive(Debug)]
+struct Shared {
+    origin: String,
+    key: LogKey,
+    journal: Arc<dyn Journal>,
+    tiles: TileStore,
+    /// The checkpoint of the last commit.
+    latest: ArcSwap<SignedCheckpoint>,
+    head: watch::Sender<Arc<Head>>,
+    registry: watch::Sender<u64>,
+    published: watch::Sender<Arc<SignedCheckpoint>>,
+    stopped: watch::Sender<Option<Arc<str>>>,
+    arriving: AtomicUsize,
+}
+
+impl Log {
+    /// Records `draft` and waits until it is durable and signed. `judged_registry` is the registry size that
+    /// the decision in it was made against. A caller that stops waiting may find the entry recorded.
+    ///
+    /// # Errors
+    /// [`AppendError`]; nothing was recorded, except that after [`AppendError::Stopped`] the entry may
+    /// stand in the log when it starts again.
+    pub async fn append(
+        &self,
+        draft: Draft,
+        judged_registry: Option<u64>,
+    ) -> Result<Appended, AppendError> {
+        let (answer, told) = oneshot::channel();
+        let admission = Admission {
+            draft,
+            judged_registry,
+        };
+        self.inner
+            .queue
+            .push(Waiting { admission, answer })
+            .map_err(|rejected| match rejected {
+                Rejected::Full => AppendError::Full,
+                Rejected::Closed => self.inner.shared.stopped_error(),
+            })?;
+        match told.await {
+            Ok(Ok(placed)) => placed.appended(),
+            Ok(Err(Declined::RegistryMoved { size })) => Err(AppendError::RegistryMoved { size }),
+            Ok(Err(Declined::TooLarge(error))) => Err(AppendError::TooLarge(error)),
+            Err(_) => Err(self.inner.shared.stopped_error()),
+        }
+    }
+
+    /// Announces a draft that is on its way to [`Log::append`], until the guard is dropped. The writer
+    /// gathers for those announced, and does not wait at all when nobody else is on the way.
+    pub fn arriving(&self) -> Arriving {
+        self.inner.shared.arriving.fetch_add(1, Ordering::Relaxed);
+        Arriving {
+            shared: Arc::clone(&self.inner.shared),
+        }
+    }
+
+    /// The durable head.
+    pub fn head(&self) -> Arc<Head> {
+        self.inner.shared.head.borrow().clone()
+    }
+
+    /// The registry size, and a way to wait for it to move.
+    pub fn registry_changed(&self) -> watch::Receiver<u64> {
+        self.inner.shared.registry.subscribe()
+    }
+
+    /// The published checkpoint, and a way to wait for the next.
+    pub fn published(&self) -> watch::Receiver<Arc<SignedCheckpoint>> {
+        self.inner.shared.published.subscribe()
+    }
+
+    /// The key that the log's checkpoints are verified with.
+    pub fn key(&self) -> &LogKey {
+        &self.inner.shared.key
+    }
+
+    /// What opening found and did; `None` for a log that was just created.
+    pub fn recovered(&self) -> Option<&RecoveryReport> {
+        self.inner.report.as_ref()
+    }
+
+    /// How the journal stands.
+    pub fn statistics(&self) -> Statistics {
+        self.inner.shared.journal.statistics()
+    }
+
+    /// Publishes everything that is durable now, and gives the checkpoint.
+    ///
+    /// # Errors
+    /// [`LogError::Stopped`].
+    pub async fn publish_now(&self) -> Result<Arc<SignedCheckpoint>, LogError> {
+        let (answer, told) = oneshot::channel();
+        let stopped = || LogError::Stopped(self.inner.shared.reason());
+        self.inner
+            .keeper
+            .send(Call::Publish(answer))
+            .map_err(|_| stopped())?;
+        told.await.map_err(|_| stopped())
+    }
+
+    /// Waits until the log has stopped and gives the reason. The process must then end.
+    pub async fn stopped(&self) -> Arc<str> {
+        let mut stopped = self.inner.shared.stopped.subscribe();
+        match stopped.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_else(|| "no reason given".into()),
+            Err(_) => "the log was dropped".into(),
+        }
+    }
+
+    /// Takes nothing more in, records what waits, feeds the store, publishes the last checkpoint, ends the
+    /// threads. The directory is free again when the last clone of the handle is dropped.
+    ///
+    /// # Errors
+    /// [`LogError::Stopped`] if something failed before or during it.
+    pub async fn close(&self) -> Result<(), LogError> {
+        let inner = Arc::clone(&self.inner);
+        let ended = tokio::task::spawn_blocking(move || inner.end(Call::Close)).await;
+        let shared = &self.inner.shared;
+        if ended.is_err() {
+            shared.stop("a thread of the log panicked while it was closed");
+        }
+        match shared.stopped.borrow().as_deref() {
+            Some(reason) if reason != start::CLOSED => Err(LogError::Stopped(reason.into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Entries from `range.start` on, each with its index: at most [`READ_ENTRIES_MAX`] and about
+    /// [`READ_BYTES_MAX`] at once, so ask again from where the answer ends.
+    ///
+    /// # Errors
+    /// [`LogError::Journal`] when entries that exist cannot be read.
+    pub async fn entries(&self, range: Range<u64>) -> Result<Vec<(u64, Bytes)>, LogError> {
+        self.blocking(move |shared| reading::entries(shared, range))
+            .await
+    }
+
+    /// The entry at `index`; `None` outside the log.
+    ///
+    /// # Errors
+    /// As [`Log::entries`].
+    pub async fn entry(&self, index: u64) -> Result<Option<Bytes>, LogError> {
+        let found = self.entries(index..index.saturating_add(1)).await?;
+        Ok(found.into_iter().next().map(|(_, entry)| entry))
+    }
+
+    /// The receipt of the entry at `index` under the published checkpoint; publishes first if the entry is
+    /// newer. `None` outside the log.
+    ///
+    /// # Errors
+    /// [`LogError`]: entry or tiles cannot be read, or the log has stopped.
+    pub async fn receipt(&self, index: u64) -> Result<Option<Receipt>, LogError> {
+        if index >= self.head().size() {
+            return Ok(None);
+        }
+        let published = self.published_at(index + 1).await?;
+        self.blocking(move |shared| reading::receipt(shared, index, &published))
+            .await
+            .map(Some)
+    }
+
+    /// The proof that the tree of `new` entries begins with the tree of `old`; publishes first if `new`
+    /// is newer.
+    ///
+    /// # Errors
+    /// [`LogError::OutOfRange`] unless `old <= new <=` the log's size; or as [`Log::receipt`].
+    pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Digest>, LogError> {
+        let size = self.head().size();
+        if old > new || new > size {
+            return Err(LogError::OutOfRange { old, new, size });
+        }
+        let published = self.published_at(new).await?;
+        self.blocking(move |shared| reading::consistency(shared, old, new, &published))
+            .await
+    }
+
+    /// The published checkpoint once it covers `size` entries.
+    async fn published_at(&self, size: u64) -> Result<Arc<SignedCheckpoint>, LogError> {
+        let published = self.inner.shared.published.borrow().clone();
+        if published.checkpoint.size >= size {
+            return Ok(published);
+        }
+        self.publish_now().await
+    }
+
+    /// Runs what may touch the disk off the async threads.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let log = self.clone();
+        tokio::task::spawn_blocking(move || work(&log.inner.shared))
+            .await
+            .map_err(|error| LogError::Stopped(error.to_string().into()))?
+    }
+}
+
+impl Inner {
+    /// Ends both threads, the writer first. Does nothing the second time.
+    fn end(&self, last: Call) {
+        let threads = self
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(Threads { writer, keeper }) = threads else {
+            return;
+        };
+        if matches!(last, Call::Close) {
+            self.queue.close();
+        } else {
+            self.queue.abandon();
+        }
+        // A thread that panicked has stopped the log with that reason.
+        let _ = writer.join();
+        let _ = self.keeper.send(last);
+        let _ = keeper.join();
+        self.shared.stop(start::CLOSED);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.end(Call::Abandon);
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.shared.arriving.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// Records why the log has stopped; the first reason stays.
+    fn stop(&self, reason: &str) {
+        self.stopped.send_if_modified(|stopped| {
+            let first = stopped.is_none();
+            if first {
+                *stopped = Some(reason.into());
+            }
+            first
+        });
+    }
+
+    /// Stops the log before anyone who waits finds out by being dropped.
+    fn failed(&self, reason: String) -> String {
+        self.stop(&reason);
+        reason
+    }
+
+    fn reason(&self) -> Arc<str> {
+        self.stopped
+            .borrow()
+            .clone()
+            .unwrap_or_else(|| "the log is ending".into())
+    }
+
+    fn stopped_error(&self) -> AppendError {
+        AppendError::Stopped(self.reason())
+    }
+
+    /// Drafts announced as on their way.
+    fn arriving(&self) -> usize {
+        self.arriving.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a draft was not recorded.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum AppendError {
+    /// As many drafts wait as may: try again later.
+    #[error("the log's queue is full")]
+    Full,
+    /// The registry moved between decision and record: decide again.
+    #[error("the registry moved to size {size} after the decision was made")]
+    RegistryMoved {
+        /// Registry entries now.
+        size: u64,
+    },
+    /// The log has stopped and takes nothing more.
+    #[error("the log has stopped: {0}")]
+    Stopped(Arc<str>),
+    /// A part of the draft is over its limit.
+    #[error("{0}")]
+    TooLarge(EntryError),
+}
+
+/// Why a log does not open, or what it cannot give.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// Another process has the directory.
+    #[error("{0} is in use by another broker; one directory serves one broker")]
+    InUse(String),
+    /// The directory holds no log, a log already, or another one.
+    #[error("{0}")]
+    WrongDirectory(String),
+    /// The journal refuses, or broke.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Tiles or bundles cannot be read.
+    #[error(transparent)]
+    Tiles(#[from] TileError),
+    /// The published checkpoint cannot be read.
+    #[error(transparent)]
+    Published(#[from] PublishError),
+    /// The published checkpoint is not this log's, or the key cannot sign one.
+    #[error("the published checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// A proof cannot be made from the tiles.
+    #[error(transparent)]
+    Proof(#[from] crate::tree::TreeError),
+    /// An entry that was read back is not one.
+    #[error("entry {index} as read back: {error}")]
+    Entry {
+        /// Its index.
+        index: u64,
+        /// What is wrong with it.
+        error: EntryError,
+    },
+    /// Sizes that the log does not have.
+    #[error("no consistency proof from {old} to {new}: the log has {size} entries")]
+    OutOfRange {
+        /// The smaller size asked for.
+        old: u64,
+        /// The larger size asked for.
+        new: u64,
+        /// Entries in the log.
+        size: u64,
+    },
+    /// The operating system says no.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was being done, with its path.
+        what: String,
+        /// What it said.
+        error: std::io::Error,
+    },
+    /// The log has stopped.
+    #[error("the log has stopped: {0}")]
+    Stopped(Arc<str>),
+}

@@ -1,0 +1,171 @@
+//! The keeper: the thread behind the writer.
+//!
+//! Feeds the journal's store in bulk, and makes the durable head public: tiles and bundles first, then the
+//! checkpoint by compare-and-set. Nothing waits for it but the bound of what may lie behind. Never goes on
+//! after an error.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::Shared;
+use crate::checkpoint::SignedCheckpoint;
+use crate::journal::Journal;
+use crate::tiles::published::publish;
+use crate::tiles::{TileError, TileWriter};
+use crate::tree::TreeHead;
+
+/// Bytes read from the journal at once while tiles are written.
+const READ_BYTES: usize = 1 << 20;
+
+/// What the keeper is asked besides its clockwork.
+#[derive(Debug)]
+pub(super) enum Call {
+    /// Much lies behind: keep now.
+    Keep,
+    /// Publish now and say what is published.
+    Publish(oneshot::Sender<Arc<SignedCheckpoint>>),
+    /// Keep and publish a last time, then end.
+    Close,
+    /// End as if power were cut.
+    Abandon,
+}
+
+/// The keeper's state.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    pub(super) tiles: TileWriter,
+    /// What the published checkpoint says; `None` before the first.
+    pub(super) published: Option<TreeHead>,
+    pub(super) keep_interval: Duration,
+    pub(super) publish_interval: Duration,
+}
+
+impl Keeper {
+    /// Works until told to end, or until something fails.
+    pub(super) fn run(mut self, shared: &Shared, calls: &Receiver<Call>) -> Result<(), String> {
+        let mut keep_at = Instant::now() + self.keep_interval;
+        let mut publish_at = Instant::now() + self.publish_interval;
+        loop {
+            let wait = keep_at
+                .min(publish_at)
+                .saturating_duration_since(Instant::now());
+            let call = calls.recv_timeout(wait);
+            // The writer may have failed: what the disk holds is then for the next start to find out.
+            if shared.stopped.borrow().is_some() {
+                return Ok(());
+            }
+            match call {
+                Ok(Call::Keep) => keep_at = Instant::now(),
+                Ok(Call::Publish(answer)) => {
+                    self.publish(shared)?;
+                    let _ = answer.send(shared.published.borrow().clone());
+                }
+                Ok(Call::Close) => {
+                    self.publish(shared)?;
+                    return self.keep(shared);
+                }
+                Ok(Call::Abandon) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = Instant::now();
+            if now >= publish_at {
+                self.publish(shared)?;
+                publish_at = now + self.publish_interval;
+            }
+            if now >= keep_at {
+                self.keep(shared)?;
+                keep_at = now + self.keep_interval;
+            }
+        }
+    }
+
+    fn keep(&self, shared: &Shared) -> Result<(), String> {
+        let published = self.published.map_or(0, |published| published.size);
+        shared
+            .journal
+            .keep(published)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Makes the latest commit public.
+    fn publish(&mut self, shared: &Shared) -> Result<(), String> {
+        let latest = shared.latest.load_full();
+        if self.put(&*shared.journal, shared.tiles.dir(), &latest)? {
+            shared.published.send_replace(latest);
+        }
+        Ok(())
+    }
+
+    /// Writes tiles and bundles up to `checkpoint`, then publishes it. `false` if it is published already.
+    pub(super) fn put(
+        &mut self,
+        journal: &dyn Journal,
+        dir: &std::path::Path,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<bool, String> {
+        let new = checkpoint.checkpoint.head();
+        let old = self.published.unwrap_or_else(TreeHead::empty);
+        if new == old {
+            return Ok(false);
+        }
+        let entries = EntriesOf {
+            journal,
+            next: old.size,
+            end: new.size,
+            chunk: Vec::new().into_iter(),
+        };
+        self.tiles
+            .write_for(old, new, entries)
+            .map_err(|error| format!("writing tiles: {error}"))?;
+        publish(dir, self.published, &checkpoint.note)
+            .map_err(|error| format!("publishing: {error}"))?;
+        self.published = Some(new);
+        self.tiles
+            .remove_superseded(old.size, new.size)
+            .map_err(|error| format!("removing superseded tiles: {error}"))?;
+        Ok(true)
+    }
+}
+
+/// The journal's entries in order, a chunk in memory at a time.
+struct EntriesOf<'a> {
+    journal: &'a dyn Journal,
+    next: u64,
+    end: u64,
+    chunk: std::vec::IntoIter<(u64, Bytes)>,
+}
+
+impl Iterator for EntriesOf<'_> {
+    type Item = Result<Bytes, TileError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some((index, entry)) = self.chunk.next() {
+            self.next = index + 1;
+            return Some(Ok(entry));
+        }
+        if self.next >= self.end {
+            return None;
+        }
+        let unreadable = |error: String| TileError::Io {
+            path: "journal".into(),
+            source: std::io::Error::other(error),
+        };
+        match self.journal.read(self.next..self.end, READ_BYTES) {
+            Ok(chunk) if chunk.is_empty() => {
+                Some(Err(unreadable(format!("entry {} is not there", self.next))))
+            }
+            Ok(chunk) => {
+                self.chunk = chunk.into_iter();
+                self.next()
+            }
+            Err(error) => {
+                self.next = self.end;
+                Some(Err(unreadable(error.to_string())))
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What can be read back from an open log: entries from the journal, proofs from the published tiles.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use proto::digest::Digest;
+use proto::entry::Entry;
+
+use super::{LogError, Shared};
+use crate::checkpoint::SignedCheckpoint;
+use crate::receipt::Receipt;
+use crate::tree::{consistency_proof, inclusion_proof};
+
+/// Entries in one answer at most.
+pub const READ_ENTRIES_MAX: u64 = 1024;
+/// Bytes of entries in one answer at most, unless the first alone is larger.
+pub const READ_BYTES_MAX: usize = 1 << 20;
+
+pub(super) fn entries(shared: &Shared, range: Range<u64>) -> Result<Vec<(u64, Bytes)>, LogError> {
+    let end = range.end.min(range.start.saturating_add(READ_ENTRIES_MAX));
+    Ok(shared.journal.read(range.start..end, READ_BYTES_MAX)?)
+}
+
+/// The receipt of an entry below the size of `published`.
+pub(super) fn receipt(
+    shared: &Shared,
+    index: u64,
+    published: &SignedCheckpoint,
+) -> Result<Receipt, LogError> {
+    let found = shared.journal.read(index..index + 1, READ_BYTES_MAX)?;
+    let bytes = found
+        .first()
+        .map(|(_, bytes)| bytes.clone())
+        .unwrap_or_default();
+    let entry = Entry::decode(&bytes).map_err(|error| LogError::Entry { index, error })?;
+    let size = published.checkpoint.size;
+    let proof = inclusion_proof(&shared.tiles.reader(size), index, size)?;
+    Ok(Receipt {
+        index,
+        kind: entry.kind,
+        stamp: entry.stamp,
+        facts: entry.facts,
+        proof,
+        checkpoint: published.note.clone(),
+    })
+}
+
+/// The proof between two sizes up to that of `published`.
+pub(super) fn consistency(
+    shared: &Shared,
+    old: u64,
+    new: u64,
+    published: &SignedCheckpoint,
+) -> Result<Vec<Digest>, LogError> {
+    Ok(consistency_proof(
+        &shared.tiles.reader(published.checkpoint.size),
+        old,
+        new,
+    )?)
+}

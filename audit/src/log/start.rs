@@ -1,0 +1,344 @@
+//! Creating and opening a log: the lock, the key, the journal, the first checkpoint, the threads.
+//!
+//! Takes a configuration and the log's signer; gives a running log whose head is signed and published.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, mpsc};
+
+use arc_swap::ArcSwap;
+use proto::entry::{Draft, Kind};
+use proto::key::Signer;
+use rustix::fs::{FlockOperation, flock};
+use tokio::sync::watch;
+
+use super::keeper::Keeper;
+use super::queue::Queue;
+use super::{Config, Inner, Log, LogError, Shared, Threads, keeper, writer};
+use crate::checkpoint::{self, LogKey};
+use crate::journal::{
+    Admission, Bundles, Journal, JournalError, RecoveryReport, TailAndStore, stamp_batch,
+};
+use crate::tiles::published::read_published;
+use crate::tiles::{TileStore, durable};
+use crate::tree::TreeHead;
+
+/// The reason of a log that was ended by its owner.
+pub(super) const CLOSED: &str = "the log was closed";
+const LOCK_FILE: &str = "lock";
+const KEY_FILE: &str = "log.vkey";
+
+impl Log {
+    /// Creates a log whose entry 0 is `genesis`, publishes it, and opens it.
+    ///
+    /// # Errors
+    /// [`LogError::WrongDirectory`] where a log already stands, or for a draft of another kind;
+    /// [`LogError`] otherwise.
+    pub async fn create(
+        config: Config,
+        genesis: Draft,
+        signer: Arc<dyn Signer>,
+    ) -> Result<Self, LogError> {
+        off_async(move || {
+            if genesis.kind != Kind::Genesis {
+                return Err(LogError::WrongDirectory(
+                    "entry 0 of a log is its genesis".into(),
+                ));
+            }
+            let dir = config.layout.dir.clone();
+            let key = LogKey::new(&config.origin, signer.key())?;
+            durable::create_dirs(&dir).map_err(io("creating", &dir))?;
+            let lock = lock(&dir)?;
+            for name in ["checkpoint", KEY_FILE, "tile", "tail", "store"] {
+                if dir.join(name).exists() {
+                    let reason = format!("{} is there already: a log was begun here", name);
+                    return Err(LogError::WrongDirectory(format!(
+                        "{}: {reason}",
+                        dir.display()
+                    )));
+                }
+            }
+            let journal = TailAndStore::create(config.layout.clone(), Some(bundles(&dir)))?;
+            let key_file = dir.join(KEY_FILE);
+            durable::write_file(&key_file, format!("{}\n", key.to_vkey()).as_bytes())
+                .map_err(io("writing", &key_file))?;
+            let now_us = config.clock.now_us();
+            let admission = Admission {
+                draft: genesis,
+                judged_registry: None,
+            };
+            let committed = journal.commit(vec![admission], &mut |head, drafts| {
+                stamp_batch(head, drafts, now_us, config.broker)
+            })?;
+            if let Some(Err(declined)) = committed.outcomes.into_iter().next() {
+                return Err(JournalError::Refused(format!("genesis: {declined}")).into());
+            }
+            start(
+                config,
+                signer,
+                Arc::new(journal),
+                Opened {
+                    report: None,
+                    lock: Some(lock),
+                },
+            )
+        })
+        .await
+    }
+
+    /// Opens the log in the configuration's directory, after making sure that nothing of it is missing.
+    ///
+    /// # Errors
+    /// [`LogError`]; the message says what is missing and how to repair it.
+    pub async fn open(config: Config, signer: Arc<dyn Signer>) -> Result<Self, LogError> {
+        off_async(move || {
+            let dir = config.layout.dir.clone();
+            let key = LogKey::new(&config.origin, signer.key())?;
+            let no_log =
+                |what: String| LogError::WrongDirectory(format!("{}: {what}", dir.display()));
+            let vkey = fs::read_to_string(dir.join(KEY_FILE))
+                .map_err(|error| no_log(format!("no log here ({KEY_FILE}: {error})")))?;
+            let lock = lock(&dir)?;
+            if vkey.trim() != key.to_vkey() {
+                return Err(no_log(format!(
+                    "this log's key is {}, the configured one {}",
+                    vkey.trim(),
+                    key.to_vkey()
+                )));
+            }
+            let published = published(&dir, &key)?;
+            let (journal, report) = TailAndStore::open(
+                config.layout.clone(),
+                Some(bundles(&dir)),
+                published,
+                config.recovery,
+            )?;
+            let opened = Opened {
+                report: Some(report),
+                lock: Some(lock),
+            };
+            start(config, signer, Arc::new(journal), opened)
+        })
+        .await
+    }
+
+    /// Runs a log over any journal that already holds its genesis. The journal itself must make sure that
+    /// it extends the checkpoint published in the configuration's directory.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn over(
+        config: Config,
+        signer: Arc<dyn Signer>,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self, LogError> {
+        off_async(move || {
+            durable::create_dirs(&config.layout.dir).map_err(io("creating", &config.layout.dir))?;
+            start(
+                config,
+                signer,
+                journal,
+                Opened {
+                    report: None,
+                    lock: None,
+                },
+            )
+        })
+        .await
+    }
+}
+
+/// What opening a directory gave besides its journal.
+struct Opened {
+    report: Option<RecoveryReport>,
+    lock: Option<File>,
+}
+
+/// Signs and publishes the durable head, then starts both threads.
+fn start(
+    config: Config,
+    signer: Arc<dyn Signer>,
+    journal: Arc<dyn Journal>,
+    opened: Opened,
+) -> Result<Log, LogError> {
+    let dir = config.layout.dir.clone();
+    let key = LogKey::new(&config.origin, signer.key())?;
+    let head = journal.head()?;
+    if head.size() == 0 {
+        let unfinished =
+            "creating this log was cut short before entry 0; remove it and begin again";
+        return Err(LogError::WrongDirectory(format!(
+            "{}: {unfinished}",
+            dir.display()
+        )));
+    }
+    let tiles = TileStore::new(&dir);
+    let mut keeper = Keeper {
+        tiles: tiles.writer(),
+        published: published(&dir, &key)?,
+        keep_interval: config.keep_interval,
+        publish_interval: config.publish_interval,
+    };
+    let failed = |reason: String| LogError::Stopped(reason.into());
+    let checkpoint = writer::sign(&config.origin, &head, &*signer).map_err(failed)?;
+    keeper.put(&*journal, &dir, &checkpoint).map_err(failed)?;
+    journal.keep(head.size())?;
+    let checkpoint = Arc::new(checkpoint);
+    let shared = Arc::new(Shared {
+        origin: config.origin.clone(),
+        key,
+        journal,
+        tiles,
+        latest: ArcSwap::new(Arc::clone(&checkpoint)),
+        registry: watch::Sender::new(head.registry_size()),
+        head: watch::Sender::new(Arc::new(head)),
+        published: watch::Sender::new(checkpoint),
+        stopped: watch::Sender::new(None),
+        arriving: AtomicUsize::new(0),
+    });
+    let queue = Arc::new(Queue::new(config.queue_entries));
+    let (calls, called) = mpsc::channel();
+    let threads = spawn(
+        &shared,
+        &queue,
+        config,
+        signer,
+        keeper,
+        (calls.clone(), called),
+    )?;
+    let inner = Inner {
+        shared,
+        queue,
+        keeper: calls,
+        threads: Mutex::new(Some(threads)),
+        report: opened.report,
+        _lock: opened.lock,
+    };
+    Ok(Log {
+        inner: Arc::new(inner),
+    })
+}
+
+/// Starts writer and keeper. Whichever fails stops the log; the writer also ends the queue, so that
+/// everyone who waits is told.
+fn spawn(
+    shared: &Arc<Shared>,
+    queue: &Arc<Queue<writer::Waiting>>,
+    config: Config,
+    signer: Arc<dyn Signer>,
+    keeper: Keeper,
+    (calls, called): (mpsc::Sender<keeper::Call>, mpsc::Receiver<keeper::Call>),
+) -> Result<Threads, LogError> {
+    let spawning = |error| LogError::Io {
+        what: "starting a thread".into(),
+        error,
+    };
+    let ending = Ending {
+        shared: Arc::clone(shared),
+        queue: Arc::clone(queue),
+        ok: false,
+    };
+    let keeping = std::thread::Builder::new()
+        .name("log-keeper".into())
+        .spawn(move || {
+            let ended = keeper.run(&ending.shared, &called);
+            ending.with(ended);
+        })
+        .map_err(spawning)?;
+    let ending = Ending {
+        shared: Arc::clone(shared),
+        queue: Arc::clone(queue),
+        ok: false,
+    };
+    let writing = std::thread::Builder::new()
+        .name("log-writer".into())
+        .spawn(move || {
+            let ended = writer::run(&ending.shared, &ending.queue, &config, &*signer, &calls);
+            ending.with(ended);
+        })
+        .map_err(spawning)?;
+    Ok(Threads {
+        writer: writing,
+        keeper: keeping,
+    })
+}
+
+/// Stops the log when its thread ends in any way but as told, a panic included.
+struct Ending {
+    shared: Arc<Shared>,
+    queue: Arc<Queue<writer::Waiting>>,
+    ok: bool,
+}
+
+impl Ending {
+    fn with(mut self, ended: Result<(), String>) {
+        match ended {
+            Ok(()) => self.ok = true,
+            Err(reason) => {
+                tracing::error!(%reason, "the log stops");
+                self.shared.stop(&reason);
+            }
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.ok {
+            self.shared.stop("a thread of the log panicked");
+            self.queue.abandon();
+        }
+    }
+}
+
+/// The verified published checkpoint; `None` before the first.
+fn published(dir: &Path, key: &LogKey) -> Result<Option<TreeHead>, LogError> {
+    let Some(published) = read_published(dir)? else {
+        return Ok(None);
+    };
+    Ok(Some(checkpoint::open(&published.note, key)?.head()))
+}
+
+/// The published bundles of `dir`, at whatever size is published when they are asked.
+fn bundles(dir: &Path) -> Bundles {
+    let tiles = TileStore::new(dir);
+    Bundles::new(move |range| {
+        let published = read_published(tiles.dir()).map_err(std::io::Error::other)?;
+        let size = published.map_or(0, |published| published.checkpoint.size);
+        tiles
+            .read_entries(range, size)
+            .map(|entry| entry.map(|(_, bytes)| bytes).map_err(std::io::Error::other))
+            .collect()
+    })
+}
+
+/// Locks `dir` for this process, for as long as the file stays open.
+fn lock(dir: &Path) -> Result<File, LogError> {
+    let path = dir.join(LOCK_FILE);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(io("opening", &path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(LogError::InUse(dir.display().to_string())),
+        Err(error) => Err(io("locking", &path)(error.into())),
+    }
+}
+
+fn io(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
+    let what = format!("{what} {}", path.display());
+    move |error| LogError::Io { what, error }
+}
+
+/// Runs what reads and writes files off the async threads.
+async fn off_async(
+    work: impl FnOnce() -> Result<Log, LogError> + Send + 'static,
+) -> Result<Log, LogError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| LogError::Stopped(error.to_string().into()))?
+}

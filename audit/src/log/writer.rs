@@ -1,0 +1,181 @@
+//! The writer: the one thread that records.
+//!
+//! Takes drafts from the queue in batches; gives each waiter its place in a durable, signed commit. The
+//! order is the promise: durable first, then signed, then told. Never goes on after an error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::digest::Digest;
+use proto::key::Signer;
+use tokio::sync::oneshot;
+
+use super::keeper::Call;
+use super::queue::Queue;
+use super::{AppendError, Appended, Config, Shared};
+use crate::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::journal::{Admission, Committed, Declined, Head, Recorded, stamp_batch};
+use crate::receipt::Receipt;
+use crate::tree::BatchProofs;
+
+/// Drafts recorded by one commit at most.
+const BATCH_MAX: usize = 512;
+/// Bytes that wait behind the journal before the keeper is called early.
+const KEEP_BYTES: u64 = 4 << 20;
+
+/// A draft and the one who waits for it.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) admission: Admission,
+    pub(super) answer: oneshot::Sender<Result<Placed, Declined>>,
+}
+
+/// An entry's place in its commit. The waiter makes its own receipt from it: the writer has no time.
+#[derive(Debug)]
+pub(super) struct Placed {
+    recorded: Recorded,
+    index: u64,
+    position: usize,
+    commit: Arc<Commit>,
+}
+
+/// What the entries of one commit share.
+#[derive(Debug)]
+struct Commit {
+    proofs: BatchProofs,
+    checkpoint: SignedCheckpoint,
+}
+
+impl Placed {
+    /// The entry with its receipt under the checkpoint of its commit.
+    pub(super) fn appended(self) -> Result<Appended, AppendError> {
+        let proof = self
+            .commit
+            .proofs
+            .proof(self.position)
+            .map_err(|error| AppendError::Stopped(error.to_string().into()))?;
+        let Recorded { entry, leaf, .. } = self.recorded;
+        let receipt = Receipt {
+            index: self.index,
+            kind: entry.kind,
+            stamp: entry.stamp,
+            facts: entry.facts.clone(),
+            proof,
+            checkpoint: self.commit.checkpoint.note.clone(),
+        };
+        Ok(Appended {
+            index: self.index,
+            entry,
+            leaf,
+            receipt,
+        })
+    }
+}
+
+/// Records until the queue is closed and empty, or until something fails.
+pub(super) fn run(
+    shared: &Shared,
+    queue: &Queue<Waiting>,
+    config: &Config,
+    signer: &dyn Signer,
+    keeper: &std::sync::mpsc::Sender<Call>,
+) -> Result<(), String> {
+    let gather = Duration::from_micros(u64::from(config.gather_us));
+    let mut last_batch = 1;
+    // Those on their way, or as many as came last time: whichever is more.
+    while let Some(batch) = queue.take(BATCH_MAX, gather, || shared.arriving().max(last_batch)) {
+        last_batch = batch.len();
+        let (admissions, answers): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|waiting| (waiting.admission, waiting.answer))
+            .unzip();
+        let now_us = config.clock.now_us();
+        let committed = shared
+            .journal
+            .commit(admissions, &mut |head, drafts| {
+                stamp_batch(head, drafts, now_us, config.broker)
+            })
+            .map_err(|error| shared.failed(error.to_string()))?;
+        // The keeper may have failed meanwhile; nothing is acknowledged after that.
+        if let Some(reason) = shared.stopped.borrow().as_deref() {
+            return Err(reason.to_owned());
+        }
+        tell(shared, committed, answers, signer)?;
+        if shared.journal.statistics().behind_bytes >= KEEP_BYTES {
+            // A keeper that is gone has said why.
+            let _ = keeper.send(Call::Keep);
+        }
+    }
+    Ok(())
+}
+
+/// Signs the head of a durable batch and wakes its waiters.
+fn tell(
+    shared: &Shared,
+    committed: Committed,
+    answers: Vec<oneshot::Sender<Result<Placed, Declined>>>,
+    signer: &dyn Signer,
+) -> Result<(), String> {
+    let Committed {
+        before,
+        outcomes,
+        head,
+    } = committed;
+    let leaves: Vec<Digest> = outcomes
+        .iter()
+        .flatten()
+        .map(|recorded| recorded.leaf)
+        .collect();
+    if leaves.is_empty() {
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            if let Err(declined) = outcome {
+                let _ = answer.send(Err(declined));
+            }
+        }
+        return Ok(());
+    }
+    let proofs = BatchProofs::new(&before.edge, &leaves);
+    if *proofs.after() != head.edge {
+        let reason = "the journal's head is not the head of what it committed";
+        return Err(shared.failed(reason.into()));
+    }
+    let checkpoint = sign(&shared.origin, &head, signer).map_err(|reason| shared.failed(reason))?;
+    let registry_size = head.registry_size();
+    shared.latest.store(Arc::new(checkpoint.clone()));
+    shared.head.send_replace(Arc::new(head));
+    shared
+        .registry
+        .send_if_modified(|size| std::mem::replace(size, registry_size) != registry_size);
+    let commit = Arc::new(Commit { proofs, checkpoint });
+    let mut position = 0;
+    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        let told = outcome.map(|recorded| {
+            let index = before.size() + position as u64;
+            position += 1;
+            Placed {
+                recorded,
+                index,
+                position: position - 1,
+                commit: Arc::clone(&commit),
+            }
+        });
+        // Whoever no longer waits has an entry all the same.
+        let _ = answer.send(told);
+    }
+    Ok(())
+}
+
+/// Signs the checkpoint of `head`, which is durable.
+pub(super) fn sign(
+    origin: &str,
+    head: &Head,
+    signer: &dyn Signer,
+) -> Result<SignedCheckpoint, String> {
+    Checkpoint {
+        origin: origin.to_owned(),
+        size: head.size(),
+        root: head.edge.root(),
+    }
+    .sign(signer)
+    .map_err(|error| format!("signing the checkpoint of {} entries: {error}", head.size()))
+}
