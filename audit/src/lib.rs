@@ -6,6 +6,7 @@ pub mod journal;
 pub mod log;
 pub mod note;
 pub mod receipt;
+pub mod replay;
 pub mod tiles;
 pub mod tree;
 pub mod verify;

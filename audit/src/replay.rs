@@ -1,0 +1,237 @@
+//! Replay: fold the registry again, re-judge every decision, pair every request with its end.
+//!
+//! Takes: an auditor's copy of the log directory and the log's key. Gives: a report with findings.
+//! Never: a server, a store, or the switch's word. Judging is [`proto::authorise`], the function
+//! that the switch itself decided with; the structural checks are [`crate::verify`]'s, in the same
+//! single pass. Memory grows with the registry and with what is open at one time, not with the log.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use proto::entry::{Entry, Kind};
+use proto::facts;
+use proto::id::{ExchangeId, SystemId};
+use proto::{Code, Digest};
+
+use crate::checkpoint::LogKey;
+use crate::tiles::TileStore;
+use crate::verify::{self, Finding, Findings, OnProgress, Severity};
+
+mod heads;
+mod judge;
+mod pairing;
+#[cfg(test)]
+mod tests;
+
+use judge::Judge;
+
+/// The rules that a replay adds to [`crate::verify::rule`].
+pub mod rule {
+    /// A registry entry that the fold refuses.
+    pub const FOLD: &str = "fold";
+    /// Facts that are not in their one form, or contradict the entry.
+    pub const FACTS: &str = "facts";
+    /// A seal that no bound key made for this header and use.
+    pub const SEAL: &str = "seal";
+    /// A request that was let through and must not have been, or under another grant.
+    pub const DECISION: &str = "decision";
+    /// A refusal that the same rules do not give.
+    pub const REFUSAL: &str = "refusal";
+    /// An exchange id recorded twice for one system.
+    pub const DUPLICATE: &str = "duplicate";
+    /// An ending without its request, or a second ending.
+    pub const PAIRING: &str = "pairing";
+    /// A request without an ending.
+    pub const OPEN: &str = "open";
+    /// An ending that does not fit the sealed answer, or an answer that does not fit its request.
+    pub const ANSWER: &str = "answer";
+    /// More requests than a daily quota allows.
+    pub const QUOTA: &str = "quota";
+    /// Times that contradict each other.
+    pub const TIME: &str = "time";
+    /// A broker start that does not continue the log.
+    pub const EPOCH: &str = "epoch";
+    /// A sealed header names a checkpoint that this log does not have: somebody was shown a fork.
+    pub const FORK: &str = "fork";
+    /// Sequence numbers of one adapter run that never reached the log.
+    pub const SEQUENCE: &str = "sequence";
+}
+
+/// Which entries the caller wants to see. Every entry is judged whatever the filter says.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only this exchange.
+    pub exchange: Option<ExchangeId>,
+    /// Only entries in which this system, or this agency (a prefix of parts), takes part.
+    pub party: Option<String>,
+    /// Only this service name.
+    pub service: Option<String>,
+    /// Only this purpose.
+    pub purpose: Option<String>,
+    /// Only this outcome or refusal code.
+    pub code: Option<String>,
+    /// Only from this Unix time in milliseconds on, and before that one.
+    pub from_ms: Option<u64>,
+    /// See `from_ms`.
+    pub to_ms: Option<u64>,
+    /// Only from this index on, and before that one.
+    pub from: Option<u64>,
+    /// See `from`.
+    pub to: Option<u64>,
+}
+
+/// How to replay.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// The log's key from somewhere the operator does not control; see [`crate::verify::Options::key`].
+    pub key: Option<LogKey>,
+    /// Which entries [`Options::on_event`] is given.
+    pub filter: Filter,
+    /// Told how far the walk is.
+    pub on_progress: Option<OnProgress<'a>>,
+    /// Given each judged entry that passes the filter.
+    pub on_event: Option<&'a mut dyn FnMut(&Event)>,
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("key", &self.key).field("filter", &self.filter).finish_non_exhaustive()
+    }
+}
+
+/// One entry as a person reads it. Parts that the entry does not have are empty.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Log index.
+    pub index: u64,
+    /// What it records.
+    pub kind: Kind,
+    /// Unix time, microseconds.
+    pub recorded_at_us: u64,
+    /// The exchange.
+    pub exchange: Option<ExchangeId>,
+    /// Who asked.
+    pub consumer: Option<SystemId>,
+    /// Who was asked.
+    pub provider: Option<SystemId>,
+    /// Service and operation.
+    pub service: String,
+    /// See `service`.
+    pub operation: String,
+    /// The stated purpose.
+    pub purpose: String,
+    /// Outcome or refusal code; empty on requests.
+    pub code: String,
+    /// The clause that decided a refusal.
+    pub clause: String,
+    /// The agreement that decided.
+    pub agreement: Option<Digest>,
+    /// On endings: the request's index.
+    pub request_index: Option<u64>,
+    /// For registry entries: what was done, in a few words.
+    pub summary: String,
+}
+
+/// What the replay found.
+#[derive(Debug)]
+pub struct Report {
+    /// What [`crate::verify::verify_directory`] found of the files themselves.
+    pub files: verify::Report,
+    /// What re-judging found.
+    pub findings: Findings,
+    /// Entries by kind.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Endings and refusals by code.
+    pub codes: BTreeMap<String, u64>,
+    /// Requests without an ending at the end of the log.
+    pub open: u64,
+    /// Seals verified.
+    pub seals: u64,
+}
+
+impl Report {
+    /// Whether the files prove the log and every decision in it holds.
+    pub fn is_clean(&self) -> bool {
+        self.files.is_proven() && self.findings.errors() == 0
+    }
+
+    /// All findings kept, those of the files first.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.files.findings.kept().iter().chain(self.findings.kept())
+    }
+}
+
+/// Findings kept; more are only counted.
+const FINDINGS_MAX: usize = 1_000;
+
+/// Replays the log directory `dir`. What cannot be read is a finding, too.
+pub fn replay(dir: &Path, options: Options<'_>) -> Report {
+    let Options { key, filter, mut on_progress, mut on_event } = options;
+    let store = TileStore::new(dir);
+    let mut judge = Judge::new(&store, Findings::new(FINDINGS_MAX));
+    let mut kinds = BTreeMap::new();
+    let mut codes = BTreeMap::new();
+    let mut on_entry = |index: u64, entry: &Entry| {
+        *kinds.entry(entry.kind.name()).or_insert(0) += 1;
+        let event = judge.entry(index, entry);
+        if !event.code.is_empty() {
+            *codes.entry(event.code.clone()).or_insert(0) += counted(entry);
+        }
+        if let Some(on_event) = &mut on_event
+            && filter.admits(&event)
+        {
+            on_event(&event);
+        }
+    };
+    let mut forward = |done, total| {
+        if let Some(on_progress) = &mut on_progress {
+            on_progress(done, total);
+        }
+    };
+    let options =
+        verify::Options { key, on_progress: Some(&mut forward), on_entry: Some(&mut on_entry), ..Default::default() };
+    let files = verify::verify_directory(dir, options);
+    let (findings, open, seals) = judge.finish();
+    Report { files, findings, kinds, codes, open, seals }
+}
+
+/// How many refusals an entry stands for.
+fn counted(entry: &Entry) -> u64 {
+    match entry.kind {
+        Kind::Refusal => facts::exchange(&entry.facts).map_or(1, |facts| facts.count.max(1)),
+        _ => 1,
+    }
+}
+
+impl Filter {
+    /// Whether `event` is wanted.
+    pub fn admits(&self, event: &Event) -> bool {
+        let recorded_ms = event.recorded_at_us / 1_000;
+        let party = |wanted: &String| {
+            [&event.consumer, &event.provider].into_iter().flatten().any(|system| {
+                let rest = system.as_str().strip_prefix(wanted.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        self.exchange.is_none_or(|wanted| event.exchange == Some(wanted))
+            && self.party.as_ref().is_none_or(party)
+            && self.service.as_ref().is_none_or(|wanted| event.service == *wanted)
+            && self.purpose.as_ref().is_none_or(|wanted| event.purpose == *wanted)
+            && self.code.as_ref().is_none_or(|wanted| event.code == *wanted)
+            && self.from_ms.is_none_or(|from| recorded_ms >= from)
+            && self.to_ms.is_none_or(|to| recorded_ms < to)
+            && self.from.is_none_or(|from| event.index >= from)
+            && self.to.is_none_or(|to| event.index < to)
+    }
+}
+
+/// A finding of weight error, in one line for the judge's rooms.
+fn error(index: u64, rule: &'static str, detail: impl Into<String>) -> Finding {
+    Finding { index: Some(index), rule, severity: Severity::Error, detail: detail.into() }
+}
+
+/// Reads a refusal code from facts.
+fn code_in(facts: &facts::ExchangeFacts) -> Option<Code> {
+    Code::parse(&facts.code)
+}

@@ -1,0 +1,1 @@
+//! Replays of logs that lie.
