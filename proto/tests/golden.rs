@@ -1,0 +1,85 @@
+//! Golden bytes: one little log, made from fixed keys, times and ids with this crate's public API,
+//! must equal `tests/golden/v1.json` byte for byte. `docs/protocol.md` is held to code and bytes.
+//!
+//! `MOHAWEL_BLESS=1 cargo test -p proto --test golden` writes the file anew: a change of the protocol.
+
+#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
+
+#[path = "golden/book.rs"]
+mod book;
+#[path = "golden/exchange.rs"]
+mod exchange;
+#[path = "golden/keys.rs"]
+mod keys;
+#[path = "golden/log.rs"]
+mod log;
+#[path = "golden/registry.rs"]
+mod registry;
+
+use bytes::Bytes;
+use proto::key::PublicKey;
+use proto::seal::Seal;
+
+/// The whole story, in order. Every step is judged by the functions that the switch uses.
+fn story() -> log::GoldenLog {
+    let mut log = log::GoldenLog::default();
+    let keys = registry::Keys::new(&mut log);
+    registry::genesis(&mut log, &keys);
+    let names = ("وزارة التضامن الاجتماعي", "Ministry of Social Solidarity");
+    registry::enrol(&mut log, &keys, "MOSS", names, 0x11);
+    let names = ("مصلحة الأحوال المدنية", "Civil Status Organisation");
+    registry::enrol(&mut log, &keys, "CIVIL", names, 0x12);
+    registry::bind(
+        &mut log,
+        "moss_key",
+        registry::moss(),
+        &keys.moss_seal,
+        &keys.moss_authority,
+    );
+    registry::bind(
+        &mut log,
+        "civil_key",
+        registry::civil(),
+        &keys.civil_seal,
+        &keys.civil_authority,
+    );
+    registry::certificate(&mut log);
+    let contract = registry::publish(&mut log, &keys);
+    let agreement = registry::agree(&mut log, &keys);
+    let terms = exchange::Terms {
+        agreement,
+        contract,
+    };
+    let asked = exchange::ask(&mut log, &keys, terms);
+    let answer = exchange::answer(&mut log, &keys, terms, &asked);
+    exchange::refuse(&mut log, &keys, terms);
+    exchange::dispute(&mut log, &keys, terms, (&asked, &answer));
+    registry::end_key(&mut log, &keys);
+    log.heads();
+    log
+}
+
+#[test]
+fn every_value_is_the_golden_one() {
+    story().book.judge("v1.json");
+}
+
+/// ECDSA is randomised, so this seal was made once, with other software, and is verified for ever.
+#[test]
+fn a_p256_seal_made_elsewhere_verifies_and_its_high_s_twin_does_not() {
+    let stored = book::read("es256.json");
+    let bytes = |name: &str| hex::decode(&stored[name]).unwrap();
+    let key = PublicKey::from_spki(&bytes("key.spki")).unwrap();
+    let (label, origin) = (&stored["seal.label.text"], &stored["origin.text"]);
+    let verify = |cose: Vec<u8>| {
+        let seal = Seal {
+            cose: Bytes::from(cose),
+            leaf_index: 0,
+            tree_size: 1,
+            path: Vec::new(),
+        };
+        seal.verify(label, origin, &bytes("seal.header"), &key)
+    };
+    verify(bytes("seal.cose")).unwrap();
+    verify(bytes("seal.cose_high_s")).unwrap_err();
+}
