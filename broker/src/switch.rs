@@ -1,0 +1,321 @@
+//! The only place where parts are made and joined, and the order in which they end.
+//!
+//! Start: log, registry (its fold), trust (do the parts belong together?), epoch entry, exchange, doors, health.
+//! End: health says not-serving, no connection is accepted, adapters are told to drain, exchanges under way finish
+//! within a bound, links and connections close, the log takes its last entries, publishes and closes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit::clock::Clock;
+use audit::journal::StoreFound;
+use audit::log::{AppendError, Log, LogError};
+use bytes::Bytes;
+use certs::authority::AuthorityError;
+use certs::identity::IdentityError;
+use certs::keys::KeyError;
+use certs::tls::TlsError;
+use certs::{Authority, Identity, ReloadableIdentity};
+use proto::entry::{Draft, Kind};
+use proto::facts::{self, EpochFacts};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::door::listen::Door;
+use crate::registry::issuing::Issuing;
+use crate::registry::{OpenError, RegistryHandle};
+
+mod health;
+mod log_key;
+mod serving;
+mod trust;
+
+pub use log_key::LogKeyFile;
+
+use self::health::Health;
+
+/// How long servers may take to end once nothing keeps them.
+const SERVERS_END: Duration = Duration::from_secs(5);
+
+/// The switch's two open ports.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For members, with certificates.
+    pub exchange: TcpListener,
+    /// For newcomers.
+    pub enrol: TcpListener,
+}
+
+/// A running switch. Dropped without [`Switch::shutdown`] it ends as if power were cut: nothing acknowledged is
+/// lost, exchanges under way are closed as abandoned at the next start.
+#[derive(Debug)]
+pub struct Switch {
+    config: Config,
+    exchange_address: SocketAddr,
+    enrol_address: SocketAddr,
+    log: Log,
+    registry: RegistryHandle,
+    identity: ReloadableIdentity,
+    health: Health,
+    doors: [Door; 2],
+    /// Cancelled first: streams end, servers take no new calls.
+    draining: CancellationToken,
+    /// Cancelled last: servers end whatever they still carry.
+    gone: CancellationToken,
+    servers: TaskTracker,
+}
+
+/// What the services are made of.
+struct Parts {
+    config: Config,
+    clock: Clock,
+    log: Log,
+    registry: RegistryHandle,
+    issuing: Issuing,
+    identity: ReloadableIdentity,
+    authority: Arc<Authority>,
+    draining: CancellationToken,
+    gone: CancellationToken,
+}
+
+impl Switch {
+    /// Opens the log that `config` names and serves it on `listeners`.
+    ///
+    /// # Errors
+    /// [`StartError`]: what does not open or does not belong together, and what to do.
+    pub async fn start(
+        config: Config,
+        listeners: Listeners,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let signer = Arc::new(LogKeyFile::load(&config.log.key).map_err(StartError::LogKey)?);
+        let log = Log::open(Self::log_config(&config, &clock), signer).await?;
+        Self::start_with_log(config, listeners, clock, log).await
+    }
+
+    /// How `config` runs its log: what [`Switch::start`] opens it with.
+    pub fn log_config(config: &Config, clock: &Clock) -> audit::log::Config {
+        audit::log::Config {
+            broker: config.broker,
+            clock: clock.clone(),
+            queue_entries: config.log.queue_entries,
+            gather_us: config.log.gather_us,
+            publish_interval: Duration::from_millis(config.log.publish_interval_ms),
+            ..audit::log::Config::new(&config.log.dir, &config.origin)
+        }
+    }
+
+    /// Serves `log`, which is open, on `listeners`. The log is closed by [`Switch::shutdown`].
+    ///
+    /// # Errors
+    /// As [`Switch::start`].
+    pub async fn start_with_log(
+        config: Config,
+        listeners: Listeners,
+        clock: Clock,
+        log: Log,
+    ) -> Result<Self, StartError> {
+        let parts = Parts::open(config, clock, log).await?;
+        parts.record_epoch().await?;
+        let exchange_address = listeners.exchange.local_addr().map_err(StartError::Listener)?;
+        let enrol_address = listeners.enrol.local_addr().map_err(StartError::Listener)?;
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        let health = Health::new(reporter).await;
+        let servers = TaskTracker::new();
+        let doors = [
+            parts.serve_exchange(listeners.exchange, health_service, &servers)?,
+            parts.serve_enrolment(listeners.enrol, &servers)?,
+        ];
+        servers.spawn(health.clone().follow(parts.log.clone(), parts.draining.clone()));
+        tracing::info!(
+            name = %parts.config.name, %exchange_address, %enrol_address, entries = parts.log.head().size(),
+            "the switch serves"
+        );
+        Ok(Self {
+            exchange_address,
+            enrol_address,
+            log: parts.log,
+            registry: parts.registry,
+            identity: parts.identity,
+            config: parts.config,
+            health,
+            doors,
+            draining: parts.draining,
+            gone: parts.gone,
+            servers,
+        })
+    }
+
+    /// Where members connect.
+    pub fn exchange_address(&self) -> SocketAddr {
+        self.exchange_address
+    }
+
+    /// Where newcomers connect.
+    pub fn enrol_address(&self) -> SocketAddr {
+        self.enrol_address
+    }
+
+    /// The log that is served.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The registry that decides.
+    pub fn registry(&self) -> &RegistryHandle {
+        &self.registry
+    }
+
+    /// Reads the broker's certificate and key again; new connections see the new one.
+    ///
+    /// # Errors
+    /// [`StartError::Identity`]; the old one then stays.
+    pub fn reload_identity(&self) -> Result<(), StartError> {
+        let tls = &self.config.tls;
+        self.identity.replace(Identity::load(&tls.certificate_chain, &tls.key)?);
+        Ok(())
+    }
+
+    /// Waits until the log has stopped and gives the reason: the process must then end and start again.
+    pub async fn stopped(&self) -> Arc<str> {
+        self.log.stopped().await
+    }
+
+    /// Ends the switch in order; see this file's head. Exchanges under way get `limits.drain_ms`.
+    ///
+    /// # Errors
+    /// [`LogError::Stopped`] when the log had failed or fails on its way out.
+    pub async fn shutdown(self) -> Result<(), LogError> {
+        self.health.not_serving().await;
+        self.doors.iter().for_each(Door::stop_accepting);
+        self.draining.cancel();
+        self.registry.finish().await;
+        for door in &self.doors {
+            door.close().await;
+        }
+        self.servers.close();
+        if tokio::time::timeout(SERVERS_END, self.servers.wait()).await.is_err() {
+            tracing::warn!("the servers did not end in time and are cut off");
+        }
+        self.gone.cancel();
+        self.servers.wait().await;
+        let closed = self.log.close().await;
+        tracing::info!(entries = self.log.head().size(), "the switch has ended");
+        closed
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        self.draining.cancel();
+        self.gone.cancel();
+        for door in &self.doors {
+            door.stop_accepting();
+            door.connections.close_all();
+        }
+    }
+}
+
+impl Parts {
+    async fn open(config: Config, clock: Clock, log: Log) -> Result<Self, StartError> {
+        let registry = RegistryHandle::open(log.clone(), clock.clone()).await?;
+        let authority = Arc::new(Authority::open(&config.tls.authority_dir)?);
+        let identity = Identity::load(&config.tls.certificate_chain, &config.tls.key)?;
+        let snapshot = registry.load();
+        let genesis = snapshot.genesis().ok_or(OpenError::NoGenesis)?;
+        let mismatches = trust::mismatches(&config, genesis, &log, &authority, &identity, &clock);
+        if !mismatches.is_empty() {
+            return Err(StartError::Mismatches(mismatches));
+        }
+        let life_hours = config.limits.certificate_life_hours;
+        let issuing = Issuing::new(registry.clone(), Arc::clone(&authority), clock.clone(), life_hours);
+        Ok(Self {
+            config,
+            clock,
+            log,
+            registry,
+            issuing,
+            identity: ReloadableIdentity::new(identity),
+            authority,
+            draining: CancellationToken::new(),
+            gone: CancellationToken::new(),
+        })
+    }
+
+    /// One entry for each start: what was there before, who starts, by which configuration.
+    async fn record_epoch(&self) -> Result<(), StartError> {
+        let head = self.log.head();
+        let facts = EpochFacts {
+            previous_size: head.size(),
+            previous_root: Bytes::copy_from_slice(head.edge.root().as_bytes()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            configuration_sha256: Bytes::copy_from_slice(self.config.sha256.as_bytes()),
+            recovery: repaired(&self.log).to_owned(),
+        };
+        let draft = Draft {
+            kind: Kind::Epoch,
+            facts: facts::encode(&facts),
+            header: Bytes::new(),
+            seal: None,
+        };
+        self.log.append(draft, None).await?;
+        Ok(())
+    }
+}
+
+/// What opening the log had to repair, a stable word; empty when nothing.
+fn repaired(log: &Log) -> &'static str {
+    match log.recovered() {
+        None => "",
+        Some(report) => match &report.store {
+            StoreFound::Missing => "store_missing",
+            StoreFound::Empty => "store_empty",
+            StoreFound::Corrupt(_) => "store_corrupt",
+            StoreFound::Whole if !report.remarks.is_empty() => "tail_loss_accepted",
+            StoreFound::Whole if report.torn_bytes > 0 => "tail_cut",
+            StoreFound::Whole => "",
+        },
+    }
+}
+
+/// Why a switch does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The log's key cannot be used.
+    #[error("log.key: {0}")]
+    LogKey(#[source] KeyError),
+    /// The log does not open.
+    #[error("the log does not open: {0}")]
+    Log(#[from] LogError),
+    /// The registry does not fold.
+    #[error(transparent)]
+    Registry(#[from] OpenError),
+    /// The authority does not open.
+    #[error("tls.authority_dir: {0}")]
+    Authority(#[from] AuthorityError),
+    /// The broker's certificate or key cannot be used.
+    #[error("tls.certificate_chain and tls.key: {0}")]
+    Identity(#[from] IdentityError),
+    /// Log, genesis, authority and certificate do not belong together.
+    #[error("these do not belong together:\n  {}", .0.join("\n  "))]
+    Mismatches(Vec<String>),
+    /// TLS cannot be configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The start could not be recorded.
+    #[error("the start could not be recorded: {0}")]
+    Epoch(#[from] AppendError),
+    /// A listener is not one.
+    #[error("a listener cannot be used: {0}")]
+    Listener(#[source] std::io::Error),
+    /// The schemas cannot be served.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+#[cfg(test)]
+mod tests;

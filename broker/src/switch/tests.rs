@@ -1,0 +1,1 @@
+//! A whole switch in one process, over real TLS.
