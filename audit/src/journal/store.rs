@@ -10,6 +10,7 @@
 //! (`docs/decisions/0001-commit-point-is-a-synced-tail.md`). Every feed therefore ends in our own
 //! fdatasync, and nothing here is ever the only copy of an acknowledged entry.
 
+use std::fmt;
 use std::fs::File;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,14 +51,20 @@ pub(super) enum Opened {
     Corrupt(PathBuf, String),
 }
 
-/// One open database and the pack it is filling.
-#[derive(Debug)]
+/// One open database.
 pub(super) struct Store {
     path: PathBuf,
     first: u64,
     tree: sled::Db,
     db_file: File,
     limits: StoreLimits,
+}
+
+impl fmt::Debug for Store {
+    /// Where it is. sled's own form prints every entry.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.path.display())
+    }
 }
 
 impl Store {
