@@ -1,0 +1,110 @@
+//! `mohawel.exchange.v1.Exchange`: the consumer's calls, from wire shapes to the rooms and back. Decides nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::limits::MESSAGE_BYTES_MAX;
+use proto::wire::exchange::v1::exchange_server::{self, ExchangeServer};
+use proto::wire::exchange::v1::{
+    CallRequest, CallResponse, DisputeRequest, DisputeResponse, Envelope,
+};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+use crate::door::trace;
+use crate::exchange::{Exchange, Received, reply};
+
+/// The service.
+#[derive(Clone, Debug)]
+pub struct ExchangeApi {
+    exchange: Arc<Exchange>,
+}
+
+impl ExchangeApi {
+    /// The service over `exchange`, with the protocol's message limits.
+    pub fn service(exchange: Arc<Exchange>) -> ExchangeServer<Self> {
+        ExchangeServer::new(Self { exchange })
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+}
+
+#[tonic::async_trait]
+impl exchange_server::Exchange for ExchangeApi {
+    async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {
+        let received = received(request, |message| message.envelope)?;
+        match self.exchange.call(received).await {
+            Ok(receipt) => Ok(Response::new(reply::response(receipt))),
+            Err(refused) => Err(reply::status(&refused)),
+        }
+    }
+
+    async fn dispute(
+        &self,
+        request: Request<DisputeRequest>,
+    ) -> Result<Response<DisputeResponse>, Status> {
+        let received = received(request, |message| message.envelope)?;
+        match self.exchange.dispute(received).await {
+            Ok(receipt) => Ok(Response::new(DisputeResponse { receipt: Some(receipt.to_wire()) })),
+            Err(refused) => Err(reply::status(&refused)),
+        }
+    }
+}
+
+fn received<T>(
+    request: Request<T>,
+    envelope: impl FnOnce(T) -> Option<Envelope>,
+) -> Result<Received, Status> {
+    let peer = super::peer(&request)?;
+    let traceparent = trace::traceparent(request.metadata());
+    let patience = grpc_timeout(request.metadata());
+    Ok(Received::new(peer, envelope(request.into_inner()), traceparent, patience))
+}
+
+/// The caller's own deadline, as `grpc-timeout` says it: up to eight digits and a unit. Anything else is none, as it
+/// is for the server's own timer.
+fn grpc_timeout(metadata: &MetadataMap) -> Option<Duration> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let value: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(value * 3_600)),
+        "M" => Some(Duration::from_secs(value * 60)),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_timeouts_are_read_as_the_server_reads_them() {
+        for (text, expected) in [
+            ("250m", Some(Duration::from_millis(250))),
+            ("3S", Some(Duration::from_secs(3))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("1H", Some(Duration::from_secs(3_600))),
+            ("99999999u", Some(Duration::from_micros(99_999_999))),
+            ("7n", Some(Duration::from_nanos(7))),
+            ("", None),
+            ("m", None),
+            ("12", None),
+            ("-1m", None),
+            ("123456789m", None),
+            ("1x", None),
+        ] {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("grpc-timeout", text.parse().unwrap());
+            assert_eq!(grpc_timeout(&metadata), expected, "{text}");
+        }
+        assert_eq!(grpc_timeout(&MetadataMap::new()), None);
+    }
+}

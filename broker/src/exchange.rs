@@ -1,0 +1,303 @@
+//! The way of an exchange, room after room.
+//!
+//! ```text
+//! Received → Verified → Fresh → Permitted → Routed → Recorded → Answered → Attested → Receipt
+//! ```
+//!
+//! Each room lives in its own file, takes the token of the room before, and is the only place where its own token can
+//! be made: leaving one out does not compile. `docs/protocol.md` §3.
+
+pub mod refusal;
+pub mod reply;
+pub mod verify;
+
+pub(crate) mod record;
+
+mod authorise;
+mod budget;
+mod dispute;
+mod freshness;
+mod late;
+mod memory;
+mod outcome;
+mod provider;
+mod quota;
+mod response;
+mod resume;
+mod route;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit::clock::Clock;
+use audit::log::Log;
+use proto::Code;
+use proto::limits;
+use proto::wire::exchange::v1 as wire;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::Status;
+use tracing::Instrument;
+
+pub use record::Receipt;
+pub use refusal::{Recording, Refused};
+pub use resume::{ResumeError, Resumed};
+pub use verify::Received;
+
+use self::budget::Budget;
+use self::memory::Memory;
+use self::outcome::Cause;
+use self::quota::Quota;
+use self::record::{Recorded, Unrecorded};
+use self::refusal::Refusal;
+use self::route::Routed;
+use crate::door::limits::Limits;
+use crate::door::{Peer, trace};
+use crate::links::outbox::Outbox;
+use crate::links::{self, Links};
+use crate::registry::RegistryHandle;
+
+/// How often one request is judged again because the registry moved in between; after that the switch is busy.
+const JUDGEMENTS_MAX: u32 = 16;
+/// How long exchanges have for their closing entries once they were told to end.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// How exchanges are judged and remembered.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How far a request's time may lie from the switch's clock, milliseconds.
+    pub window_ms: u64,
+    /// Refusals of one peer that are recorded singly in a minute.
+    pub refusals_per_minute: u32,
+    /// Exchanges remembered at most, about 150 bytes each.
+    pub remembered: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { window_ms: limits::WINDOW_MS, refusals_per_minute: 60, remembered: 4_000_000 }
+    }
+}
+
+/// What an exchange needs of the rest of the switch.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where everything is recorded.
+    pub log: Log,
+    /// What everything is judged by.
+    pub registry: RegistryHandle,
+    /// How many may be under way.
+    pub limits: Arc<Limits>,
+    /// Where decisions take their time from.
+    pub clock: Clock,
+    /// How exchanges are judged.
+    pub settings: Settings,
+    /// How much may wait on links.
+    pub links: links::Settings,
+}
+
+/// All exchanges of a switch.
+pub struct Exchange {
+    log: Log,
+    registry: RegistryHandle,
+    links: Arc<Links>,
+    limits: Arc<Limits>,
+    clock: Clock,
+    settings: Settings,
+    memory: Arc<Memory>,
+    quota: Arc<Quota>,
+    budget: Budget,
+    /// Exchanges under way. They end even when their callers hang up.
+    exchanges: TaskTracker,
+    /// What runs beside them: late answers, counted refusals.
+    beside: TaskTracker,
+    /// Cancelled when exchanges must end at once.
+    stop: CancellationToken,
+    /// Cancelled when what runs beside them must end.
+    end: CancellationToken,
+}
+
+/// Who waits for an exchange.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    answer: oneshot::Sender<Result<Receipt, Box<Refused>>>,
+    /// When it stops waiting by its own deadline.
+    patience_ends: Option<Instant>,
+}
+
+impl Exchange {
+    /// Reads the log's last entries, closes what an earlier run left open, and is ready.
+    ///
+    /// # Errors
+    /// [`ResumeError`]: the log cannot be read or takes no entry.
+    pub async fn start(parts: Parts) -> Result<(Arc<Self>, Resumed), ResumeError> {
+        let (late, waiting) = mpsc::channel(parts.links.late_backlog.max(1));
+        // A request may be issued one window early and lives until one window late; its deadline counts from then.
+        let retain_ms = 2 * parts.settings.window_ms + u64::from(limits::DEADLINE_MS_MAX);
+        let exchange = Arc::new(Self {
+            links: Links::new(parts.links, late),
+            memory: Memory::new(retain_ms, parts.settings.remembered),
+            quota: Arc::default(),
+            budget: Budget::new(parts.settings.refusals_per_minute),
+            log: parts.log,
+            registry: parts.registry,
+            limits: parts.limits,
+            clock: parts.clock,
+            settings: parts.settings,
+            exchanges: TaskTracker::new(),
+            beside: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            end: CancellationToken::new(),
+        });
+        let resumed = exchange.resume().await?;
+        exchange.beside.spawn(late::record_late(Arc::clone(&exchange), waiting));
+        exchange.beside.spawn(budget::record_counted(Arc::clone(&exchange)));
+        Ok((exchange, resumed))
+    }
+
+    /// The providers' adapters.
+    pub fn links(&self) -> &Arc<Links> {
+        &self.links
+    }
+
+    /// Begins a link with an adapter whose system the registry knows.
+    ///
+    /// # Errors
+    /// What a peer is told that speaks for no known system.
+    pub async fn attach<S>(&self, peer: Arc<Peer>, messages: S) -> Result<Outbox, Box<Refused>>
+    where
+        S: Stream<Item = Result<wire::AttachRequest, Status>> + Send + Unpin + 'static,
+    {
+        let registry = self.registry.load();
+        if let Some(system) = peer.system.clone().filter(|system| registry.system(system).is_some()) {
+            return Ok(self.links.open(peer, system, messages));
+        }
+        let stranger = Received::new(peer, None, String::new(), None);
+        let refusal = stranger.refuse(Code::UnknownPeer, self.clock.now_ms());
+        let told = self.refuse(refusal).await;
+        Err(told.unwrap_or_else(|_| Refused::unrecorded(Code::UnknownPeer)))
+    }
+
+    /// Carries one request through all rooms, in a task of its own: once its request is durable an exchange goes on
+    /// to its closing entry, whoever still waits.
+    ///
+    /// # Errors
+    /// What the caller is told instead of an answer.
+    pub async fn call(self: &Arc<Self>, mut received: Received) -> Result<Receipt, Box<Refused>> {
+        let permit = match &received.peer().agency {
+            Some(agency) => Some(self.limits.enter(agency).map_err(Refused::unrecorded)?),
+            // Nobody's agency: the first room refuses it.
+            None => None,
+        };
+        received.admit(permit, self.log.arriving());
+        let span = trace::span(received.traceparent());
+        let (answer, waiting) = oneshot::channel();
+        let mut caller = Caller { answer, patience_ends: received.patience_ends() };
+        let this = Arc::clone(self);
+        let exchange = async move {
+            let ended = this.way(received, &mut caller).await;
+            trace::ended(ended.as_ref().map_or_else(|refused| refused.code.name(), |_| "answered"));
+            // A caller that hung up hears nothing; the entry stands all the same.
+            let _ = caller.answer.send(ended);
+        };
+        self.exchanges.spawn(exchange.instrument(span));
+        // The task only ends without a word when the process does.
+        waiting.await.unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
+    }
+
+    /// THE WAY.
+    async fn way(&self, received: Received, caller: &mut Caller) -> Result<Receipt, Box<Refused>> {
+        // No entry, no exchange: nothing is delivered that was not judged and recorded against one registry.
+        let recorded = self.judged_and_recorded(received, caller).await?;
+        // The provider sees it only now; every way out of here, a fault too, leads to the closing entry.
+        let ended = match self.provider(recorded, caller).await {
+            // An answer is believed by its seal, not by the link that brought it.
+            Ok(answered) => self.response(answered),
+            Err(fault) => Err(fault),
+        };
+        // The consumer sees it only once it is durable.
+        self.close(ended).await
+    }
+
+    /// The four rooms that decide. Nothing is awaited between them, so one registry judges all of it.
+    fn judge(&self, received: Received) -> Result<Routed, Box<Refusal>> {
+        // Who speaks: before that, not one byte of the header is believed.
+        let verified = self.verify(received)?;
+        trace::opened(verified.header());
+        // Now, and for the first time: else a copy would be asked again.
+        let fresh = self.freshness(verified)?;
+        // Both agencies agreed: before that, the caller is not even told what exists.
+        let permitted = self.authorise(fresh)?;
+        // There is somebody to ask, and room to ask.
+        self.route(permitted)
+    }
+
+    /// Judges and records; judges again when the registry moved in between.
+    async fn judged_and_recorded(
+        &self,
+        mut received: Received,
+        caller: &Caller,
+    ) -> Result<Recorded, Box<Refused>> {
+        for _ in 0..JUDGEMENTS_MAX {
+            // Before the request is durable a hang-up drops it: whatever it holds is given back.
+            if caller.answer.is_closed() {
+                return Err(Refused::unrecorded(Code::Deadline));
+            }
+            let refusal = match self.judge(received) {
+                Ok(routed) => match self.record(routed).await {
+                    Ok(recorded) => return Ok(recorded),
+                    Err(Unrecorded::Overtaken(overtaken)) => Err(overtaken),
+                    Err(Unrecorded::Refused(refusal)) => self.refuse(refusal).await,
+                },
+                Err(refusal) => self.refuse(refusal).await,
+            };
+            let overtaken = match refusal {
+                Ok(refused) => return Err(refused),
+                Err(overtaken) => overtaken,
+            };
+            self.registry.reached(overtaken.size).await;
+            received = overtaken.received;
+            received.announce(self.log.arriving());
+        }
+        Err(Refused::unrecorded(Code::Overloaded))
+    }
+
+    /// Waits for the exchanges under way, at most `patience`; then ends them with a closing entry each, records what
+    /// was only counted, and ends what runs beside. Called after the last call was taken, before the log is closed.
+    pub async fn finish(&self, patience: Duration) {
+        self.exchanges.close();
+        if timeout(patience, self.exchanges.wait()).await.is_err() {
+            self.stop.cancel();
+            // What even then has no closing entry is closed as abandoned at the next start.
+            let _ = timeout(ENDING, self.exchanges.wait()).await;
+        }
+        self.end.cancel();
+        self.beside.close();
+        self.beside.wait().await;
+    }
+}
+
+impl Caller {
+    /// Resolves when the caller is gone; says why.
+    async fn hung_up(&mut self) -> Cause {
+        self.answer.closed().await;
+        match self.patience_ends {
+            // The server ends a call at its own deadline by dropping it.
+            Some(ends) if Instant::now() >= ends => Cause::Deadline,
+            _ => Cause::HangUp,
+        }
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Exchange({} under way)", self.exchanges.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Links: the providers' adapters, each on one long-lived stream that the adapter dialled.
+//!
+//! Takes a [`Seat`](seat::Seat) request for a provider's system; gives a place on its least-loaded adapter, where
+//! exactly one recorded request can be delivered and answered. Never verifies anything and never waits while it
+//! holds a lock: an answer is handed to the task of its exchange as it came.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`link`] | one adapter: credits, what is pending, what to send next |
+//! | [`seat`] | one exchange's place on a link; `deliver` accepts only `Recorded` |
+//! | [`lanes`] | the queue that is fair between consumers |
+//! | [`outbox`] | the stream towards the adapter; it pulls, so a slow adapter holds up only itself |
+//! | [`reader`] | the stream from the adapter |
+
+pub(crate) mod lanes;
+pub(crate) mod link;
+pub mod outbox;
+pub(crate) mod reader;
+pub(crate) mod seat;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use proto::id::{ExchangeId, SystemId};
+use proto::wire::exchange::v1 as wire;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::Status;
+use tracing::info;
+
+use self::link::Link;
+use self::outbox::Outbox;
+use self::seat::{NoSeat, Seat};
+use crate::door::Peer;
+
+/// How much may wait on links.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The most exchanges that one adapter may take at once, whatever it offers.
+    pub in_flight_max: usize,
+    /// Recorded requests that may wait on one link for credit.
+    pub queue: usize,
+    /// Of these, of one consumer's system.
+    pub queue_per_consumer: usize,
+    /// How long a new stream may take to send its Attach.
+    pub attach_timeout: Duration,
+    /// Late answers that may wait to be recorded, over all links; more are dropped.
+    pub late_backlog: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            in_flight_max: 4096,
+            queue: 1024,
+            queue_per_consumer: 256,
+            attach_timeout: Duration::from_secs(10),
+            late_backlog: 256,
+        }
+    }
+}
+
+/// An answer for an exchange that was delivered on this link and is closed, or is being closed.
+#[derive(Debug)]
+pub(crate) struct LateAnswer {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) request_index: u64,
+    pub(crate) envelope: Option<wire::Envelope>,
+}
+
+/// All attached adapters.
+#[derive(Debug)]
+pub struct Links {
+    table: ArcSwap<Table>,
+    settings: Settings,
+    next_id: AtomicU64,
+    /// Where the search among equally loaded links begins: they take turns.
+    turn: AtomicUsize,
+    late: mpsc::Sender<LateAnswer>,
+    draining: CancellationToken,
+    readers: TaskTracker,
+}
+
+type Table = HashMap<SystemId, Vec<Arc<Link>>>;
+
+impl Links {
+    /// No adapter yet; late answers go to `late`.
+    pub(crate) fn new(settings: Settings, late: mpsc::Sender<LateAnswer>) -> Arc<Self> {
+        Arc::new(Self {
+            table: ArcSwap::default(),
+            settings,
+            next_id: AtomicU64::new(1),
+            turn: AtomicUsize::new(0),
+            late,
+            draining: CancellationToken::new(),
+            readers: TaskTracker::new(),
+        })
+    }
+
+    /// Begins a link with `peer`, which speaks for `system`. The adapter's messages are read in a task of its own;
+    /// what the switch sends it comes out of the [`Outbox`].
+    pub(crate) fn open<S>(self: &Arc<Self>, peer: Arc<Peer>, system: SystemId, messages: S) -> Outbox
+    where
+        S: Stream<Item = Result<wire::AttachRequest, Status>> + Send + Unpin + 'static,
+    {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let link = Arc::new(Link::new(id, peer, system, &self.settings));
+        if self.draining.is_cancelled() {
+            link.end(Some(LinkEnd::Stopping));
+        } else {
+            self.readers.spawn(reader::read(Arc::clone(self), Arc::clone(&link), messages));
+        }
+        Outbox::new(link)
+    }
+
+    /// A place for `exchange` on the least-loaded adapter of `provider`. `consumer` is the lane it queues in.
+    ///
+    /// # Errors
+    /// [`NoSeat::Offline`] when no adapter takes new work, [`NoSeat::Full`] when all have as much as may wait.
+    pub(crate) fn seat(
+        &self,
+        provider: &SystemId,
+        exchange: ExchangeId,
+        consumer: u64,
+    ) -> Result<Seat, NoSeat> {
+        let table = self.table.load();
+        let links = table.get(provider).map(Vec::as_slice).unwrap_or_default();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut by_load: Vec<&Arc<Link>> =
+            (0..links.len()).map(|at| &links[(turn.wrapping_add(at)) % links.len()]).collect();
+        // A stable sort: among equals the turn decides.
+        by_load.sort_by_key(|link| link.load());
+        let mut none = NoSeat::Offline;
+        for link in by_load {
+            match link.take_seat(exchange, consumer) {
+                Ok(answer) => return Ok(Seat::new(Arc::clone(link), exchange, consumer, answer)),
+                Err(NoSeat::Offline) => {}
+                Err(NoSeat::Full) => none = NoSeat::Full,
+            }
+        }
+        Err(none)
+    }
+
+    /// The systems with attached adapters, and how many each has.
+    #[must_use]
+    pub fn attached(&self) -> Vec<(SystemId, usize)> {
+        let table = self.table.load();
+        let mut attached: Vec<_> =
+            table.iter().map(|(system, links)| (system.clone(), links.len())).collect();
+        attached.sort();
+        attached
+    }
+
+    /// Tells every adapter that no new work comes, and takes no new link.
+    pub fn drain(&self) {
+        self.draining.cancel();
+        for link in self.table.load().values().flatten() {
+            link.drain(true);
+        }
+    }
+
+    /// Ends every link and waits for their readers. What is still pending on them fails.
+    pub async fn close(&self) {
+        self.draining.cancel();
+        for link in self.table.load().values().flatten() {
+            link.end(Some(LinkEnd::Stopping));
+        }
+        self.readers.close();
+        self.readers.wait().await;
+    }
+
+    /// Enters an attached link; from now on it is found by [`Links::seat`].
+    fn enter(&self, link: &Arc<Link>) {
+        self.table.rcu(|table| {
+            let mut table = Table::clone(table);
+            table.entry(link.system().clone()).or_default().push(Arc::clone(link));
+            table
+        });
+        info!(link = link.id(), system = %link.system(), "an adapter attached");
+        // A drain that walked the table a moment ago did not see this link.
+        if self.draining.is_cancelled() {
+            link.drain(true);
+        }
+    }
+
+    fn leave(&self, link: &Arc<Link>) {
+        self.table.rcu(|table| {
+            let mut table = Table::clone(table);
+            if let Some(links) = table.get_mut(link.system()) {
+                links.retain(|other| !Arc::ptr_eq(other, link));
+                if links.is_empty() {
+                    table.remove(link.system());
+                }
+            }
+            table
+        });
+        info!(link = link.id(), system = %link.system(), "an adapter is gone");
+    }
+}
+
+/// Why the switch ended a link; the adapter hears it as the stream's status.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum LinkEnd {
+    /// The first message was something else, or none came in time.
+    #[error("the first message of a link is Attach, and it comes within seconds")]
+    NotAttach,
+    /// A second Attach.
+    #[error("a link is attached once")]
+    AttachedTwice,
+    /// Attach or Credit names no number that can be served.
+    #[error("max_in_flight and more are from 1 up to the switch's limit together")]
+    Credits,
+    /// A message without content.
+    #[error("a message of a link holds one of attach, answer, credit, drain")]
+    Empty,
+    /// The adapter does not read what it is sent.
+    #[error("the adapter does not read what the switch sends")]
+    NotReading,
+    /// The switch shuts down.
+    #[error("the switch is shutting down; attach to another broker or again later")]
+    Stopping,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,379 @@
+//! One attached adapter: its credits, what is pending with it, and what to send it next.
+//!
+//! All of it under one short lock that is never held while anything is awaited. What is sent is pulled by the
+//! [`Outbox`](super::outbox::Outbox): control messages first, then requests in turn while there is credit.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use proto::id::{ExchangeId, SystemId};
+use proto::wire::audit::v1::Receipt;
+use proto::wire::exchange::v1::attach_response::Message;
+use proto::wire::exchange::v1::{
+    AnswerRecorded, Attached, Cancel, CancelReason, Deliver, Drain, Envelope,
+};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::lanes::Lanes;
+use super::seat::NoSeat;
+use super::{LinkEnd, Settings};
+use crate::door::Peer;
+
+/// Closed exchanges whose late answers a link still knows.
+const CLOSED_KNOWN: usize = 1024;
+/// Control messages that may wait beyond four for each exchange at once; more means that nobody reads.
+const CONTROL_SLACK: usize = 1024;
+
+/// One attached adapter.
+#[derive(Debug)]
+pub(crate) struct Link {
+    id: u64,
+    peer: Arc<Peer>,
+    system: SystemId,
+    settings: Settings,
+    /// Taken seats, and credits: a hint for choosing, read without the lock.
+    seats: AtomicUsize,
+    credits: AtomicUsize,
+    unknown: AtomicU64,
+    gone: CancellationToken,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    credits: usize,
+    in_flight: usize,
+    pending: HashMap<ExchangeId, Pending>,
+    queue: Lanes<Parcel>,
+    control: VecDeque<Message>,
+    /// Exchanges that were delivered and are closed, with the index of their request; the oldest first.
+    closed: VecDeque<(ExchangeId, u64)>,
+    /// Why the switch ends it, until the adapter was told.
+    end: Option<LinkEnd>,
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// No Attach yet.
+    #[default]
+    New,
+    Open,
+    /// No new seats; what has one is finished.
+    Draining,
+    Ended,
+}
+
+#[derive(Debug)]
+struct Pending {
+    /// Absent once an answer was handed over.
+    answer: Option<oneshot::Sender<Option<Envelope>>>,
+    /// The index of the request's entry, once it left for the adapter.
+    sent: Option<u64>,
+    /// The same, from the moment it was queued.
+    queued: Option<u64>,
+    late_taken: bool,
+}
+
+/// A recorded request on its way.
+pub(super) struct Parcel {
+    pub(super) exchange: ExchangeId,
+    pub(super) envelope: Envelope,
+    pub(super) receipt: Receipt,
+    pub(super) deadline: Instant,
+    pub(super) traceparent: String,
+}
+
+impl std::fmt::Debug for Parcel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Parcel({}, payload {} bytes)", self.exchange, self.envelope.payload.len())
+    }
+}
+
+/// Where an answer went.
+#[derive(Debug, PartialEq)]
+pub(super) enum Taken {
+    /// To the task of its exchange.
+    Handed,
+    /// Its exchange is closed or has an answer already: to be recorded as late, once.
+    Late { request_index: u64, envelope: Option<Envelope> },
+    /// This link was never asked, or its late answer came before.
+    Unknown,
+}
+
+impl Link {
+    pub(super) fn new(id: u64, peer: Arc<Peer>, system: SystemId, settings: &Settings) -> Self {
+        Self {
+            id,
+            peer,
+            system,
+            settings: settings.clone(),
+            seats: AtomicUsize::new(0),
+            credits: AtomicUsize::new(0),
+            unknown: AtomicU64::new(0),
+            gone: CancellationToken::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) fn system(&self) -> &SystemId {
+        &self.system
+    }
+
+    pub(super) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// Cancelled once the link has ended.
+    pub(super) fn gone(&self) -> &CancellationToken {
+        &self.gone
+    }
+
+    /// Seats taken, in millionths of its credits.
+    pub(super) fn load(&self) -> usize {
+        let credits = self.credits.load(Ordering::Relaxed).max(1);
+        self.seats.load(Ordering::Relaxed).saturating_mul(1_000_000) / credits
+    }
+
+    /// Counts an answer that nobody asked for, and gives how many there were.
+    pub(super) fn count_unknown(&self) -> u64 {
+        self.unknown.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The adapter is ready for this many at once.
+    pub(super) fn attach(&self, max_in_flight: u32) -> Result<(), LinkEnd> {
+        self.credit(max_in_flight)?;
+        self.change(|state| {
+            if state.phase == Phase::New {
+                state.phase = Phase::Open;
+            }
+            state.control.push_back(Message::Attached(Attached { link_id: self.id }));
+        });
+        Ok(())
+    }
+
+    /// The adapter takes more at once.
+    pub(super) fn credit(&self, more: u32) -> Result<(), LinkEnd> {
+        let more = usize::try_from(more).unwrap_or(usize::MAX);
+        self.change(|state| {
+            let credits = state.credits.saturating_add(more);
+            if more == 0 || credits > self.settings.in_flight_max {
+                return Err(LinkEnd::Credits);
+            }
+            state.credits = credits;
+            self.credits.store(credits, Ordering::Relaxed);
+            Ok(())
+        })
+    }
+
+    /// No new seats; the adapter is told when it was not the adapter that asked.
+    pub(super) fn drain(&self, tell: bool) {
+        self.change(|state| {
+            if state.phase == Phase::Open {
+                state.phase = Phase::Draining;
+                if tell {
+                    state.control.push_back(Message::Drain(Drain {}));
+                }
+            }
+        });
+    }
+
+    /// Ends the link: everything pending on it fails. The first reason stays.
+    pub(super) fn end(&self, reason: Option<LinkEnd>) {
+        let dropped = self.change(|state| {
+            if state.phase == Phase::Ended {
+                return None;
+            }
+            state.phase = Phase::Ended;
+            state.end = reason;
+            state.queue.clear();
+            Some(std::mem::take(&mut state.pending))
+        });
+        // Outside the lock: dropping the senders wakes the exchanges.
+        drop(dropped);
+        self.gone.cancel();
+    }
+
+    /// A seat for `exchange`. A second exchange of the same id finds no seat here: answers name only the id.
+    pub(super) fn take_seat(
+        &self,
+        exchange: ExchangeId,
+        consumer: u64,
+    ) -> Result<oneshot::Receiver<Option<Envelope>>, NoSeat> {
+        let mut state = self.lock();
+        if state.phase != Phase::Open {
+            return Err(NoSeat::Offline);
+        }
+        let full = state.pending.len() >= state.credits + self.settings.queue
+            || state.queue.lane_len(consumer) >= self.settings.queue_per_consumer;
+        if full || state.pending.contains_key(&exchange) {
+            return Err(NoSeat::Full);
+        }
+        let (sender, answer) = oneshot::channel();
+        let pending =
+            Pending { answer: Some(sender), sent: None, queued: None, late_taken: false };
+        state.pending.insert(exchange, pending);
+        self.seats.store(state.pending.len(), Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    pub(super) fn enqueue(&self, consumer: u64, request_index: u64, parcel: Parcel) {
+        self.change(|state| {
+            // Without its seat the link has ended, and the exchange knows.
+            if let Some(pending) = state.pending.get_mut(&parcel.exchange) {
+                pending.queued = Some(request_index);
+                state.queue.push(consumer, parcel);
+            }
+        });
+    }
+
+    pub(super) fn take_answer(&self, exchange: ExchangeId, envelope: Option<Envelope>) -> Taken {
+        let mut state = self.lock();
+        if let Some(pending) = state.pending.get_mut(&exchange) {
+            let Some(request_index) = pending.sent else { return Taken::Unknown };
+            if let Some(waiting) = pending.answer.take() {
+                // An exchange that no longer waits leaves its seat in this moment: its cancel or deadline won.
+                return match waiting.send(envelope) {
+                    Ok(()) => Taken::Handed,
+                    Err(envelope) => {
+                        pending.late_taken = true;
+                        Taken::Late { request_index, envelope }
+                    }
+                };
+            }
+            if std::mem::replace(&mut pending.late_taken, true) {
+                return Taken::Unknown;
+            }
+            return Taken::Late { request_index, envelope };
+        }
+        match state.closed.iter().position(|(closed, _)| *closed == exchange) {
+            Some(at) => match state.closed.remove(at) {
+                Some((_, request_index)) => Taken::Late { request_index, envelope },
+                None => Taken::Unknown,
+            },
+            None => Taken::Unknown,
+        }
+    }
+
+    pub(super) fn cancel(&self, exchange: ExchangeId, reason: CancelReason) {
+        self.change(|state| {
+            if state.pending.get(&exchange).is_some_and(|pending| pending.sent.is_some()) {
+                let (exchange_id, reason) = (bytes_of(exchange), reason.into());
+                state.control.push_back(Message::Cancel(Cancel { exchange_id, reason }));
+            }
+        });
+        self.end_unread();
+    }
+
+    pub(super) fn answer_recorded(&self, exchange: ExchangeId, receipt: Receipt) {
+        self.change(|state| {
+            let recorded = AnswerRecorded { exchange_id: bytes_of(exchange), receipt: Some(receipt) };
+            if state.phase != Phase::Ended {
+                state.control.push_back(Message::AnswerRecorded(recorded));
+            }
+        });
+        self.end_unread();
+    }
+
+    /// The exchange is closed: its credit comes back.
+    pub(super) fn leave(&self, exchange: ExchangeId, consumer: u64) {
+        self.change(|state| {
+            let Some(pending) = state.pending.remove(&exchange) else { return };
+            self.seats.store(state.pending.len(), Ordering::Relaxed);
+            match (pending.sent, pending.queued) {
+                (Some(request_index), _) => {
+                    state.in_flight = state.in_flight.saturating_sub(1);
+                    if !pending.late_taken {
+                        state.closed.push_back((exchange, request_index));
+                    }
+                    if state.closed.len() > CLOSED_KNOWN {
+                        state.closed.pop_front();
+                    }
+                }
+                (None, Some(_)) => {
+                    state.queue.remove(consumer, |parcel| parcel.exchange == exchange);
+                }
+                (None, None) => {}
+            }
+        });
+    }
+
+    /// The next message to the adapter.
+    pub(super) fn poll_out(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, LinkEnd>>> {
+        let mut state = self.lock();
+        if let Some(end) = state.end.take() {
+            state.control.clear();
+            return Poll::Ready(Some(Err(end)));
+        }
+        if let Some(message) = state.control.pop_front() {
+            return Poll::Ready(Some(Ok(message)));
+        }
+        if state.phase == Phase::Ended {
+            return Poll::Ready(None);
+        }
+        if state.in_flight < state.credits
+            && let Some(parcel) = state.queue.pop()
+        {
+            state.in_flight += 1;
+            if let Some(pending) = state.pending.get_mut(&parcel.exchange) {
+                pending.sent = pending.queued;
+            }
+            return Poll::Ready(Some(Ok(Message::Deliver(parcel.into_wire()))));
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn end_unread(&self) {
+        let (waiting, bound) = {
+            let state = self.lock();
+            (state.control.len(), state.credits.saturating_mul(4).saturating_add(CONTROL_SLACK))
+        };
+        if waiting > bound {
+            self.end(Some(LinkEnd::NotReading));
+        }
+    }
+
+    /// Changes the state, then wakes the outbox, outside the lock.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let (changed, waker) = {
+            let mut state = self.lock();
+            (change(&mut state), state.waker.take())
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        changed
+    }
+
+    /// The state is whole whenever the lock is free, also after a panic elsewhere.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Parcel {
+    fn into_wire(self) -> Deliver {
+        let remaining = self.deadline.saturating_duration_since(Instant::now()).as_millis();
+        Deliver {
+            envelope: Some(self.envelope),
+            receipt: Some(self.receipt),
+            remaining_ms: u32::try_from(remaining).unwrap_or(u32::MAX),
+            traceparent: self.traceparent,
+        }
+    }
+}
+
+fn bytes_of(exchange: ExchangeId) -> Bytes {
+    Bytes::copy_from_slice(exchange.as_bytes())
+}

@@ -1,0 +1,112 @@
+//! The stream from an adapter, read in one task per link.
+//!
+//! Takes Attach first, then answers, credits and a drain. Hands answers to the tasks of their exchanges, where they
+//! are verified: this task does no cryptography, so one large answer delays no other. Anything else ends the link.
+
+use std::sync::Arc;
+
+use proto::id::ExchangeId;
+use proto::wire::exchange::v1::attach_request::Message;
+use proto::wire::exchange::v1::{Answer, AttachRequest};
+use tokio::time::timeout;
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
+use tracing::{debug, warn};
+
+use super::link::{Link, Taken};
+use super::{LateAnswer, LinkEnd, Links};
+
+/// Reads until either side ends the link, then takes it out of the table.
+pub(super) async fn read<S>(links: Arc<Links>, link: Arc<Link>, mut messages: S)
+where
+    S: Stream<Item = Result<AttachRequest, Status>> + Unpin,
+{
+    let peer_closed = link.peer().closed.clone();
+    let attached = tokio::select! {
+        attached = attach(&links, &link, &mut messages) => attached,
+        () = link.gone().cancelled() => return,
+        () = peer_closed.cancelled() => Err(LinkEnd::NotAttach),
+    };
+    if let Err(end) = attached {
+        link.end(Some(end));
+        return;
+    }
+    links.enter(&link);
+    let end = tokio::select! {
+        end = work(&links, &link, &mut messages) => end,
+        () = link.gone().cancelled() => None,
+        () = peer_closed.cancelled() => None,
+    };
+    if let Some(end) = end {
+        warn!(link = link.id(), system = %link.system(), %end, "the link was ended");
+    }
+    // First out of the table, so that no new exchange finds a link that ends.
+    links.leave(&link);
+    link.end(end);
+}
+
+async fn attach<S>(links: &Links, link: &Link, messages: &mut S) -> Result<(), LinkEnd>
+where
+    S: Stream<Item = Result<AttachRequest, Status>> + Unpin,
+{
+    match timeout(links.settings.attach_timeout, messages.next()).await {
+        Ok(Some(Ok(AttachRequest { message: Some(Message::Attach(attach)) }))) => {
+            link.attach(attach.max_in_flight)
+        }
+        _ => Err(LinkEnd::NotAttach),
+    }
+}
+
+/// Takes messages until the adapter ends its stream (`None`) or breaks the protocol.
+async fn work<S>(links: &Links, link: &Link, messages: &mut S) -> Option<LinkEnd>
+where
+    S: Stream<Item = Result<AttachRequest, Status>> + Unpin,
+{
+    loop {
+        let message = match messages.next().await {
+            Some(Ok(message)) => message.message,
+            Some(Err(status)) => {
+                debug!(link = link.id(), code = ?status.code(), "the adapter's stream broke");
+                return None;
+            }
+            None => return None,
+        };
+        match message {
+            Some(Message::Answer(answer)) => hand_over(links, link, answer),
+            Some(Message::Credit(credit)) => {
+                if let Err(end) = link.credit(credit.more) {
+                    return Some(end);
+                }
+            }
+            Some(Message::Drain(_)) => link.drain(false),
+            Some(Message::Attach(_)) => return Some(LinkEnd::AttachedTwice),
+            None => return Some(LinkEnd::Empty),
+        }
+    }
+}
+
+fn hand_over(links: &Links, link: &Link, answer: Answer) {
+    let taken = match ExchangeId::from_slice(&answer.exchange_id) {
+        Some(exchange) => link.take_answer(exchange, answer.envelope),
+        None => Taken::Unknown,
+    };
+    match taken {
+        Taken::Handed => {}
+        Taken::Late { request_index, envelope } => {
+            let late = LateAnswer { peer: Arc::clone(link.peer()), request_index, envelope };
+            if links.late.try_send(late).is_err() {
+                warn!(link = link.id(), request_index, "a late answer was dropped: too many wait");
+            }
+        }
+        Taken::Unknown => {
+            // Every doubling, so that an adapter cannot fill the trace.
+            let unknown = link.count_unknown();
+            if unknown.is_power_of_two() {
+                warn!(
+                    link = link.id(), system = %link.system(), unknown,
+                    "answers came for exchanges that this link was not asked"
+                );
+            }
+        }
+    }
+}

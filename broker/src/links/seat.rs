@@ -1,0 +1,89 @@
+//! A seat: one exchange's place on one link, from routing to its closing entry.
+//!
+//! Takes a [`Recorded`] request and nothing else, so no path delivers what is not in the log. Gives the answer as
+//! it came, unverified. Leaving the seat ends what is pending; an answer after that is late.
+
+use std::sync::Arc;
+
+use proto::id::ExchangeId;
+use proto::wire::audit::v1::Receipt;
+use proto::wire::exchange::v1::{CancelReason, Envelope};
+use tokio::sync::oneshot;
+
+use super::link::{Link, Parcel};
+use crate::door::Peer;
+use crate::exchange::record::Recorded;
+
+/// One exchange's place on a link.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    link: Arc<Link>,
+    exchange: ExchangeId,
+    consumer: u64,
+    answer: oneshot::Receiver<Option<Envelope>>,
+}
+
+/// The link is gone, and what was pending on it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LinkLost;
+
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoSeat {
+    /// No adapter of the provider takes new work.
+    Offline,
+    /// Every adapter has as much as may wait for it.
+    Full,
+}
+
+impl Seat {
+    pub(super) fn new(
+        link: Arc<Link>,
+        exchange: ExchangeId,
+        consumer: u64,
+        answer: oneshot::Receiver<Option<Envelope>>,
+    ) -> Self {
+        Self { link, exchange, consumer, answer }
+    }
+
+    /// Sends the recorded request on its way: at once if the adapter has credit, else in its consumer's turn.
+    pub(crate) fn deliver(&self, recorded: &Recorded) {
+        self.link.enqueue(
+            self.consumer,
+            recorded.request().index,
+            Parcel {
+                exchange: self.exchange,
+                envelope: recorded.envelope().to_wire(),
+                receipt: recorded.request().receipt.to_wire(),
+                deadline: recorded.deadline(),
+                traceparent: recorded.traceparent().to_owned(),
+            },
+        );
+    }
+
+    /// The answer as it came; an absent envelope is the adapter's fault, judged like any other answer.
+    pub(crate) async fn answer(&mut self) -> Result<Option<Envelope>, LinkLost> {
+        (&mut self.answer).await.map_err(|_| LinkLost)
+    }
+
+    /// Tells the adapter that nobody waits any more. What was not sent yet is not sent.
+    pub(crate) fn cancel(&self, reason: CancelReason) {
+        self.link.cancel(self.exchange, reason);
+    }
+
+    /// Tells the adapter that its answer is in the log.
+    pub(crate) fn answer_recorded(&self, receipt: Receipt) {
+        self.link.answer_recorded(self.exchange, receipt);
+    }
+
+    /// The adapter.
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        self.link.peer()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.link.leave(self.exchange, self.consumer);
+    }
+}
