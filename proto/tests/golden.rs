@@ -7,6 +7,8 @@
 
 #[path = "golden/book.rs"]
 mod book;
+#[path = "golden/document.rs"]
+mod document;
 #[path = "golden/exchange.rs"]
 mod exchange;
 #[path = "golden/keys.rs"]

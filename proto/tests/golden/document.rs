@@ -1,0 +1,257 @@
+//! `docs/protocol.md` against code, schemas and golden bytes: what nothing checks will lie.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use proto::Code;
+use proto::authorise::Clause;
+use proto::entry::Kind;
+use proto::header::Outcome;
+use proto::limits::{self, label};
+
+use crate::book;
+
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// The cells of a row, without backquotes.
+fn cells(row: &str) -> Vec<String> {
+    row.trim_matches('|')
+        .split('|')
+        .map(|cell| cell.trim().trim_matches('`').to_owned())
+        .collect()
+}
+
+/// The rows of the first table after `start` with this header row.
+fn table(document: &str, start: &str, header: &str) -> Vec<Vec<String>> {
+    let from = document.find(start).unwrap();
+    let mut lines = document[from..].lines();
+    assert!(lines.any(|line| line == header), "{start}: {header}");
+    lines
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(cells)
+        .collect()
+}
+
+/// Every `pub const` at the left margin (limits) or indented (labels), by name, as the source says.
+fn constants(indent: &str) -> BTreeSet<String> {
+    let start = format!("{indent}pub const ");
+    let source = read("proto/src/limits.rs");
+    let names = source
+        .lines()
+        .filter_map(|line| line.strip_prefix(&start)?.split_once(':'))
+        .map(|(name, _)| name.to_owned());
+    names.collect()
+}
+
+macro_rules! values {
+    ($path:ident; $($name:ident)*) => {
+        BTreeMap::from([$((stringify!($name).to_owned(), $path::$name.to_string()),)*])
+    };
+}
+
+#[test]
+fn the_limits_are_those_of_the_code() {
+    let code = values!(limits; HEADER_VERSION SEAL_SIZE_MAX SEAL_PATH_MAX SEAL_BYTES_MAX SALT_BYTES
+        HEADER_BYTES_MAX REGISTRY_HEADER_BYTES_MAX FACTS_BYTES_MAX ENTRY_BYTES_MAX
+        REGISTRY_ENTRY_BYTES_MAX PAYLOAD_BYTES_MAX MESSAGE_BYTES_MAX CONTENT_TYPE_BYTES_MAX
+        FIELDS_MAX SUBJECTS_MAX DELEGATION_MAX PART_BYTES_MAX DISPLAY_NAME_BYTES_MAX
+        OPERATIONS_MAX GRANTS_MAX GRANT_LIST_MAX WINDOW_MS DEADLINE_MS_MAX DEADLINE_MS_DEFAULT
+        SEAL_MEMORY_ROOTS SEAL_MEMORY_MS KEPT_ANSWER_MS CONSISTENCY_SIZES_MAX);
+    let mut names: BTreeSet<String> = code.keys().cloned().collect();
+    names.insert("SEAL_CONTENT_TYPE".to_owned());
+    assert_eq!(constants(""), names, "a limit is missing in this test");
+    let document = read("docs/protocol.md");
+    let said = table(&document, "## 8.", "| limit | value | of |");
+    let said: BTreeMap<_, _> = said
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    assert_eq!(said, code);
+    let content_type = format!("is `{}`.", limits::SEAL_CONTENT_TYPE);
+    assert!(document.contains(&content_type));
+}
+
+#[test]
+fn the_labels_are_those_of_the_code() {
+    let code = values!(label; REQUEST ANSWER DISPUTE ACT AUTHORITY POSSESSION OPERATOR GENESIS);
+    assert_eq!(constants("    "), code.keys().cloned().collect());
+    let document = read("docs/protocol.md");
+    let said = table(&document, "## 8.", "| label | name in code | signs |");
+    let said: BTreeMap<_, _> = said
+        .into_iter()
+        .map(|row| (row[1].clone(), row[0].clone()))
+        .collect();
+    assert_eq!(said, code);
+}
+
+#[test]
+fn the_refusals_are_those_of_the_code_in_their_order() {
+    let document = read("docs/protocol.md");
+    let header = "| code | gRPC status | HTTP | when | recorded |";
+    let said: Vec<(String, String)> = table(&document, "## 5.", header)
+        .into_iter()
+        .map(|row| (row[0].clone(), row[4].clone()))
+        .collect();
+    let recorded = |code: &Code| if code.is_recorded() { "yes" } else { "no" };
+    let code: Vec<(String, String)> = Code::ALL
+        .iter()
+        .map(|code| (code.name().to_owned(), recorded(code).to_owned()))
+        .collect();
+    assert_eq!(said, code);
+}
+
+#[test]
+fn outcomes_clauses_and_kinds_are_those_of_the_code() {
+    let document = read("docs/protocol.md");
+    let first = |rows: Vec<Vec<String>>| -> Vec<String> {
+        rows.into_iter().map(|mut row| row.swap_remove(0)).collect()
+    };
+    let outcomes = table(&document, "## 3.", "| outcome | when |");
+    assert_eq!(first(outcomes), Outcome::ALL.map(Outcome::name));
+
+    let rows = table(&document, "### Who may", "| no, because | code | clause |");
+    let said: Vec<(String, String)> = rows
+        .into_iter()
+        .map(|row| (row[1].clone(), row[2].clone()))
+        .collect();
+    let code = [
+        (Code::DelegationBroken, Clause::Delegation),
+        (Code::NoAgreement, Clause::Agreement),
+        (Code::NoAgreement, Clause::Parties),
+        (Code::NoAgreement, Clause::Acceptance),
+        (Code::AgreementRevoked, Clause::Revocation),
+        (Code::AgreementExpired, Clause::Validity),
+        (Code::OperationNotGranted, Clause::Service),
+        (Code::OperationNotGranted, Clause::Operation),
+        (Code::PurposeNotGranted, Clause::Purpose),
+        (Code::FieldNotGranted, Clause::Field("NAME".to_owned())),
+    ];
+    let code = code.map(|(code, clause)| (code.name().to_owned(), clause.to_string()));
+    assert_eq!(said, code);
+
+    let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    let kinds = Kind::ALL.map(|kind| {
+        let number = (kind as u8).to_string();
+        vec![number, kind.name().to_owned(), yes(kind.is_registry())]
+    });
+    let mut said = table(&document, "## 6.", "| kind | name | registry | records |");
+    said.iter_mut().for_each(|row| row.truncate(3));
+    assert_eq!(said, kinds);
+    let registry = kinds.iter().filter(|kind| kind[2] == "yes");
+    let registry: Vec<_> = registry.map(|kind| kind[..2].to_vec()).collect();
+    let header = "| kind | entry | header | sealed under, by |";
+    let mut said = table(&document, "## 4.", header);
+    said.iter_mut().for_each(|row| row.truncate(2));
+    assert_eq!(said, registry);
+}
+
+/// Messages of a schema: name → rows of number, name, type.
+fn messages(schema: &str) -> BTreeMap<String, Vec<Vec<String>>> {
+    let (mut found, mut name) = (BTreeMap::new(), String::new());
+    for line in schema.lines() {
+        if let Some(rest) = line.strip_prefix("message ") {
+            name = rest.split_whitespace().next().unwrap().to_owned();
+            found.insert(name.clone(), Vec::new());
+        } else if line.starts_with('}') {
+            name.clear();
+        } else if let Some((field, number)) = line.trim().trim_end_matches(';').split_once(" = ")
+            && !name.is_empty()
+            && !line.trim().starts_with("//")
+        {
+            let (kind, field) = field.rsplit_once(' ').unwrap();
+            let row = [number, field, kind].map(str::to_owned).to_vec();
+            found.get_mut(&name).unwrap().push(row);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_signed_or_recorded_message_is_listed_field_by_field() {
+    let document = read("docs/protocol.md");
+    let mut schema = messages(&read("proto/mohawel/exchange/v1/envelope.proto"));
+    schema.extend(messages(&read("proto/mohawel/registry/v1/acts.proto")));
+    let log = messages(&read("proto/mohawel/audit/v1/log.proto"));
+    let kept = ["Facts", "Receipt", "IssuedCertificate", "RecordedEntry"];
+    schema.extend(
+        log.into_iter()
+            .filter(|(name, _)| kept.iter().any(|end| name.ends_with(end))),
+    );
+    let listed = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("Message `")?.split_once('`'))
+        .map(|(name, _)| name.to_owned());
+    let listed: BTreeSet<String> = listed.collect();
+    assert_eq!(listed, schema.keys().cloned().collect());
+    for (name, fields) in schema {
+        let start = format!("Message `{name}`");
+        let mut said = table(&document, &start, "| # | name | type | rule |");
+        said.iter_mut().for_each(|row| row.truncate(3));
+        assert_eq!(said, fields, "{name}");
+    }
+}
+
+#[test]
+fn every_method_is_listed() {
+    let document = read("docs/protocol.md");
+    let mut code = BTreeMap::new();
+    for (package, files) in [
+        ("mohawel.exchange.v1", "exchange/v1/exchange"),
+        ("mohawel.registry.v1", "registry/v1/registry"),
+        ("mohawel.audit.v1", "audit/v1/log"),
+    ] {
+        let schema = read(&format!("proto/mohawel/{files}.proto"));
+        let mut service = String::new();
+        for line in schema.lines() {
+            if let Some(rest) = line.strip_prefix("service ") {
+                service = format!("{package}.{}", rest.trim_end_matches(" {"));
+            } else if let Some(rest) = line.trim().strip_prefix("rpc ") {
+                let method = format!("`{}`", rest.split('(').next().unwrap());
+                code.entry(service.clone())
+                    .and_modify(|methods: &mut String| methods.push_str(&format!(", {method}")))
+                    .or_insert(method);
+            }
+        }
+    }
+    let said = table(&document, "## 7.", "| service | methods | for |");
+    let said: BTreeMap<String, String> = said
+        .into_iter()
+        .map(|row| (row[0].clone(), format!("`{}`", row[1])))
+        .collect();
+    assert_eq!(said, code);
+}
+
+#[test]
+fn every_hex_block_is_the_golden_value() {
+    let document = read("docs/protocol.md");
+    let mut shown = BTreeSet::new();
+    for block in document.split("```hex\n").skip(1) {
+        let (block, _) = block.split_once("\n```").unwrap();
+        let (title, lines) = block.split_once('\n').unwrap();
+        let (file, name) = title.trim_start_matches("# ").split_once(' ').unwrap();
+        let said: String = lines
+            .lines()
+            .flat_map(|line| line.split('#').next().unwrap().chars())
+            .filter(|c| !c.is_whitespace())
+            .collect();
+        assert_eq!(Some(&said), book::read(file).get(name), "{title}");
+        shown.insert(format!("{file} {name}"));
+    }
+    for needed in ["request", "answer", "propose", "accept"] {
+        for part in ["header", "cose"] {
+            let name = format!("v1.json {needed}.{part}");
+            assert!(shown.contains(&name), "no worked example of {name}");
+        }
+    }
+    for needed in ["v1.json request.sig_structure", "v1.json answer.entry"] {
+        assert!(shown.contains(needed), "no worked example of {needed}");
+    }
+    for needed in ["proof", "checkpoint", "receipt"] {
+        let name = format!("receipts.json answer.{needed}");
+        assert!(shown.contains(&name), "no worked example of {name}");
+    }
+}
