@@ -22,5 +22,8 @@ pub mod registry;
 pub mod switch;
 pub mod telemetry;
 
+#[cfg(test)]
+mod testing;
+
 pub use config::Config;
 pub use switch::{Listeners, StartError, Switch};

@@ -38,8 +38,8 @@ pub use log_key::LogKeyFile;
 
 use self::health::Health;
 
-/// How long servers may take to end once nothing keeps them.
-const SERVERS_END: Duration = Duration::from_secs(5);
+/// How long connections may take to end by themselves once nothing is under way on them.
+const CONNECTIONS_END: Duration = Duration::from_secs(1);
 
 /// The switch's two open ports.
 #[derive(Debug)]
@@ -194,12 +194,15 @@ impl Switch {
         self.doors.iter().for_each(Door::stop_accepting);
         self.draining.cancel();
         self.registry.finish().await;
+        self.health.end().await;
+        self.servers.close();
+        // What members were told last reaches them before their connections are cut.
+        let ended = tokio::time::timeout(CONNECTIONS_END, self.servers.wait()).await;
         for door in &self.doors {
             door.close().await;
         }
-        self.servers.close();
-        if tokio::time::timeout(SERVERS_END, self.servers.wait()).await.is_err() {
-            tracing::warn!("the servers did not end in time and are cut off");
+        if ended.is_err() {
+            tracing::debug!("some connections did not end by themselves and were cut off");
         }
         self.gone.cancel();
         self.servers.wait().await;

@@ -36,6 +36,14 @@ impl Health {
         self.say(ServingStatus::NotServing).await;
     }
 
+    /// Ends the streams of those who watch; they were told not-serving before.
+    pub(super) async fn end(&self) {
+        let mut reporter = self.reporter.clone();
+        for name in NAMES {
+            reporter.clear_service_status(name).await;
+        }
+    }
+
     /// Waits for the log to stop and says not-serving; ends without a word when `done`.
     pub(super) async fn follow(self, log: Log, done: CancellationToken) {
         tokio::select! {
