@@ -29,28 +29,41 @@ mod status;
 
 /// Who is connected. Every connection of the exchange listener has one.
 fn peer<T>(request: &Request<T>) -> Result<Arc<Peer>, Status> {
-    request.extensions().get::<Arc<Peer>>().cloned().ok_or_else(status::no_peer)
+    request
+        .extensions()
+        .get::<Arc<Peer>>()
+        .cloned()
+        .ok_or_else(status::no_peer)
 }
 
 /// Refuses whom the registry does not know: a system without a key, an operator whom genesis does not name.
 /// Auditors stand in no registry entry yet; the authority's certificate speaks for them.
 fn known(registry: &Registry, peer: &Peer) -> Result<(), Status> {
     let known = match &peer.identity.role {
-        PeerRole::System { .. } => {
-            peer.system.as_ref().is_some_and(|system| registry.system(system).is_some())
-        }
-        PeerRole::Operator(name) => registry
-            .genesis()
-            .is_some_and(|genesis| genesis.operators.iter().any(|operator| operator.name.as_str() == name)),
+        PeerRole::System { .. } => peer
+            .system
+            .as_ref()
+            .is_some_and(|system| registry.system(system).is_some()),
+        PeerRole::Operator(name) => registry.genesis().is_some_and(|genesis| {
+            genesis
+                .operators
+                .iter()
+                .any(|operator| operator.name.as_str() == name)
+        }),
         PeerRole::Auditor(_) => true,
         PeerRole::Broker(_) => false,
     };
-    if known { Ok(()) } else { Err(status::unknown_peer()) }
+    if known {
+        Ok(())
+    } else {
+        Err(status::unknown_peer())
+    }
 }
 
 /// The header and seal of an act. An act has no payload, and one that has is not what it says.
 fn act(envelope: Option<wire::Envelope>) -> Result<Envelope, Status> {
-    let envelope = Envelope::from_wire(envelope).map_err(|error| status::malformed(&error.to_string()))?;
+    let envelope =
+        Envelope::from_wire(envelope).map_err(|error| status::malformed(&error.to_string()))?;
     if envelope.payload.is_empty() && envelope.salt.is_empty() {
         Ok(envelope)
     } else {

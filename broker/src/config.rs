@@ -136,10 +136,16 @@ impl Config {
     /// # Errors
     /// [`ConfigError`]; every mistake is in it, not only the first.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let read = |cause| ConfigError::Read { path: path.to_owned(), cause };
+        let read = |cause| ConfigError::Read {
+            path: path.to_owned(),
+            cause,
+        };
         let length = std::fs::metadata(path).map_err(read)?.len();
         if length > FILE_BYTES_MAX {
-            return Err(ConfigError::TooLarge { path: path.to_owned(), length });
+            return Err(ConfigError::TooLarge {
+                path: path.to_owned(),
+                length,
+            });
         }
         let text = std::fs::read_to_string(path).map_err(read)?;
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -200,7 +206,10 @@ pub enum ConfigError {
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+    problems
+        .iter()
+        .map(|problem| format!("\n  {problem}"))
+        .collect()
 }
 
 #[cfg(test)]

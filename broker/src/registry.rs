@@ -67,16 +67,28 @@ impl RegistryHandle {
     /// Recorded registry entries from the `from`-th on (counted among registry entries), at most `limit`,
     /// each with its index in the log.
     pub fn entries_from(&self, from: u64, limit: usize) -> Vec<(u64, Bytes)> {
-        let entries = self.0.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let from = usize::try_from(from).unwrap_or(usize::MAX).min(entries.len());
+        let entries = self
+            .0
+            .entries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let from = usize::try_from(from)
+            .unwrap_or(usize::MAX)
+            .min(entries.len());
         entries[from..].iter().take(limit).cloned().collect()
     }
 
     /// Whether a certificate for the name `uri` was ever recorded. Walks all entries: not for the way of an
     /// exchange.
     pub(crate) fn has_certificate(&self, uri: &str) -> bool {
-        let entries = self.0.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().any(|(_, bytes)| certificate_uri(bytes).is_some_and(|found| found == uri))
+        let entries = self
+            .0
+            .entries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        entries
+            .iter()
+            .any(|(_, bytes)| certificate_uri(bytes).is_some_and(|found| found == uri))
     }
 
     /// Judges an act by the fold, records it, and publishes the registry that it makes, in this order. Acts are
@@ -91,9 +103,15 @@ impl RegistryHandle {
         header: Bytes,
         seal: Option<Seal>,
     ) -> Result<Appended, SubmitError> {
-        let draft = Draft { kind, facts: facts::encode(&facts), header, seal };
+        let draft = Draft {
+            kind,
+            facts: facts::encode(&facts),
+            header,
+            seal,
+        };
         let inner = Arc::clone(&self.0);
-        self.to_its_end(async move { inner.submit(draft).await }).await?
+        self.to_its_end(async move { inner.submit(draft).await })
+            .await?
     }
 
     /// Runs `work` to its end, also when the caller no longer waits for it.
@@ -104,7 +122,11 @@ impl RegistryHandle {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, SubmitError> {
-        self.0.tasks.spawn(work).await.map_err(|_| SubmitError::Interrupted)
+        self.0
+            .tasks
+            .spawn(work)
+            .await
+            .map_err(|_| SubmitError::Interrupted)
     }
 
     /// What the registry would be after `acts`, judged as [`RegistryHandle::submit`] would judge them now.
@@ -148,17 +170,28 @@ impl Inner {
         })?;
         let appended = self.log.append(draft, Some(before.size())).await?;
         // The stamp is known only now; the published registry is the fold of the entry as recorded.
-        let diverged = |fault: FoldError| SubmitError::Diverged { index: appended.index, fault };
+        let diverged = |fault: FoldError| SubmitError::Diverged {
+            index: appended.index,
+            fault,
+        };
         let mut after = Registry::clone(&before);
-        after.apply(appended.index, &appended.entry).map_err(diverged)?;
-        let bytes = appended.entry.encode().map_err(|error| diverged(error.into()))?;
+        after
+            .apply(appended.index, &appended.entry)
+            .map_err(diverged)?;
+        let bytes = appended
+            .entry
+            .encode()
+            .map_err(|error| diverged(error.into()))?;
         self.publish(after, appended.index, bytes);
         Ok(appended)
     }
 
     fn publish(&self, registry: Registry, index: u64, bytes: Bytes) {
         let size = registry.size();
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).push((index, bytes));
+        self.entries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((index, bytes));
         self.snapshot.store(Arc::new(registry));
         self.size.send_replace(size);
     }

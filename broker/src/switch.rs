@@ -25,7 +25,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::door::limits::Limits;
 use crate::door::listen::Door;
+use crate::exchange::{self, Exchange, ResumeError};
+use crate::links;
 use crate::registry::issuing::Issuing;
 use crate::registry::{OpenError, RegistryHandle};
 
@@ -50,8 +53,8 @@ pub struct Listeners {
     pub enrol: TcpListener,
 }
 
-/// A running switch. Dropped without [`Switch::shutdown`] it ends as if power were cut: nothing acknowledged is
-/// lost, exchanges under way are closed as abandoned at the next start.
+/// A running switch. Dropped without [`Switch::shutdown`] it ends at once and its log as if power were cut: nothing
+/// acknowledged is lost, and what is left open is closed as abandoned at the next start.
 #[derive(Debug)]
 pub struct Switch {
     config: Config,
@@ -59,6 +62,7 @@ pub struct Switch {
     enrol_address: SocketAddr,
     log: Log,
     registry: RegistryHandle,
+    exchange: Arc<Exchange>,
     identity: ReloadableIdentity,
     health: Health,
     doors: [Door; 2],
@@ -67,6 +71,8 @@ pub struct Switch {
     /// Cancelled last: servers end whatever they still carry.
     gone: CancellationToken,
     servers: TaskTracker,
+    /// Whether [`Switch::shutdown`] ended it.
+    ended: bool,
 }
 
 /// What the services are made of.
@@ -121,25 +127,34 @@ impl Switch {
     ) -> Result<Self, StartError> {
         let parts = Parts::open(config, clock, log).await?;
         parts.record_epoch().await?;
-        let exchange_address = listeners.exchange.local_addr().map_err(StartError::Listener)?;
+        let (exchange, resumed) = Exchange::start(parts.exchange()).await?;
+        let exchange_address = listeners
+            .exchange
+            .local_addr()
+            .map_err(StartError::Listener)?;
         let enrol_address = listeners.enrol.local_addr().map_err(StartError::Listener)?;
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = Health::new(reporter).await;
         let servers = TaskTracker::new();
         let doors = [
-            parts.serve_exchange(listeners.exchange, health_service, &servers)?,
+            parts.serve_exchange(listeners.exchange, &exchange, health_service, &servers)?,
             parts.serve_enrolment(listeners.enrol, &servers)?,
         ];
-        servers.spawn(health.clone().follow(parts.log.clone(), parts.draining.clone()));
+        servers.spawn(
+            health
+                .clone()
+                .follow(parts.log.clone(), parts.draining.clone()),
+        );
         tracing::info!(
             name = %parts.config.name, %exchange_address, %enrol_address, entries = parts.log.head().size(),
-            "the switch serves"
+            abandoned = resumed.abandoned, "the switch serves"
         );
         Ok(Self {
             exchange_address,
             enrol_address,
             log: parts.log,
             registry: parts.registry,
+            exchange,
             identity: parts.identity,
             config: parts.config,
             health,
@@ -147,6 +162,7 @@ impl Switch {
             draining: parts.draining,
             gone: parts.gone,
             servers,
+            ended: false,
         })
     }
 
@@ -170,13 +186,19 @@ impl Switch {
         &self.registry
     }
 
+    /// The exchanges, and through them the attached adapters.
+    pub fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
     /// Reads the broker's certificate and key again; new connections see the new one.
     ///
     /// # Errors
     /// [`StartError::Identity`]; the old one then stays.
     pub fn reload_identity(&self) -> Result<(), StartError> {
         let tls = &self.config.tls;
-        self.identity.replace(Identity::load(&tls.certificate_chain, &tls.key)?);
+        self.identity
+            .replace(Identity::load(&tls.certificate_chain, &tls.key)?);
         Ok(())
     }
 
@@ -189,10 +211,16 @@ impl Switch {
     ///
     /// # Errors
     /// [`LogError::Stopped`] when the log had failed or fails on its way out.
-    pub async fn shutdown(self) -> Result<(), LogError> {
+    pub async fn shutdown(mut self) -> Result<(), LogError> {
+        self.ended = true;
         self.health.not_serving().await;
         self.doors.iter().for_each(Door::stop_accepting);
         self.draining.cancel();
+        self.exchange.links().drain();
+        self.exchange
+            .finish(Duration::from_millis(self.config.limits.drain_ms))
+            .await;
+        self.exchange.links().close().await;
         self.registry.finish().await;
         self.health.end().await;
         self.servers.close();
@@ -220,6 +248,16 @@ impl Drop for Switch {
             door.stop_accepting();
             door.connections.close_all();
         }
+        // Its tasks hold the log; without a runtime there are none left.
+        if !self.ended
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let exchange = Arc::clone(&self.exchange);
+            runtime.spawn(async move {
+                exchange.links().close().await;
+                exchange.finish(Duration::ZERO).await;
+            });
+        }
     }
 }
 
@@ -235,7 +273,12 @@ impl Parts {
             return Err(StartError::Mismatches(mismatches));
         }
         let life_hours = config.limits.certificate_life_hours;
-        let issuing = Issuing::new(registry.clone(), Arc::clone(&authority), clock.clone(), life_hours);
+        let issuing = Issuing::new(
+            registry.clone(),
+            Arc::clone(&authority),
+            clock.clone(),
+            life_hours,
+        );
         Ok(Self {
             config,
             clock,
@@ -247,6 +290,25 @@ impl Parts {
             draining: CancellationToken::new(),
             gone: CancellationToken::new(),
         })
+    }
+
+    fn exchange(&self) -> exchange::Parts {
+        let limits = &self.config.limits;
+        exchange::Parts {
+            log: self.log.clone(),
+            registry: self.registry.clone(),
+            limits: Limits::new(limits.in_flight, limits.in_flight_per_agency),
+            clock: self.clock.clone(),
+            settings: exchange::Settings {
+                window_ms: limits.window_ms,
+                refusals_per_minute: limits.refusals_per_minute,
+                ..exchange::Settings::default()
+            },
+            links: links::Settings {
+                in_flight_max: limits.in_flight,
+                ..links::Settings::default()
+            },
+        }
     }
 
     /// One entry for each start: what was there before, who starts, by which configuration.
@@ -312,6 +374,9 @@ pub enum StartError {
     /// The start could not be recorded.
     #[error("the start could not be recorded: {0}")]
     Epoch(#[from] AppendError),
+    /// What an earlier run left cannot be read or closed.
+    #[error("what an earlier run left open: {0}")]
+    Resume(#[from] ResumeError),
     /// A listener is not one.
     #[error("a listener cannot be used: {0}")]
     Listener(#[source] std::io::Error),

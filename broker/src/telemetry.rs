@@ -31,9 +31,14 @@ pub enum Format {
 pub fn start(format: Format) -> Result<(), TelemetryError> {
     let text = std::env::var(FILTER_VARIABLE).unwrap_or_default();
     let filter = filter(&text)?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
-        Format::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
+        Format::Text => subscriber
+            .with_ansi(std::io::stderr().is_terminal())
+            .finish()
+            .try_init()?,
         Format::Json => subscriber.json().flatten_event(true).finish().try_init()?,
     }
     Ok(())
@@ -41,15 +46,24 @@ pub fn start(format: Format) -> Result<(), TelemetryError> {
 
 /// Unlike the library's own reading, which passes over what it cannot read: that would lose events silently.
 fn filter(text: &str) -> Result<EnvFilter, TelemetryError> {
-    let text = if text.trim().is_empty() { FILTER_DEFAULT } else { text };
-    EnvFilter::try_new(text).map_err(|cause| TelemetryError::Filter { text: text.to_owned(), cause })
+    let text = if text.trim().is_empty() {
+        FILTER_DEFAULT
+    } else {
+        text
+    };
+    EnvFilter::try_new(text).map_err(|cause| TelemetryError::Filter {
+        text: text.to_owned(),
+        cause,
+    })
 }
 
 /// Why nothing is written.
 #[derive(Debug, Error)]
 pub enum TelemetryError {
     /// The filter cannot be read.
-    #[error("{FILTER_VARIABLE}='{text}' cannot be read ({cause}); write for example info or broker=debug,info")]
+    #[error(
+        "{FILTER_VARIABLE}='{text}' cannot be read ({cause}); write for example info or broker=debug,info"
+    )]
     Filter {
         /// The filter.
         text: String,
@@ -71,6 +85,9 @@ mod tests {
         assert_eq!(filter("  ").unwrap().to_string(), "info");
         assert!(filter("broker=debug,info").is_ok());
         let refused = filter("broker=loud").unwrap_err();
-        assert!(refused.to_string().contains("MOHAWEL_LOG='broker=loud'"), "{refused}");
+        assert!(
+            refused.to_string().contains("MOHAWEL_LOG='broker=loud'"),
+            "{refused}"
+        );
     }
 }

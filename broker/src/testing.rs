@@ -36,7 +36,7 @@ pub(crate) const OPERATOR: &str = "nour";
 
 /// A founded switch that is not running, and everything its operator holds.
 pub(crate) struct Site {
-    pub(crate) dir: TempDir,
+    _dir: TempDir,
     pub(crate) clock: Clock,
     pub(crate) authority: Authority,
     pub(crate) operator: LogKeyFile,
@@ -79,7 +79,9 @@ impl Site {
         tls_key.save(&at("broker.key")).unwrap();
         let asked = request::make(&tls_key).unwrap();
         let hosts = ["127.0.0.1".into()];
-        let issued = authority.issue_broker(&asked, "cairo-1", &hosts, LEAF_LIFE, now).unwrap();
+        let issued = authority
+            .issue_broker(&asked, "cairo-1", &hosts, LEAF_LIFE, now)
+            .unwrap();
         std::fs::write(at("broker.pem"), issued.chain_pem).unwrap();
         let log_key = SealKeyFile::generate(SealAlgorithm::Ed25519).unwrap();
         log_key.save(&at("log.key")).unwrap();
@@ -94,7 +96,13 @@ impl Site {
             dir.path(),
         )
         .unwrap();
-        let site = Self { operator: seal_key(), dir, clock, authority, config };
+        let site = Self {
+            operator: seal_key(),
+            _dir: dir,
+            clock,
+            authority,
+            config,
+        };
         let log = site.create_log(Arc::new(log_key)).await;
         log.close().await.unwrap();
         site
@@ -107,13 +115,23 @@ impl Site {
             instance: part("EG"),
             trust_domain: TRUST_DOMAIN.into(),
             authority_root: Digest(self.authority.root_sha256()),
-            operators: vec![Operator { name: part(OPERATOR), key: self.operator.key().clone() }],
+            operators: vec![Operator {
+                name: part(OPERATOR),
+                key: self.operator.key().clone(),
+            }],
             created_at_ms: NOW_MS,
         };
         let header = genesis.encode();
         let seal = Seal::one(label::GENESIS, ORIGIN, &header, &*key).unwrap();
-        let draft = Draft { kind: Kind::Genesis, facts: Bytes::new(), header, seal: Some(seal) };
-        Log::create(Switch::log_config(&self.config, &self.clock), draft, key).await.unwrap()
+        let draft = Draft {
+            kind: Kind::Genesis,
+            facts: Bytes::new(),
+            header,
+            seal: Some(seal),
+        };
+        Log::create(Switch::log_config(&self.config, &self.clock), draft, key)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn listeners() -> Listeners {
@@ -124,7 +142,13 @@ impl Site {
     }
 
     pub(crate) async fn start(&self) -> Switch {
-        Switch::start(self.config.clone(), Self::listeners().await, self.clock.clone()).await.unwrap()
+        Switch::start(
+            self.config.clone(),
+            Self::listeners().await,
+            self.clock.clone(),
+        )
+        .await
+        .unwrap()
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {
@@ -133,7 +157,11 @@ impl Site {
 
     fn members_config(&self, chain_pem: &str, key: &TlsKey) -> Arc<ClientConfig> {
         let identity = ReloadableIdentity::new(Identity::from_pem(chain_pem, key).unwrap());
-        let trust = Trust::new(TRUST_DOMAIN.parse().unwrap(), &[self.authority.root().clone()]).unwrap();
+        let trust = Trust::new(
+            TRUST_DOMAIN.parse().unwrap(),
+            &[self.authority.root().clone()],
+        )
+        .unwrap();
         let broker = format!("spiffe://{TRUST_DOMAIN}/broker/cairo-1");
         tls::client_config(&identity, &trust, &broker, tls::fixed_time(self.now())).unwrap()
     }
@@ -148,7 +176,10 @@ impl Site {
     pub(crate) async fn connect_operator(&self, switch: &Switch, name: &str) -> Channel {
         let key = TlsKey::generate().unwrap();
         let asked = request::make(&key).unwrap();
-        let issued = self.authority.issue_operator(&asked, name, LEAF_LIFE, self.now()).unwrap();
+        let issued = self
+            .authority
+            .issue_operator(&asked, name, LEAF_LIFE, self.now())
+            .unwrap();
         self.connect(switch, &issued.chain_pem, &key).await
     }
 
@@ -181,7 +212,10 @@ async fn connect(port: u16, config: Arc<ClientConfig>) -> Channel {
             Ok::<_, std::io::Error>(TokioIo::new(connector.connect(name, tcp).await?))
         }
     });
-    Endpoint::from_static("http://switch").connect_with_connector(dial).await.unwrap()
+    Endpoint::from_static("http://switch")
+        .connect_with_connector(dial)
+        .await
+        .unwrap()
 }
 
 impl Applicant {

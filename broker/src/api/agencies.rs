@@ -22,9 +22,15 @@ use crate::registry::RegistryHandle;
 use crate::registry::issuing::Issuing;
 
 /// Acts of one agency: a nation's agency does not need more, and each stays in the log and in every mirror.
-const ACTS: Allowed = Allowed { per_second: 10.0, at_once: 200.0 };
+const ACTS: Allowed = Allowed {
+    per_second: 10.0,
+    at_once: 200.0,
+};
 /// Renewals of one agency: an adapter renews once in a certificate's life.
-const RENEWALS: Allowed = Allowed { per_second: 0.1, at_once: 20.0 };
+const RENEWALS: Allowed = Allowed {
+    per_second: 0.1,
+    at_once: 20.0,
+};
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -46,7 +52,11 @@ impl AgenciesApi {
         }
     }
 
-    async fn submitted(&self, peer: &Peer, request: wire::SubmitRequest) -> Result<Receipt, Status> {
+    async fn submitted(
+        &self,
+        peer: &Peer,
+        request: wire::SubmitRequest,
+    ) -> Result<Receipt, Status> {
         let system = registered(&self.registry.load(), peer)?;
         let envelope = act(request.envelope)?;
         let (kind, agency) = whose(request.kind, &envelope.header)?;
@@ -59,8 +69,14 @@ impl AgenciesApi {
         if !self.acts.pass(&agency) {
             return Err(status::rate_limited());
         }
-        let facts = RegistryFacts { peer_sha256: peer_sha256(peer), certificate: None };
-        let recorded = self.registry.submit(kind, facts, envelope.header, Some(envelope.seal)).await;
+        let facts = RegistryFacts {
+            peer_sha256: peer_sha256(peer),
+            certificate: None,
+        };
+        let recorded = self
+            .registry
+            .submit(kind, facts, envelope.header, Some(envelope.seal))
+            .await;
         let appended = recorded.map_err(|error| status::submit(&error))?;
         tracing::info!(%agency, kind = kind.name(), index = appended.index, "agency act");
         Ok(appended.receipt)
@@ -70,7 +86,10 @@ impl AgenciesApi {
         let registry = self.registry.load();
         let system = registered(&registry, peer)?;
         let speaks = registry.system(&system).is_some_and(|known| {
-            known.keys.iter().any(|kid| registry.key(kid).is_some_and(|key| key.ended.is_none()))
+            known
+                .keys
+                .iter()
+                .any(|kid| registry.key(kid).is_some_and(|key| key.ended.is_none()))
         });
         if !speaks {
             // Otherwise a machine whose keys were all ended could stay connected for ever.
@@ -82,8 +101,14 @@ impl AgenciesApi {
         if !self.renewals.pass(&system.agency()) {
             return Err(status::rate_limited());
         }
-        let issued = self.issuing.make(&system, request).map_err(|error| status::issue(&error))?;
-        let recorded = self.issuing.record(&system, &issued, peer_sha256(peer)).await;
+        let issued = self
+            .issuing
+            .make(&system, request)
+            .map_err(|error| status::issue(&error))?;
+        let recorded = self
+            .issuing
+            .record(&system, &issued, peer_sha256(peer))
+            .await;
         let appended = recorded.map_err(|error| status::issue(&error))?;
         tracing::info!(%system, index = appended.index, "certificate renewed");
         Ok(wire::RenewResponse {
@@ -101,7 +126,9 @@ impl Agencies for AgenciesApi {
     ) -> Result<Response<wire::SubmitResponse>, Status> {
         let peer = peer(&request)?;
         let receipt = self.submitted(&peer, request.into_inner()).await?;
-        Ok(Response::new(wire::SubmitResponse { receipt: Some(receipt.to_wire()) }))
+        Ok(Response::new(wire::SubmitResponse {
+            receipt: Some(receipt.to_wire()),
+        }))
     }
 
     async fn renew(
@@ -109,7 +136,9 @@ impl Agencies for AgenciesApi {
         request: Request<wire::RenewRequest>,
     ) -> Result<Response<wire::RenewResponse>, Status> {
         let peer = peer(&request)?;
-        let response = self.renewed(&peer, &request.get_ref().certificate_request).await?;
+        let response = self
+            .renewed(&peer, &request.get_ref().certificate_request)
+            .await?;
         Ok(Response::new(response))
     }
 }
@@ -120,13 +149,18 @@ fn peer_sha256(peer: &Peer) -> Bytes {
 
 /// The peer's system, if the registry knows it.
 fn registered(registry: &Registry, peer: &Peer) -> Result<SystemId, Status> {
-    let known = peer.system.as_ref().filter(|system| registry.system(system).is_some());
+    let known = peer
+        .system
+        .as_ref()
+        .filter(|system| registry.system(system).is_some());
     known.cloned().ok_or_else(status::unknown_peer)
 }
 
 /// The kind of an act, if agencies may send it here, and the agency whose act it is.
 fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
-    let kind = u8::try_from(kind).ok().and_then(|byte| Kind::from_byte(byte).ok());
+    let kind = u8::try_from(kind)
+        .ok()
+        .and_then(|byte| Kind::from_byte(byte).ok());
     let kind = kind.ok_or_else(|| status::fold(&FoldError::NotRegistry))?;
     let agency = match kind {
         Kind::KeyBound => KeyBinding::open(header).map(|binding| binding.system.agency()),

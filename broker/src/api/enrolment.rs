@@ -30,9 +30,15 @@ use crate::registry::RegistryHandle;
 use crate::registry::issuing::{IssueError, Issuing};
 
 /// Attempts to enrol, all newcomers together: each costs four signature verifications.
-const ATTEMPTS: Allowed = Allowed { per_second: 10.0, at_once: 20.0 };
+const ATTEMPTS: Allowed = Allowed {
+    per_second: 10.0,
+    at_once: 20.0,
+};
 /// Descriptions, all newcomers together.
-const DESCRIPTIONS: Allowed = Allowed { per_second: 100.0, at_once: 200.0 };
+const DESCRIPTIONS: Allowed = Allowed {
+    per_second: 100.0,
+    at_once: 200.0,
+};
 /// Bytes of a token: 128 bits at least, and nothing that is not one.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
 /// Enrolments whose answer is kept for a newcomer whom it did not reach.
@@ -115,7 +121,10 @@ impl Enrolment for EnrolmentApi {
         let application = Application::read(request.into_inner())?;
         let inner = Arc::clone(&self.0);
         // To its end even if the newcomer hangs up: the answer is then kept for the same request.
-        let enrolled = self.0.registry.to_its_end(async move { inner.enrol(application).await });
+        let enrolled = self
+            .0
+            .registry
+            .to_its_end(async move { inner.enrol(application).await });
         let response = enrolled.await.map_err(|error| status::submit(&error))??;
         Ok(Response::new(response))
     }
@@ -136,7 +145,9 @@ impl Application {
             return Err(status::fold(&FoldError::NotInvited));
         }
         if !binding.system.belongs_to(&enrolment.agency) {
-            return Err(status::malformed("the key is for a system of another agency"));
+            return Err(status::malformed(
+                "the key is for a system of another agency",
+            ));
         }
         let proven = ProvenKey::open(&request.certificate_request);
         let tls = proven.map_err(|error| status::issue(&IssueError::Authority(error.into())))?;
@@ -166,7 +177,10 @@ impl Inner {
         let key = self.key_stand(&registry, &application, agency).await?;
         self.rehearse(&application, agency, key)?;
         // Made before anything is recorded: what the authority refuses must leave no trace of an enrolment.
-        let made = self.issuing.make(&application.binding.system, &application.certificate_request);
+        let made = self.issuing.make(
+            &application.binding.system,
+            &application.certificate_request,
+        );
         let issued = made.map_err(|error| status::issue(&error))?;
         let response = self.record(&application, agency, key, &issued).await?;
         tracing::info!(agency = %application.enrolment.agency, system = %application.binding.system, "enrolled");
@@ -183,15 +197,22 @@ impl Inner {
         registry: &Registry,
         application: &Application,
     ) -> Result<Stand, Status> {
-        let used = registry.invitation(&application.enrolment.token).and_then(|record| record.used);
-        let Some(index) = used else { return Ok(Stand::New) };
+        let used = registry
+            .invitation(&application.enrolment.token)
+            .and_then(|record| record.used);
+        let Some(index) = used else {
+            return Ok(Stand::New);
+        };
         let token_used = || status::fold(&FoldError::TokenUsed);
         if !self.is_recorded(index, &application.agency).await? {
             return Err(token_used());
         }
         // Once a certificate was recorded somebody may hold it; another one for another key would let whoever
         // finds the spent token stand beside the agency.
-        let uri = self.issuing.uri(&application.binding.system).map_err(|error| status::issue(&error))?;
+        let uri = self
+            .issuing
+            .uri(&application.binding.system)
+            .map_err(|error| status::issue(&error))?;
         if self.registry.has_certificate(&uri) {
             return Err(token_used());
         }
@@ -205,7 +226,9 @@ impl Inner {
         agency: Stand,
     ) -> Result<Stand, Status> {
         let bound = registry.key(&application.binding.key.kid());
-        let (Some(bound), Stand::Recorded(_)) = (bound, agency) else { return Ok(Stand::New) };
+        let (Some(bound), Stand::Recorded(_)) = (bound, agency) else {
+            return Ok(Stand::New);
+        };
         if bound.ended.is_none() && self.is_recorded(bound.index, &application.key).await? {
             Ok(Stand::Recorded(bound.index))
         } else {
@@ -214,9 +237,15 @@ impl Inner {
     }
 
     async fn is_recorded(&self, index: u64, act: &Envelope) -> Result<bool, Status> {
-        let bytes = self.log.entry(index).await.map_err(|error| status::log(&error))?;
+        let bytes = self
+            .log
+            .entry(index)
+            .await
+            .map_err(|error| status::log(&error))?;
         let entry = bytes.and_then(|bytes| Entry::decode(&bytes).ok());
-        Ok(entry.is_some_and(|entry| entry.header == act.header && entry.seal.as_ref() == Some(&act.seal)))
+        Ok(entry.is_some_and(|entry| {
+            entry.header == act.header && entry.seal.as_ref() == Some(&act.seal)
+        }))
     }
 
     /// Both acts stand together, or none is recorded.
@@ -230,7 +259,10 @@ impl Inner {
             .filter(|(stand, ..)| *stand == Stand::New)
             .map(|(_, kind, act)| (kind, &act.header, &act.seal))
             .collect();
-        self.registry.rehearse(&new).map(drop).map_err(|error| status::fold(&error))
+        self.registry
+            .rehearse(&new)
+            .map(drop)
+            .map_err(|error| status::fold(&error))
     }
 
     async fn record(
@@ -240,13 +272,21 @@ impl Inner {
         key: Stand,
         issued: &Issued,
     ) -> Result<wire::EnrolResponse, Status> {
-        let agency = self.receipt(agency, Kind::Agency, &application.agency).await?;
+        let agency = self
+            .receipt(agency, Kind::Agency, &application.agency)
+            .await?;
         let key = self.receipt(key, Kind::KeyBound, &application.key).await?;
-        let recorded = self.issuing.record(&application.binding.system, issued, Bytes::new()).await;
+        let recorded = self
+            .issuing
+            .record(&application.binding.system, issued, Bytes::new())
+            .await;
         let certificate = recorded.map_err(|error| status::issue(&error))?.receipt;
         Ok(wire::EnrolResponse {
             certificate_chain: issued.chain_pem.clone().into_bytes().into(),
-            receipts: [agency, key, certificate].iter().map(Receipt::to_wire).collect(),
+            receipts: [agency, key, certificate]
+                .iter()
+                .map(Receipt::to_wire)
+                .collect(),
         })
     }
 
@@ -254,12 +294,19 @@ impl Inner {
     async fn receipt(&self, stand: Stand, kind: Kind, act: &Envelope) -> Result<Receipt, Status> {
         match stand {
             Stand::Recorded(index) => {
-                let receipt = self.log.receipt(index).await.map_err(|error| status::log(&error))?;
+                let receipt = self
+                    .log
+                    .receipt(index)
+                    .await
+                    .map_err(|error| status::log(&error))?;
                 receipt.ok_or_else(|| status::fold(&FoldError::TokenUsed))
             }
             Stand::New => {
                 let (header, seal) = (act.header.clone(), Some(act.seal.clone()));
-                let recorded = self.registry.submit(kind, RegistryFacts::default(), header, seal).await;
+                let recorded = self
+                    .registry
+                    .submit(kind, RegistryFacts::default(), header, seal)
+                    .await;
                 Ok(recorded.map_err(|error| status::submit(&error))?.receipt)
             }
         }

@@ -41,7 +41,12 @@ impl LogApi {
         log: audit::log::Log,
         draining: CancellationToken,
     ) -> Self {
-        Self { registry, log, draining, proving: Arc::new(Semaphore::new(PROVING)) }
+        Self {
+            registry,
+            log,
+            draining,
+            proving: Arc::new(Semaphore::new(PROVING)),
+        }
     }
 
     fn known<T>(&self, request: &Request<T>) -> Result<Arc<Peer>, Status> {
@@ -69,20 +74,31 @@ impl LogService for LogApi {
         request: Request<wire::ConsistencyRequest>,
     ) -> Result<Response<wire::ConsistencyResponse>, Status> {
         self.known(&request)?;
-        let wire::ConsistencyRequest { from_sizes, to_size } = request.into_inner();
+        let wire::ConsistencyRequest {
+            from_sizes,
+            to_size,
+        } = request.into_inner();
         if from_sizes.len() > CONSISTENCY_SIZES_MAX {
-            return Err(status::malformed(&format!("more than {CONSISTENCY_SIZES_MAX} sizes at once")));
+            return Err(status::malformed(&format!(
+                "more than {CONSISTENCY_SIZES_MAX} sizes at once"
+            )));
         }
         let published = self.log.published().borrow().checkpoint.size;
         if to_size > published || from_sizes.iter().any(|from| *from > to_size) {
             return Err(status::not_published(published));
         }
-        let _permit = self.proving.try_acquire().map_err(|_| status::rate_limited())?;
+        let _permit = self
+            .proving
+            .try_acquire()
+            .map_err(|_| status::rate_limited())?;
         let mut proofs = Vec::with_capacity(from_sizes.len());
         for from in from_sizes {
             let proof = self.log.consistency(from, to_size).await;
             let hashes = proof.map_err(|error| status::log(&error))?;
-            let hashes = hashes.iter().map(|hash| Bytes::copy_from_slice(&hash.0)).collect();
+            let hashes = hashes
+                .iter()
+                .map(|hash| Bytes::copy_from_slice(&hash.0))
+                .collect();
             proofs.push(wire::ConsistencyProof { hashes });
         }
         Ok(Response::new(wire::ConsistencyResponse { proofs }))

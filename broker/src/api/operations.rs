@@ -27,18 +27,16 @@ impl OperationsApi {
         Self { registry }
     }
 
-    async fn submit(
-        &self,
-        peer: &Peer,
-        kind: Kind,
-        envelope: Envelope,
-    ) -> Result<Receipt, Status> {
+    async fn submit(&self, peer: &Peer, kind: Kind, envelope: Envelope) -> Result<Receipt, Status> {
         own_seal(&self.registry.load(), peer, &envelope)?;
         let facts = RegistryFacts {
             peer_sha256: Bytes::copy_from_slice(&peer.identity.cert_sha256),
             certificate: None,
         };
-        let recorded = self.registry.submit(kind, facts, envelope.header, Some(envelope.seal)).await;
+        let recorded = self
+            .registry
+            .submit(kind, facts, envelope.header, Some(envelope.seal))
+            .await;
         let appended = recorded.map_err(|error| status::submit(&error))?;
         tracing::info!(operator = %peer.identity.uri, kind = kind.name(), index = appended.index, "operator act");
         Ok(appended.receipt)
@@ -54,7 +52,9 @@ impl Operations for OperationsApi {
         let peer = peer(&request)?;
         let envelope = act(request.into_inner().envelope)?;
         let receipt = self.submit(&peer, Kind::Invitation, envelope).await?;
-        Ok(Response::new(wire::InviteResponse { receipt: Some(receipt.to_wire()) }))
+        Ok(Response::new(wire::InviteResponse {
+            receipt: Some(receipt.to_wire()),
+        }))
     }
 }
 
@@ -68,9 +68,18 @@ fn own_seal(registry: &Registry, peer: &Peer, envelope: &Envelope) -> Result<(),
     };
     let operator = registry
         .genesis()
-        .and_then(|genesis| genesis.operators.iter().find(|operator| operator.name.as_str() == name))
+        .and_then(|genesis| {
+            genesis
+                .operators
+                .iter()
+                .find(|operator| operator.name.as_str() == name)
+        })
         .ok_or_else(status::unknown_peer)?;
-    let claimed = envelope.seal.open().map_err(|error| status::malformed(&error.to_string()))?.kid();
+    let claimed = envelope
+        .seal
+        .open()
+        .map_err(|error| status::malformed(&error.to_string()))?
+        .kid();
     if claimed == operator.key.kid() {
         Ok(())
     } else {

@@ -24,7 +24,10 @@ struct Bucket {
 
 impl Bucket {
     fn full(allowed: Allowed, now: Instant) -> Self {
-        Self { tokens: allowed.at_once, filled: now }
+        Self {
+            tokens: allowed.at_once,
+            filled: now,
+        }
     }
 
     fn pass(&mut self, allowed: Allowed, now: Instant) -> bool {
@@ -48,7 +51,10 @@ pub(super) struct Rate {
 
 impl Rate {
     pub(super) fn new(allowed: Allowed) -> Self {
-        Self { allowed, bucket: Mutex::new(Bucket::full(allowed, Instant::now())) }
+        Self {
+            allowed,
+            bucket: Mutex::new(Bucket::full(allowed, Instant::now())),
+        }
     }
 
     /// Whether one more may pass now.
@@ -67,14 +73,19 @@ pub(super) struct RatePerAgency {
 
 impl RatePerAgency {
     pub(super) fn new(allowed: Allowed) -> Self {
-        Self { allowed, buckets: Mutex::default() }
+        Self {
+            allowed,
+            buckets: Mutex::default(),
+        }
     }
 
     /// Whether one more of `agency` may pass now.
     pub(super) fn pass(&self, agency: &AgencyId) -> bool {
         let now = Instant::now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(agency.clone()).or_insert_with(|| Bucket::full(self.allowed, now));
+        let bucket = buckets
+            .entry(agency.clone())
+            .or_insert_with(|| Bucket::full(self.allowed, now));
         bucket.pass(self.allowed, now)
     }
 }
@@ -87,7 +98,10 @@ mod tests {
 
     #[test]
     fn so_many_at_once_and_no_more_however_long_nobody_came() {
-        let allowed = Allowed { per_second: 10.0, at_once: 20.0 };
+        let allowed = Allowed {
+            per_second: 10.0,
+            at_once: 20.0,
+        };
         let start = Instant::now();
         let mut bucket = Bucket::full(allowed, start);
         let mut passed = |at| (0..50).filter(|_| bucket.pass(allowed, at)).count();
@@ -100,8 +114,14 @@ mod tests {
 
     #[test]
     fn one_agency_does_not_use_up_another() {
-        let rates = RatePerAgency::new(Allowed { per_second: 0.001, at_once: 1.0 });
-        let (one, other) = ("EG/GOV/ONE".parse().unwrap(), "EG/GOV/OTHER".parse().unwrap());
+        let rates = RatePerAgency::new(Allowed {
+            per_second: 0.001,
+            at_once: 1.0,
+        });
+        let (one, other) = (
+            "EG/GOV/ONE".parse().unwrap(),
+            "EG/GOV/OTHER".parse().unwrap(),
+        );
         assert!(rates.pass(&one) && !rates.pass(&one) && rates.pass(&other));
     }
 }

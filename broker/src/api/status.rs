@@ -35,12 +35,20 @@ fn refused(code: Code, reason: &str, sentence: &str, remedy: &str) -> Status {
 fn message(sentence: &str, remedy: &str) -> String {
     let sentence = sentence.trim_end_matches('.');
     let mut letters = sentence.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string())
+        .unwrap_or_default();
     format!("{first}{}. {remedy}", letters.as_str())
 }
 
 fn by_code(code: Code, refusal: Refusal) -> Status {
-    refused(code, refusal.name(), refusal.sentence(Language::English), refusal.remedy(Language::English))
+    refused(
+        code,
+        refusal.name(),
+        refusal.sentence(Language::English),
+        refusal.remedy(Language::English),
+    )
 }
 
 /// No certificate where one is needed.
@@ -55,7 +63,12 @@ pub(super) fn unknown_peer() -> Status {
 
 /// The peer may not do this.
 pub(super) fn wrong_signer(sentence: &str, remedy: &str) -> Status {
-    refused(Code::PermissionDenied, Refusal::WrongSigner.name(), sentence, remedy)
+    refused(
+        Code::PermissionDenied,
+        Refusal::WrongSigner.name(),
+        sentence,
+        remedy,
+    )
 }
 
 /// The message is not what it must be.
@@ -103,8 +116,12 @@ pub(super) fn log(error: &LogError) -> Status {
 pub(super) fn submit(error: &SubmitError) -> Status {
     match error {
         SubmitError::Fold(error) => fold(error),
-        SubmitError::Append(AppendError::Full) => by_code(Code::ResourceExhausted, Refusal::Overloaded),
-        SubmitError::Append(AppendError::TooLarge(_)) => by_code(Code::InvalidArgument, Refusal::TooLarge),
+        SubmitError::Append(AppendError::Full) => {
+            by_code(Code::ResourceExhausted, Refusal::Overloaded)
+        }
+        SubmitError::Append(AppendError::TooLarge(_)) => {
+            by_code(Code::InvalidArgument, Refusal::TooLarge)
+        }
         SubmitError::Append(AppendError::RegistryMoved { .. } | AppendError::Stopped(_))
         | SubmitError::Diverged { .. }
         | SubmitError::Interrupted => {
@@ -144,51 +161,117 @@ pub(super) fn fold(error: &FoldError) -> Status {
 
 /// Code, stable word and remedy of each of the fold's refusals.
 fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
-    use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated};
-    const AGENCY_KEY: &str = "Seal the act with the agency's authority key, for this switch's origin.";
+    use Code::{
+        AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied,
+        Unauthenticated,
+    };
+    const AGENCY_KEY: &str =
+        "Seal the act with the agency's authority key, for this switch's origin.";
     const INVITE: &str = "Ask the operator for a new invitation.";
     match error {
-        FoldError::Genesis => (InvalidArgument, "genesis", "A log keeps the genesis it was founded with."),
-        FoldError::NotRegistry => (InvalidArgument, "not_registry", "Send an act of a kind that belongs to the registry."),
-        FoldError::Header(HeaderError::TooLarge { .. }) => {
-            (InvalidArgument, "too_large", "Make the act smaller; docs/protocol.md lists the limits.")
-        }
-        FoldError::Header(HeaderError::UnknownVersion(_)) => {
-            (InvalidArgument, "unknown_version", "Use version 1, or ask the operator when the switch is upgraded.")
-        }
-        FoldError::Header(HeaderError::Malformed(_)) | FoldError::Entry(_) => {
-            (InvalidArgument, "malformed", "Compare your bytes with the worked example in docs/protocol.md.")
-        }
+        FoldError::Genesis => (
+            InvalidArgument,
+            "genesis",
+            "A log keeps the genesis it was founded with.",
+        ),
+        FoldError::NotRegistry => (
+            InvalidArgument,
+            "not_registry",
+            "Send an act of a kind that belongs to the registry.",
+        ),
+        FoldError::Header(HeaderError::TooLarge { .. }) => (
+            InvalidArgument,
+            "too_large",
+            "Make the act smaller; docs/protocol.md lists the limits.",
+        ),
+        FoldError::Header(HeaderError::UnknownVersion(_)) => (
+            InvalidArgument,
+            "unknown_version",
+            "Use version 1, or ask the operator when the switch is upgraded.",
+        ),
+        FoldError::Header(HeaderError::Malformed(_)) | FoldError::Entry(_) => (
+            InvalidArgument,
+            "malformed",
+            "Compare your bytes with the worked example in docs/protocol.md.",
+        ),
         FoldError::Seal(_) => (Unauthenticated, "bad_seal", AGENCY_KEY),
         FoldError::Unsealed => (Unauthenticated, "unsealed", AGENCY_KEY),
-        FoldError::NotOperator => {
-            (PermissionDenied, "not_operator", "Seal the act with a key that the genesis names as an operator's.")
-        }
-        FoldError::OtherInstance(_) => (InvalidArgument, "other_instance", "Use the instance that Describe gives."),
-        FoldError::NameTaken(_) => (AlreadyExists, "name_taken", "Choose a name that nobody has, in whatever case."),
+        FoldError::NotOperator => (
+            PermissionDenied,
+            "not_operator",
+            "Seal the act with a key that the genesis names as an operator's.",
+        ),
+        FoldError::OtherInstance(_) => (
+            InvalidArgument,
+            "other_instance",
+            "Use the instance that Describe gives.",
+        ),
+        FoldError::NameTaken(_) => (
+            AlreadyExists,
+            "name_taken",
+            "Choose a name that nobody has, in whatever case.",
+        ),
         FoldError::TokenUsed => (FailedPrecondition, "token_used", INVITE),
-        FoldError::NotInvited => {
-            (PermissionDenied, "not_invited", "Check the token and the agency's name, or ask the operator.")
-        }
+        FoldError::NotInvited => (
+            PermissionDenied,
+            "not_invited",
+            "Check the token and the agency's name, or ask the operator.",
+        ),
         FoldError::InvitationExpired => (FailedPrecondition, "invitation_expired", INVITE),
-        FoldError::OtherSwitch => {
-            (InvalidArgument, "other_switch", "Make the act anew with this switch's origin and genesis digest.")
-        }
-        FoldError::KeyReused => (AlreadyExists, "key_reused", "Make a new key; each is bound once, to one thing."),
-        FoldError::NoPossession => {
-            (Unauthenticated, "no_possession", "Let the new key itself sign the binding's proof of possession.")
-        }
-        FoldError::UnknownKey => (NotFound, "unknown_key", "Name a key of this system that is bound and not ended."),
-        FoldError::UnknownAgency(_) => (NotFound, "unknown_agency", "Enrol the agency first, or check its name."),
-        FoldError::UnknownSystem(_) => {
-            (NotFound, "unknown_system", "Bind a key to the system first, or check its name.")
-        }
-        FoldError::UnknownAgreement => (NotFound, "unknown_agreement", "Propose the agreement first, or check its id."),
-        FoldError::NotParty(_) => (PermissionDenied, "not_party", "Only the agencies that the agreement names can do this."),
-        FoldError::OutOfOrder => {
-            (FailedPrecondition, "out_of_order", "Read where the agreement stands, and make the act anew after its latest act.")
-        }
-        FoldError::OlderService(_) => (FailedPrecondition, "older_service", "Publish again with a later issued-at time."),
-        FoldError::NoCertificate => (InvalidArgument, "no_certificate", "The switch records certificates itself."),
+        FoldError::OtherSwitch => (
+            InvalidArgument,
+            "other_switch",
+            "Make the act anew with this switch's origin and genesis digest.",
+        ),
+        FoldError::KeyReused => (
+            AlreadyExists,
+            "key_reused",
+            "Make a new key; each is bound once, to one thing.",
+        ),
+        FoldError::NoPossession => (
+            Unauthenticated,
+            "no_possession",
+            "Let the new key itself sign the binding's proof of possession.",
+        ),
+        FoldError::UnknownKey => (
+            NotFound,
+            "unknown_key",
+            "Name a key of this system that is bound and not ended.",
+        ),
+        FoldError::UnknownAgency(_) => (
+            NotFound,
+            "unknown_agency",
+            "Enrol the agency first, or check its name.",
+        ),
+        FoldError::UnknownSystem(_) => (
+            NotFound,
+            "unknown_system",
+            "Bind a key to the system first, or check its name.",
+        ),
+        FoldError::UnknownAgreement => (
+            NotFound,
+            "unknown_agreement",
+            "Propose the agreement first, or check its id.",
+        ),
+        FoldError::NotParty(_) => (
+            PermissionDenied,
+            "not_party",
+            "Only the agencies that the agreement names can do this.",
+        ),
+        FoldError::OutOfOrder => (
+            FailedPrecondition,
+            "out_of_order",
+            "Read where the agreement stands, and make the act anew after its latest act.",
+        ),
+        FoldError::OlderService(_) => (
+            FailedPrecondition,
+            "older_service",
+            "Publish again with a later issued-at time.",
+        ),
+        FoldError::NoCertificate => (
+            InvalidArgument,
+            "no_certificate",
+            "The switch records certificates itself.",
+        ),
     }
 }

@@ -21,7 +21,11 @@ pub(super) enum Files {
 /// Reads `text`; all problems at once.
 pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Config, ConfigError> {
     let file: File = toml::from_str(text)?;
-    let mut reading = Reading { base_dir, files, problems: Vec::new() };
+    let mut reading = Reading {
+        base_dir,
+        files,
+        problems: Vec::new(),
+    };
     reading.unknown("", &file.unknown, "switch, tls, log, limits");
     let switch = reading.section("switch", file.switch);
     let tls = reading.section("tls", file.tls);
@@ -84,8 +88,16 @@ impl Reading<'_> {
 
     fn unknown(&mut self, section: &str, unknown: &Unknown, known: &str) {
         for key in unknown.keys() {
-            let key = if section.is_empty() { key.clone() } else { format!("{section}.{key}") };
-            self.problem(&key, "there is no such key", format!("Known here: {known}."));
+            let key = if section.is_empty() {
+                key.clone()
+            } else {
+                format!("{section}.{key}")
+            };
+            self.problem(
+                &key,
+                "there is no such key",
+                format!("Known here: {known}."),
+            );
         }
     }
 
@@ -95,7 +107,11 @@ impl Reading<'_> {
             Given::Value(section) => section,
             Given::Absent => T::default(),
             Given::Wrong(expected) => {
-                self.problem(key, format!("not a section ({expected})"), format!("Write it as [{key}]."));
+                self.problem(
+                    key,
+                    format!("not a section ({expected})"),
+                    format!("Write it as [{key}]."),
+                );
                 T::default()
             }
         }
@@ -134,7 +150,8 @@ impl Reading<'_> {
 
     fn number(&mut self, key: &str, given: Given<u64>, bounds: &Bounds) -> u64 {
         let Bounds { default, min, max } = *bounds;
-        let remedy = format!("Write a whole number from {min} to {max}, or leave it out for {default}.");
+        let remedy =
+            format!("Write a whole number from {min} to {max}, or leave it out for {default}.");
         match given {
             Given::Absent => default,
             Given::Value(value) if (min..=max).contains(&value) => value,
@@ -179,8 +196,11 @@ impl Reading<'_> {
             "Write the NAME of the broker's certificate, spiffe://TRUST-DOMAIN/broker/NAME.",
             |text| Part::parse(text).ok(),
         );
-        let broker =
-            self.need("switch.broker", given.broker, "Write this broker's number, 0 to 65535.");
+        let broker = self.need(
+            "switch.broker",
+            given.broker,
+            "Write this broker's number, 0 to 65535.",
+        );
         let origin = self.parsed(
             "switch.origin",
             given.origin,
@@ -221,14 +241,21 @@ impl Reading<'_> {
     }
 
     fn tls(&mut self, given: TlsSection) -> Option<Tls> {
-        self.unknown("tls", &given.unknown, "certificate_chain, key, authority_dir");
+        self.unknown(
+            "tls",
+            &given.unknown,
+            "certificate_chain, key, authority_dir",
+        );
         let certificate_chain = self.path(
             "tls.certificate_chain",
             given.certificate_chain,
             "Write the PEM file with the broker's certificate and its intermediate.",
         );
-        let key =
-            self.path("tls.key", given.key, "Write the PEM file with the certificate's key.");
+        let key = self.path(
+            "tls.key",
+            given.key,
+            "Write the PEM file with the certificate's key.",
+        );
         let authority_dir = self.path(
             "tls.authority_dir",
             given.authority_dir,
@@ -242,20 +269,47 @@ impl Reading<'_> {
     }
 
     fn log(&mut self, given: LogSection) -> Option<LogConfig> {
-        self.unknown("log", &given.unknown, "dir, key, gather_us, queue_entries, publish_interval_ms");
-        let dir = self.path("log.dir", given.dir, "Write the directory of the log that `mohawel init` made.");
-        let key = self.path("log.key", given.key, "Write the PEM file with the log's Ed25519 key.");
-        let gather_us =
-            self.number("log.gather_us", given.gather_us, &Bounds { default: 300, min: 0, max: 300 });
+        self.unknown(
+            "log",
+            &given.unknown,
+            "dir, key, gather_us, queue_entries, publish_interval_ms",
+        );
+        let dir = self.path(
+            "log.dir",
+            given.dir,
+            "Write the directory of the log that `mohawel init` made.",
+        );
+        let key = self.path(
+            "log.key",
+            given.key,
+            "Write the PEM file with the log's Ed25519 key.",
+        );
+        let gather_us = self.number(
+            "log.gather_us",
+            given.gather_us,
+            &Bounds {
+                default: 300,
+                min: 0,
+                max: 300,
+            },
+        );
         let queue_entries = self.number(
             "log.queue_entries",
             given.queue_entries,
-            &Bounds { default: 4_096, min: 64, max: 65_536 },
+            &Bounds {
+                default: 4_096,
+                min: 64,
+                max: 65_536,
+            },
         );
         let publish_interval_ms = self.number(
             "log.publish_interval_ms",
             given.publish_interval_ms,
-            &Bounds { default: 1_000, min: 100, max: 60_000 },
+            &Bounds {
+                default: 1_000,
+                min: 100,
+                max: 60_000,
+            },
         );
         Some(LogConfig {
             dir: dir?,
@@ -275,15 +329,37 @@ impl Reading<'_> {
         );
         let usual = Limits::default();
         let mut number = |key: &str, given, default, min, max| {
-            self.number(&format!("limits.{key}"), given, &Bounds { default, min, max })
+            self.number(
+                &format!("limits.{key}"),
+                given,
+                &Bounds { default, min, max },
+            )
         };
-        let in_flight = number("in_flight", given.in_flight, usual.in_flight as u64, 1, 65_536);
-        let connections = number("connections", given.connections, usual.connections as u64, 1, 65_536);
+        let in_flight = number(
+            "in_flight",
+            given.in_flight,
+            usual.in_flight as u64,
+            1,
+            65_536,
+        );
+        let connections = number(
+            "connections",
+            given.connections,
+            usual.connections as u64,
+            1,
+            65_536,
+        );
         // A share's default never passes the whole.
         let in_flight_share = (usual.in_flight_per_agency as u64).min(in_flight);
         let connections_share = (usual.connections_per_agency as u64).min(connections);
         Limits {
-            window_ms: number("window_ms", given.window_ms, usual.window_ms, 1_000, 300_000),
+            window_ms: number(
+                "window_ms",
+                given.window_ms,
+                usual.window_ms,
+                1_000,
+                300_000,
+            ),
             in_flight: in_flight as usize,
             in_flight_per_agency: number(
                 "in_flight_per_agency",
@@ -328,14 +404,20 @@ impl Reading<'_> {
 
 /// The alphabet of a genesis' origin.
 fn is_origin(text: &str) -> bool {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'/' | b'_' | b':');
+    let known =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'/' | b'_' | b':');
     !text.is_empty() && text.len() <= 255 && text.bytes().all(known)
 }
 
 /// `host:port` or `[v6]:port`, with a port that can be dialled.
 fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let host_reads = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let host_reads = match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
         Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {
             let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
@@ -347,5 +429,8 @@ fn is_address(text: &str) -> bool {
 
 /// What a report repeats of a value is short and printable.
 fn shown(text: &str) -> String {
-    text.chars().take(60).map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars()
+        .take(60)
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
 }

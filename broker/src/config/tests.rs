@@ -30,7 +30,9 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     let written: String = EXAMPLE
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if rest.split(" = ").count() == 2 && !rest.ends_with('.') => format!("{rest}\n"),
+            Some(rest) if rest.split(" = ").count() == 2 && !rest.ends_with('.') => {
+                format!("{rest}\n")
+            }
             _ => format!("{line}\n"),
         })
         .collect();
@@ -38,12 +40,21 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     let absent = Config::from_toml(EXAMPLE, Path::new("/etc/mohawel")).unwrap();
     assert_ne!(written, EXAMPLE);
     assert!(written.contains("\ndrain_ms = 30000\n") && written.contains("\nreflection = false\n"));
-    assert_eq!(Config { sha256: absent.sha256, ..shown }, absent);
+    assert_eq!(
+        Config {
+            sha256: absent.sha256,
+            ..shown
+        },
+        absent
+    );
 }
 
 #[test]
 fn an_empty_file_misses_everything_that_nobody_else_can_know() {
-    let keys: Vec<_> = problems("").into_iter().map(|problem| problem.key).collect();
+    let keys: Vec<_> = problems("")
+        .into_iter()
+        .map(|problem| problem.key)
+        .collect();
     assert_eq!(
         keys,
         [
@@ -86,7 +97,10 @@ fn many_mistakes_are_told_at_once_and_each_with_what_to_do() {
         drain_ms = -1
     "#;
     let problems = problems(text);
-    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    let keys: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.key.as_str())
+        .collect();
     for key in [
         "colour",
         "log",
@@ -105,10 +119,18 @@ fn many_mistakes_are_told_at_once_and_each_with_what_to_do() {
         "limits.in_flight_per_agency",
         "limits.drain_ms",
     ] {
-        assert_eq!(keys.iter().filter(|found| **found == key).count(), 1, "{key} in {keys:?}");
+        assert_eq!(
+            keys.iter().filter(|found| **found == key).count(),
+            1,
+            "{key} in {keys:?}"
+        );
     }
     assert_eq!(keys.len(), 16, "{keys:?}");
-    assert!(problems.iter().all(|problem| !problem.remedy.is_empty() && !problem.what.is_empty()));
+    assert!(
+        problems
+            .iter()
+            .all(|problem| !problem.remedy.is_empty() && !problem.what.is_empty())
+    );
     let told = ConfigError::Problems(problems).to_string();
     assert_eq!(told.lines().count(), 17, "{told}");
 }
@@ -117,7 +139,13 @@ fn many_mistakes_are_told_at_once_and_each_with_what_to_do() {
 fn a_small_whole_takes_its_shares_along() {
     let text = EXAMPLE.replace("# connections = 4096", "connections = 4");
     let config = Config::from_toml(&text, Path::new("")).unwrap();
-    assert_eq!((config.limits.connections, config.limits.connections_per_agency), (4, 4));
+    assert_eq!(
+        (
+            config.limits.connections,
+            config.limits.connections_per_agency
+        ),
+        (4, 4)
+    );
 }
 
 #[test]
@@ -132,9 +160,23 @@ fn loading_looks_for_every_file_and_takes_paths_from_the_files_folder() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("switch.toml");
     std::fs::write(&path, EXAMPLE).unwrap();
-    let Err(ConfigError::Problems(problems)) = Config::load(&path) else { panic!() };
-    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(keys, ["tls.certificate_chain", "tls.key", "tls.authority_dir", "log.dir", "log.key"]);
+    let Err(ConfigError::Problems(problems)) = Config::load(&path) else {
+        panic!()
+    };
+    let keys: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.key.as_str())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "tls.certificate_chain",
+            "tls.key",
+            "tls.authority_dir",
+            "log.dir",
+            "log.key"
+        ]
+    );
     for dir_name in ["tls", "authority", "log"] {
         std::fs::create_dir(dir.path().join(dir_name)).unwrap();
     }
@@ -142,5 +184,8 @@ fn loading_looks_for_every_file_and_takes_paths_from_the_files_folder() {
         std::fs::write(dir.path().join(file), "").unwrap();
     }
     assert_eq!(Config::load(&path).unwrap().log.dir, dir.path().join("log"));
-    assert!(matches!(Config::load(&dir.path().join("none.toml")), Err(ConfigError::Read { .. })));
+    assert!(matches!(
+        Config::load(&dir.path().join("none.toml")),
+        Err(ConfigError::Read { .. })
+    ));
 }

@@ -36,7 +36,12 @@ impl Issuing {
         clock: Clock,
         life_hours: u32,
     ) -> Self {
-        Self { registry, authority, clock, life: Duration::hours(i64::from(life_hours)) }
+        Self {
+            registry,
+            authority,
+            clock,
+            life: Duration::hours(i64::from(life_hours)),
+        }
     }
 
     /// The SPIFFE URI of a system.
@@ -55,9 +60,12 @@ impl Issuing {
     /// # Errors
     /// [`IssueError`]; nothing is recorded.
     pub fn make(&self, system: &SystemId, request: &[u8]) -> Result<Issued, IssueError> {
-        let now = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.clock.now_us()) * 1_000)
-            .map_err(|_| IssueError::Clock)?;
-        Ok(self.authority.issue_agency(request, &self.uri(system)?, self.life, now)?)
+        let now =
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.clock.now_us()) * 1_000)
+                .map_err(|_| IssueError::Clock)?;
+        Ok(self
+            .authority
+            .issue_agency(request, &self.uri(system)?, self.life, now)?)
     }
 
     /// Records a certificate that was made for `system`; `peer_sha256` is the certificate that asked, empty for
@@ -71,16 +79,26 @@ impl Issuing {
         issued: &Issued,
         peer_sha256: Bytes,
     ) -> Result<Appended, IssueError> {
-        let seconds = |time: OffsetDateTime| u64::try_from(time.unix_timestamp()).map_err(|_| IssueError::Clock);
+        let seconds = |time: OffsetDateTime| {
+            u64::try_from(time.unix_timestamp()).map_err(|_| IssueError::Clock)
+        };
         let certificate = IssuedCertificate {
             uri: self.uri(system)?,
             sha256: Bytes::copy_from_slice(&issued.sha256),
-            serial: hex::decode(&issued.serial_hex).map_err(|_| IssueError::Serial)?.into(),
+            serial: hex::decode(&issued.serial_hex)
+                .map_err(|_| IssueError::Serial)?
+                .into(),
             not_before: seconds(issued.not_before)?,
             not_after: seconds(issued.not_after)?,
         };
-        let facts = RegistryFacts { peer_sha256, certificate: Some(certificate) };
-        Ok(self.registry.submit(Kind::Certificate, facts, Bytes::new(), None).await?)
+        let facts = RegistryFacts {
+            peer_sha256,
+            certificate: Some(certificate),
+        };
+        Ok(self
+            .registry
+            .submit(Kind::Certificate, facts, Bytes::new(), None)
+            .await?)
     }
 }
 

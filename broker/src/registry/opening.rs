@@ -28,11 +28,17 @@ impl RegistryHandle {
             let chunk = log.entries(next..end).await?;
             // Never empty inside the log; without this a broken store would loop for ever.
             if chunk.is_empty() {
-                return Err(OpenError::Gap { expected: next, found: end });
+                return Err(OpenError::Gap {
+                    expected: next,
+                    found: end,
+                });
             }
             for (index, bytes) in chunk {
                 if index != next {
-                    return Err(OpenError::Gap { expected: next, found: index });
+                    return Err(OpenError::Gap {
+                        expected: next,
+                        found: index,
+                    });
                 }
                 next = index + 1;
                 follow(&mut registry, &mut entries, index, &bytes)?;
@@ -43,7 +49,10 @@ impl RegistryHandle {
         }
         let expected = log.head().registry_size();
         if registry.size() != expected {
-            return Err(OpenError::Size { folded: registry.size(), expected });
+            return Err(OpenError::Size {
+                folded: registry.size(),
+                expected,
+            });
         }
         let (size, _) = watch::channel(registry.size());
         Ok(Self(Arc::new(Inner {
@@ -69,7 +78,9 @@ fn follow(
         .map_err(unreadable)?;
     if kind.is_registry() {
         let entry = Entry::decode(bytes).map_err(unreadable)?;
-        registry.apply(index, &entry).map_err(|fault| OpenError::Fold { index, fault })?;
+        registry
+            .apply(index, &entry)
+            .map_err(|fault| OpenError::Fold { index, fault })?;
         // A copy, so that a kept entry does not hold the whole chunk that it was read with.
         entries.push((index, Bytes::copy_from_slice(bytes)));
     }
@@ -107,7 +118,9 @@ pub enum OpenError {
         error: EntryError,
     },
     /// An entry does not fold: this log is not one that an honest switch wrote.
-    #[error("entry {index} may not stand in the registry ({fault}); run `mohawel audit verify` on the log")]
+    #[error(
+        "entry {index} may not stand in the registry ({fault}); run `mohawel audit verify` on the log"
+    )]
     Fold {
         /// Its index.
         index: u64,

@@ -38,7 +38,9 @@ impl Signer for LogKeyFile {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.file.sign(message).map_err(|error| SignError(error.to_string()))
+        self.file
+            .sign(message)
+            .map_err(|error| SignError(error.to_string()))
     }
 }
 

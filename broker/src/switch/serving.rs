@@ -1,6 +1,7 @@
 //! The two servers: which services stand behind which door.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,9 +21,12 @@ use wire::operations_server::OperationsServer;
 use super::{Parts, StartError, trust};
 use crate::api::agencies::AgenciesApi;
 use crate::api::enrolment::EnrolmentApi;
+use crate::api::exchange::ExchangeApi;
+use crate::api::link::LinkApi;
 use crate::api::log::LogApi;
 use crate::api::operations::OperationsApi;
 use crate::door::{self, Settings, listen::Door};
+use crate::exchange::Exchange;
 
 /// Bytes of a message to the registry's services: two acts with their seals, a token and a request.
 const ACT_MESSAGE_BYTES_MAX: usize = 2 * REGISTRY_HEADER_BYTES_MAX + 16 * 1024;
@@ -38,10 +42,14 @@ impl Parts {
     pub(super) fn serve_exchange<H: HealthService>(
         &self,
         listener: TcpListener,
+        exchange: &Arc<Exchange>,
         health: HealthServer<H>,
         servers: &TaskTracker,
     ) -> Result<Door, StartError> {
-        let trust = Trust::new(self.authority.trust_domain().clone(), std::slice::from_ref(self.authority.root()))?;
+        let trust = Trust::new(
+            self.authority.trust_domain().clone(),
+            std::slice::from_ref(self.authority.root()),
+        )?;
         let tls = tls::server_config(&self.identity, &trust, trust::time(&self.clock))?;
         let settings = self.settings();
         let reflection = if self.config.reflection {
@@ -54,7 +62,11 @@ impl Parts {
         };
         let agencies = AgenciesApi::new(self.registry.clone(), self.issuing.clone());
         let operations = OperationsApi::new(self.registry.clone());
-        let log = LogApi::new(self.registry.clone(), self.log.clone(), self.draining.clone());
+        let log = LogApi::new(
+            self.registry.clone(),
+            self.log.clone(),
+            self.draining.clone(),
+        );
         let (door, incoming) = Door::exchange(
             listener,
             tls,
@@ -65,8 +77,14 @@ impl Parts {
         let server = door::server(&settings)
             .add_service(health)
             .add_optional_service(reflection)
-            .add_service(AgenciesServer::new(agencies).max_decoding_message_size(ACT_MESSAGE_BYTES_MAX))
-            .add_service(OperationsServer::new(operations).max_decoding_message_size(ACT_MESSAGE_BYTES_MAX))
+            .add_service(ExchangeApi::service(Arc::clone(exchange)))
+            .add_service(LinkApi::service(Arc::clone(exchange)))
+            .add_service(
+                AgenciesServer::new(agencies).max_decoding_message_size(ACT_MESSAGE_BYTES_MAX),
+            )
+            .add_service(
+                OperationsServer::new(operations).max_decoding_message_size(ACT_MESSAGE_BYTES_MAX),
+            )
             .add_service(LogServer::new(log).max_decoding_message_size(LOG_MESSAGE_BYTES_MAX))
             .serve_with_incoming_shutdown(incoming, self.draining.clone().cancelled_owned());
         servers.spawn(until(self.gone.clone(), "exchange", server));
@@ -79,10 +97,19 @@ impl Parts {
         listener: TcpListener,
         servers: &TaskTracker,
     ) -> Result<Door, StartError> {
-        let tls = tls::enrolment_server_config(&self.identity, self.authority.root(), trust::time(&self.clock))?;
+        let tls = tls::enrolment_server_config(
+            &self.identity,
+            self.authority.root(),
+            trust::time(&self.clock),
+        )?;
         let (connections, connections_per_owner) = NEWCOMERS;
-        let settings =
-            Settings { handshakes: connections, connections, connections_per_owner, streams: 8, ..self.settings() };
+        let settings = Settings {
+            handshakes: connections,
+            connections,
+            connections_per_owner,
+            streams: 8,
+            ..self.settings()
+        };
         let enrolment = EnrolmentApi::new(
             self.registry.clone(),
             self.log.clone(),
@@ -92,7 +119,9 @@ impl Parts {
         let (door, incoming) = Door::enrolment(listener, tls, &settings);
         let server = door::server(&settings)
             .timeout(NEWCOMER_TIMEOUT)
-            .add_service(EnrolmentServer::new(enrolment).max_decoding_message_size(ACT_MESSAGE_BYTES_MAX))
+            .add_service(
+                EnrolmentServer::new(enrolment).max_decoding_message_size(ACT_MESSAGE_BYTES_MAX),
+            )
             .serve_with_incoming_shutdown(incoming, self.draining.clone().cancelled_owned());
         servers.spawn(until(self.gone.clone(), "enrolment", server));
         Ok(door)
@@ -111,10 +140,16 @@ impl Parts {
     /// What a newcomer must know; it never changes while the switch runs.
     fn description(&self) -> Result<wire::DescribeResponse, StartError> {
         let registry = self.registry.load();
-        let genesis = registry.genesis().ok_or(crate::registry::OpenError::NoGenesis)?;
+        let genesis = registry
+            .genesis()
+            .ok_or(crate::registry::OpenError::NoGenesis)?;
         let broker = PeerName::broker(self.authority.trust_domain(), self.config.name.as_str())
             .map_err(certs::authority::AuthorityError::from)?;
-        let entry = self.registry.entries_from(0, 1).pop().map(|(_, bytes)| bytes);
+        let entry = self
+            .registry
+            .entries_from(0, 1)
+            .pop()
+            .map(|(_, bytes)| bytes);
         Ok(wire::DescribeResponse {
             origin: genesis.origin.clone(),
             log_vkey: self.log.key().to_vkey(),

@@ -35,8 +35,16 @@ pub(super) fn mismatches(
     };
     differ("switch.origin", &config.origin, &genesis.origin);
     let log_key = LogKey::new(&genesis.origin, &genesis.log_key).map(|key| key.to_vkey());
-    differ("the key in log.key", &log.key().to_vkey(), &log_key.unwrap_or_default());
-    differ("the trust domain in tls.authority_dir", authority.trust_domain().as_str(), &genesis.trust_domain);
+    differ(
+        "the key in log.key",
+        &log.key().to_vkey(),
+        &log_key.unwrap_or_default(),
+    );
+    differ(
+        "the trust domain in tls.authority_dir",
+        authority.trust_domain().as_str(),
+        &genesis.trust_domain,
+    );
     differ(
         "the root in tls.authority_dir",
         &hex::encode(authority.root_sha256()),
@@ -53,7 +61,11 @@ fn certificate_problems(
     clock: &Clock,
 ) -> Vec<String> {
     let mut found = Vec::new();
-    let leaf = identity.chain().first().map(|leaf| leaf.as_ref()).unwrap_or_default();
+    let leaf = identity
+        .chain()
+        .first()
+        .map(|leaf| leaf.as_ref())
+        .unwrap_or_default();
     match PeerIdentity::from_certificate(leaf, authority.trust_domain()) {
         Ok(peer) if peer.role == PeerRole::Broker(config.name.as_str().to_owned()) => {}
         Ok(peer) => found.push(format!(
@@ -81,7 +93,9 @@ struct ClockTime(Clock);
 
 impl TimeProvider for ClockTime {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(Duration::from_micros(self.0.now_us())))
+        Some(UnixTime::since_unix_epoch(Duration::from_micros(
+            self.0.now_us(),
+        )))
     }
 }
 
