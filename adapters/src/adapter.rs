@@ -1,0 +1,198 @@
+//! Everything one adapter holds while it runs: home, connection, mirror, checkpoints, sealer.
+//!
+//! A consumer and a provider of one system share one of these, and with it the run id, the sequence
+//! numbers, the connection and the standing towards the switch. The only place of this crate, beside
+//! a provider's link, that spawns tasks.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit::clock::Clock;
+use audit::receipt::{Proven, Receipt, ReceiptError};
+use bytes::Bytes;
+use proto::seal::Seal;
+use thiserror::Error;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::checkpoints::{Checkpoints, SeenError};
+use crate::connection::{Connection, ConnectionError};
+use crate::consumer::Consumer;
+use crate::error::{Distrust, Standing};
+use crate::identity::Home;
+use crate::mirror::{Mirror, MirrorError};
+use crate::provider::{Handle, Options, Provider};
+use crate::sealer::{Sealer, SealerError};
+
+/// How long [`Adapter::connect`] waits for the registry.
+const CONNECT_WAIT: Duration = Duration::from_secs(15);
+
+/// A running adapter. Clones share it; it stops with the last of them.
+#[derive(Clone, Debug)]
+pub struct Adapter(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    home: Home,
+    clock: Clock,
+    connection: Connection,
+    mirror: Mirror,
+    checkpoints: Checkpoints,
+    sealer: Sealer,
+    standing: Standing,
+    /// Dropped last of all, which stops them.
+    _tasks: [AbortOnDropHandle<()>; 2],
+}
+
+impl Adapter {
+    /// Starts and waits until the registry is here. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`AdapterError`]; [`AdapterError::Mirror`] when the switch cannot be reached in 15 seconds.
+    pub async fn connect(home: Home) -> Result<Self, AdapterError> {
+        let adapter = Self::start(home, Clock::System)?;
+        adapter.ready(CONNECT_WAIT).await?;
+        Ok(adapter)
+    }
+
+    /// Starts without waiting for the switch, with a clock of the caller's.
+    ///
+    /// # Errors
+    /// [`AdapterError`] when the home cannot be used or holds evidence against the switch.
+    pub fn start(home: Home, clock: Clock) -> Result<Self, AdapterError> {
+        home.without_evidence()?;
+        let standing = Standing::default();
+        let connection = Connection::to_exchange(&home, &clock)?;
+        let mirror = Mirror::new(standing.clone());
+        let checkpoints = Checkpoints::open(&home, clock.clone(), standing.clone())?;
+        let sealer = Sealer::start(Arc::clone(home.signer()), home.log_key().origin())?;
+        let follow = mirror.clone().follow(
+            connection.clone(),
+            home.config().genesis,
+            home.log_key().clone(),
+        );
+        let watch = checkpoints
+            .clone()
+            .watch(connection.clone(), home.config().checkpoint_every);
+        let tasks = [
+            AbortOnDropHandle::new(tokio::spawn(follow)),
+            AbortOnDropHandle::new(tokio::spawn(watch)),
+        ];
+        Ok(Self(Arc::new(Inner {
+            home,
+            clock,
+            connection,
+            mirror,
+            checkpoints,
+            sealer,
+            standing,
+            _tasks: tasks,
+        })))
+    }
+
+    /// Waits until the registry mirror holds what the switch had at hand.
+    ///
+    /// # Errors
+    /// [`AdapterError::Mirror`].
+    pub async fn ready(&self, wait: Duration) -> Result<(), AdapterError> {
+        self.0.mirror.caught_up(wait).await?;
+        Ok(())
+    }
+
+    /// The side that asks.
+    pub fn consumer(&self) -> Consumer {
+        Consumer::new(self.clone())
+    }
+
+    /// The side that answers: attaches to the switch and gives each request to `provider`, after
+    /// every check of `docs/protocol.md` §3.
+    pub fn serve(
+        &self,
+        provider: impl Provider,
+        options: Options,
+    ) -> impl Future<Output = Handle> + Send {
+        Handle::start(self.clone(), provider, options)
+    }
+
+    /// The home folder.
+    pub fn home(&self) -> &Home {
+        &self.0.home
+    }
+
+    /// The one clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The connection to the exchange door, for calls that this crate has no name for.
+    pub fn connection(&self) -> &Connection {
+        &self.0.connection
+    }
+
+    /// The registry mirror.
+    pub fn mirror(&self) -> &Mirror {
+        &self.0.mirror
+    }
+
+    /// The watch over checkpoints.
+    pub fn checkpoints(&self) -> &Checkpoints {
+        &self.0.checkpoints
+    }
+
+    /// Whether the switch is still believed.
+    pub fn standing(&self) -> &Standing {
+        &self.0.standing
+    }
+
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.0.sealer
+    }
+
+    /// Verifies a receipt over the holder's own bytes and queues its checkpoint for reconciliation.
+    ///
+    /// # Errors
+    /// [`ProofError`].
+    pub fn prove(
+        &self,
+        receipt: &Receipt,
+        header: &Bytes,
+        seal: Option<&Seal>,
+    ) -> Result<Proven, ProofError> {
+        let proven = receipt.verify(header, seal, self.0.home.log_key())?;
+        self.0
+            .checkpoints
+            .note(proven.checkpoint.clone(), receipt.checkpoint.clone())?;
+        Ok(proven)
+    }
+}
+
+/// Why a receipt proves nothing.
+#[derive(Debug, Error)]
+pub enum ProofError {
+    /// It does not hold.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// It holds, and shows a fork.
+    #[error(transparent)]
+    Distrust(#[from] Distrust),
+}
+
+/// Why an adapter cannot start.
+#[derive(Debug, Error)]
+pub enum AdapterError {
+    /// The switch is not believed.
+    #[error(transparent)]
+    Distrust(#[from] Distrust),
+    /// Address or TLS material.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The memory of checkpoints.
+    #[error(transparent)]
+    Seen(#[from] SeenError),
+    /// The sealing thread.
+    #[error(transparent)]
+    Sealer(#[from] SealerError),
+    /// The registry did not come.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+}

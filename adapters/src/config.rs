@@ -1,0 +1,357 @@
+//! An adapter's settings: `adapter.toml`, resolved and checked, every problem reported at once.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use certs::{PeerName, PeerRole, TrustDomain};
+use proto::digest::Digest;
+use proto::id::{Part, SystemId};
+use proto::limits::WINDOW_MS;
+use thiserror::Error;
+
+mod file;
+
+use file::{File, Names};
+
+/// The file's name in a home folder.
+pub const FILE_NAME: &str = "adapter.toml";
+
+/// How long an exchange waits for the own mirror, when the file does not say.
+const MIRROR_WAIT_MS: u64 = 2_000;
+/// How often the published checkpoint is looked at, when the file does not say.
+const CHECKPOINT_EVERY_MS: u64 = 1_000;
+
+/// What an adapter knows of itself and its switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// host:port of the exchange door.
+    pub exchange: String,
+    /// host:port of the enrolment door.
+    pub enrol: String,
+    /// The system this adapter speaks for.
+    pub system: SystemId,
+    /// The adapter instance.
+    pub adapter: Part,
+    /// The broker's SPIFFE URI.
+    pub broker_uri: String,
+    /// The trust domain inside it.
+    pub trust_domain: TrustDomain,
+    /// SHA-256 of entry 0.
+    pub genesis: Digest,
+    /// How far a request's time may lie from this machine's clock, milliseconds.
+    pub window_ms: u64,
+    /// How long an exchange waits for the own mirror.
+    pub mirror_wait: Duration,
+    /// How often the published checkpoint is looked at.
+    pub checkpoint_every: Duration,
+    /// Where the other files lie, relative to the home folder.
+    pub files: Files,
+}
+
+/// File names, relative to the home folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// Root certificate, PEM.
+    pub root: PathBuf,
+    /// Log verifier key.
+    pub log_key: PathBuf,
+    /// TLS key.
+    pub tls_key: PathBuf,
+    /// TLS chain, PEM.
+    pub chain: PathBuf,
+    /// Seal key.
+    pub seal_key: PathBuf,
+    /// Agency authority key.
+    pub authority_key: PathBuf,
+    /// Largest verified checkpoint.
+    pub checkpoint: PathBuf,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self::from_names(&Names::default())
+    }
+}
+
+impl Files {
+    fn from_names(names: &Names) -> Self {
+        Self {
+            root: PathBuf::from(&names.root),
+            log_key: PathBuf::from(&names.log_key),
+            tls_key: PathBuf::from(&names.tls_key),
+            chain: PathBuf::from(&names.chain),
+            seal_key: PathBuf::from(&names.seal_key),
+            authority_key: PathBuf::from(&names.authority_key),
+            checkpoint: PathBuf::from(&names.checkpoint),
+        }
+    }
+
+    fn all(&self) -> [(&'static str, &Path); 7] {
+        [
+            ("root", &self.root),
+            ("log_key", &self.log_key),
+            ("tls_key", &self.tls_key),
+            ("chain", &self.chain),
+            ("seal_key", &self.seal_key),
+            ("authority_key", &self.authority_key),
+            ("checkpoint", &self.checkpoint),
+        ]
+    }
+}
+
+/// Where a switch stands and which one it is: what enrolment learns.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// host:port of the exchange door.
+    pub exchange: String,
+    /// host:port of the enrolment door.
+    pub enrol: String,
+    /// The broker's SPIFFE URI.
+    pub broker_uri: String,
+    /// SHA-256 of entry 0.
+    pub genesis: Digest,
+}
+
+impl Config {
+    /// Settings with every default, for a system that enrols at `switch`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Problems`] when the switch's names are not what they must be.
+    pub fn new(switch: &Switch, system: &SystemId, adapter: &Part) -> Result<Self, ConfigError> {
+        Self::check(File {
+            exchange: switch.exchange.clone(),
+            enrol: switch.enrol.clone(),
+            system: system.to_string(),
+            adapter: adapter.to_string(),
+            broker_uri: switch.broker_uri.clone(),
+            genesis_sha256: switch.genesis.to_string(),
+            window_ms: None,
+            mirror_wait_ms: None,
+            checkpoint_every_ms: None,
+            files: Names::default(),
+        })
+    }
+
+    /// Reads the TOML text.
+    ///
+    /// # Errors
+    /// [`ConfigError::Syntax`] for text that is no such file, [`ConfigError::Problems`] with all of
+    /// its problems at once.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let file: File =
+            toml::from_str(text).map_err(|error| ConfigError::Syntax(error.to_string()))?;
+        Self::check(file)
+    }
+
+    /// The TOML text that [`Config::parse`] reads back to the same settings.
+    ///
+    /// # Errors
+    /// [`ConfigError::Syntax`] when a path is not text.
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let unless = |value: u64, default: u64| (value != default).then_some(value);
+        let file = File {
+            exchange: self.exchange.clone(),
+            enrol: self.enrol.clone(),
+            system: self.system.to_string(),
+            adapter: self.adapter.to_string(),
+            broker_uri: self.broker_uri.clone(),
+            genesis_sha256: self.genesis.to_string(),
+            window_ms: unless(self.window_ms, WINDOW_MS),
+            mirror_wait_ms: unless(ms(self.mirror_wait), MIRROR_WAIT_MS),
+            checkpoint_every_ms: unless(ms(self.checkpoint_every), CHECKPOINT_EVERY_MS),
+            files: Names {
+                root: text(&self.files.root),
+                log_key: text(&self.files.log_key),
+                tls_key: text(&self.files.tls_key),
+                chain: text(&self.files.chain),
+                seal_key: text(&self.files.seal_key),
+                authority_key: text(&self.files.authority_key),
+                checkpoint: text(&self.files.checkpoint),
+            },
+        };
+        let body =
+            toml::to_string(&file).map_err(|error| ConfigError::Syntax(error.to_string()))?;
+        Ok(format!(
+            "# An adapter of Mohawel. docs/operating.md explains every key.\n{body}"
+        ))
+    }
+
+    fn check(file: File) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        for (key, address) in [("exchange", &file.exchange), ("enrol", &file.enrol)] {
+            if !is_address(address) {
+                problems.push(format!("{key} = '{address}' is not host:port"));
+            }
+        }
+        let system = SystemId::parse(&file.system)
+            .map_err(|error| problems.push(format!("system: {error}")));
+        let adapter =
+            Part::parse(&file.adapter).map_err(|error| problems.push(format!("adapter: {error}")));
+        let broker: Result<PeerName, _> = file.broker_uri.parse();
+        let trust_domain = match broker {
+            Ok(name) if matches!(name.role(), PeerRole::Broker(_)) => {
+                Some(name.trust_domain().clone())
+            }
+            _ => {
+                problems.push("broker_uri is not spiffe://TRUST-DOMAIN/broker/NAME".to_owned());
+                None
+            }
+        };
+        let genesis = Digest::from_hex(&file.genesis_sha256);
+        if genesis.is_none() {
+            problems.push("genesis_sha256 is not 64 hex digits".to_owned());
+        }
+        let window_ms = file.window_ms.unwrap_or(WINDOW_MS);
+        let mirror_wait_ms = file.mirror_wait_ms.unwrap_or(MIRROR_WAIT_MS);
+        let checkpoint_every_ms = file.checkpoint_every_ms.unwrap_or(CHECKPOINT_EVERY_MS);
+        for (key, value, max) in [
+            ("window_ms", window_ms, 600_000),
+            ("mirror_wait_ms", mirror_wait_ms, 60_000),
+            ("checkpoint_every_ms", checkpoint_every_ms, 3_600_000),
+        ] {
+            if value == 0 || value > max {
+                problems.push(format!("{key} = {value} is not within 1 and {max}"));
+            }
+        }
+        let files = Files::from_names(&file.files);
+        for (key, path) in files.all() {
+            let plain = path
+                .components()
+                .all(|part| matches!(part, Component::Normal(_) | Component::RootDir));
+            if path.as_os_str().is_empty() || !plain {
+                problems.push(format!(
+                    "files.{key} = '{}' is not a plain path",
+                    path.display()
+                ));
+            }
+        }
+        match (system, adapter, trust_domain, genesis) {
+            (Ok(system), Ok(adapter), Some(trust_domain), Some(genesis)) if problems.is_empty() => {
+                Ok(Self {
+                    exchange: file.exchange,
+                    enrol: file.enrol,
+                    system,
+                    adapter,
+                    broker_uri: file.broker_uri,
+                    trust_domain,
+                    genesis,
+                    window_ms,
+                    mirror_wait: Duration::from_millis(mirror_wait_ms),
+                    checkpoint_every: Duration::from_millis(checkpoint_every_ms),
+                    files,
+                })
+            }
+            _ => Err(ConfigError::Problems(problems)),
+        }
+    }
+}
+
+/// Whether `text` is `host:port` with a host and a port above 0; IPv6 hosts stand in brackets.
+pub(crate) fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let host_holds = match bare {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.len() <= 253
+                && host
+                    .bytes()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-'))
+        }
+    };
+    host_holds && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Why a text is not an adapter's settings.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// Not TOML, a key is missing, or a key is unknown.
+    #[error("adapter.toml cannot be read: {0}")]
+    Syntax(String),
+    /// All problems of the values.
+    #[error("adapter.toml: {}", .0.join("; "))]
+    Problems(Vec<String>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let switch = Switch {
+            exchange: "switch.example:7443".to_owned(),
+            enrol: "switch.example:7444".to_owned(),
+            broker_uri: "spiffe://bus.example/broker/b1".to_owned(),
+            genesis: Digest::of(b"genesis"),
+        };
+        let system = SystemId::parse("EG/GOV/MOSS/takaful").unwrap();
+        Config::new(&switch, &system, &Part::parse("a1").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn settings_come_back_as_they_went() {
+        let mut config = config();
+        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+        config.window_ms = 5_000;
+        config.mirror_wait = Duration::from_millis(70);
+        config.files.chain = PathBuf::from("other/chain.pem");
+        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_and_all_problems_come_at_once() {
+        let good = config().to_toml().unwrap();
+        let unknown = format!("colour = 'green'\n{good}");
+        assert!(
+            matches!(Config::parse(&unknown), Err(ConfigError::Syntax(text)) if text.contains("colour"))
+        );
+        let bad = good
+            .replace("switch.example:7443", "switch.example")
+            .replace("EG/GOV/MOSS/takaful", "EG/GOV")
+            .replace("/broker/b1", "/operator/b1");
+        let Err(ConfigError::Problems(problems)) = Config::parse(&bad) else {
+            panic!("accepted");
+        };
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        let outside = good.replace("seal.key", "../seal.key");
+        assert!(matches!(
+            Config::parse(&outside),
+            Err(ConfigError::Problems(_))
+        ));
+    }
+
+    #[test]
+    fn addresses_are_host_and_port() {
+        for good in [
+            "a:1",
+            "127.0.0.1:7443",
+            "[::1]:443",
+            "switch.gov.example:65535",
+        ] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "a:",
+            ":1",
+            "a:0",
+            "a:65536",
+            "a b:1",
+            "[::g]:1",
+            "http://a:1",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
+}

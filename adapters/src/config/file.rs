@@ -1,0 +1,68 @@
+//! The TOML shape of `adapter.toml`. Unknown keys are refused; meaning and defaults stand at each key.
+
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// host:port of the switch's exchange door. The host must stand in the broker's certificate.
+    pub(super) exchange: String,
+    /// host:port of the switch's enrolment door.
+    pub(super) enrol: String,
+    /// INSTANCE/CLASS/AGENCY/SYSTEM that this adapter speaks for.
+    pub(super) system: String,
+    /// The adapter instance, one name part; bound to the seal key.
+    pub(super) adapter: String,
+    /// The SPIFFE URI that the broker's certificate must carry.
+    pub(super) broker_uri: String,
+    /// SHA-256 of entry 0, hex: which switch this is. Another log is refused.
+    pub(super) genesis_sha256: String,
+    /// Milliseconds that a request's time may lie from this machine's clock. Too small: honest
+    /// requests are refused as stale. Too large: an old request is accepted longer. Default 30000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) window_ms: Option<u64>,
+    /// Milliseconds that an exchange waits for the own registry mirror. Default 2000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mirror_wait_ms: Option<u64>,
+    /// Milliseconds between two looks at the published checkpoint. Default 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) checkpoint_every_ms: Option<u64>,
+    /// File names, relative to the folder of this file. Defaults stand at each name.
+    #[serde(default)]
+    pub(super) files: Names,
+}
+
+/// File names, relative to the home folder.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Names {
+    /// The TLS authority's root certificate, PEM.
+    pub(super) root: String,
+    /// The log's verifier key (C2SP vkey).
+    pub(super) log_key: String,
+    /// The TLS key, owner-only.
+    pub(super) tls_key: String,
+    /// The TLS certificate chain, PEM.
+    pub(super) chain: String,
+    /// The seal key, owner-only.
+    pub(super) seal_key: String,
+    /// The agency authority key, owner-only. Move it to the administrators after enrolment.
+    pub(super) authority_key: String,
+    /// The largest verified checkpoint; written by the adapter.
+    pub(super) checkpoint: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            root: "root.pem".to_owned(),
+            log_key: "log.vkey".to_owned(),
+            tls_key: "tls.key".to_owned(),
+            chain: "tls.pem".to_owned(),
+            seal_key: "seal.key".to_owned(),
+            authority_key: "authority/authority.key".to_owned(),
+            checkpoint: "checkpoint.txt".to_owned(),
+        }
+    }
+}

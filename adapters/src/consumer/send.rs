@@ -1,0 +1,321 @@
+//! One question, tried once or several times; each try is an exchange of its own.
+
+use std::time::Duration;
+
+use proto::authorise::SealedRequest;
+use proto::commitment::{Commitment, Salt};
+use proto::digest::Digest;
+use proto::entry::Kind;
+use proto::envelope::Envelope;
+use proto::header::{AnswerStatus, DisputeHeader, RequestHeader};
+use proto::id::ExchangeId;
+use proto::refusal::Code;
+use proto::wire::exchange::v1 as wire;
+use tonic::{Request, Status};
+use uuid::{NoContext, Timestamp, Uuid};
+
+use super::choose::{Choice, choose};
+use super::outcome::{Answer, Attempt, ExchangeError};
+use super::verify::{self, Returned, Untrusted};
+use super::{Consumer, Draft, Try, refusal};
+use crate::connection::Backoff;
+use crate::sealer::Sealed;
+
+/// How much longer than the deadline the switch is waited for: it records the deadline itself.
+const GRACE: Duration = Duration::from_secs(3);
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// With nothing that permits the request in the mirror, how long one more entry is waited for.
+const NEWS_WAIT: Duration = Duration::from_millis(200);
+/// How long the record of a dispute is waited for.
+const DISPUTE_WAIT: Duration = Duration::from_secs(5);
+
+impl Consumer {
+    /// Tries `draft` once and up to `retries` times more, where that is safe.
+    pub(super) async fn send(
+        &self,
+        draft: Draft,
+        mut attempt: Option<Attempt>,
+        retries: u32,
+    ) -> Result<Answer, ExchangeError> {
+        let mut backoff = Backoff::default();
+        let mut left = retries;
+        loop {
+            let error = match self.send_once(&draft, attempt).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if left == 0 || !error.is_worth_retrying() {
+                return Err(error);
+            }
+            left -= 1;
+            attempt = error.attempt().or(attempt);
+            let pause = match &error {
+                ExchangeError::Refused(refused) => refused.retry_after,
+                _ => None,
+            };
+            tracing::debug!(%error, left, "trying again");
+            tokio::time::sleep(pause.unwrap_or_else(|| backoff.next_wait()).min(PAUSE_MAX)).await;
+        }
+    }
+
+    async fn send_once(
+        &self,
+        draft: &Draft,
+        attempt: Option<Attempt>,
+    ) -> Result<Answer, ExchangeError> {
+        self.adapter.standing().hold()?;
+        let try_ = self.new_try(attempt)?;
+        let header = self.header(draft, &try_).await;
+        let sealed = self.adapter.sealer().request(header.clone()).await?;
+        let returned = match self.call(draft, &sealed, &try_).await {
+            Ok(response) => verify::open(response),
+            Err(CallError::Status(status)) => {
+                // A receipt inside a refusal may be what convicts the switch.
+                let error = refusal::read(&status, &sealed, &try_, &self.adapter);
+                self.adapter.standing().hold()?;
+                return Err(error);
+            }
+            Err(CallError::Silent) => {
+                return Err(ExchangeError::Transport {
+                    reason: "the switch gave no outcome in time".to_owned(),
+                    attempt: try_.attempt(),
+                });
+            }
+        };
+        let trusted = match returned {
+            Ok(returned) => self.trust(returned, &header, &sealed).await,
+            Err(reason) => Err(reason),
+        };
+        let answer = match trusted {
+            Ok(answer) => answer,
+            Err(reason) => return Err(self.untrusted(reason, try_.id, None).await),
+        };
+        if let Err(reason) = verify::contents(&answer.header, &answer.envelope) {
+            let objected = Digest::of(&answer.envelope.header);
+            return Err(self.untrusted(reason, try_.id, Some(objected)).await);
+        }
+        if answer.status == AnswerStatus::Answered {
+            Ok(answer)
+        } else {
+            Err(ExchangeError::Provider {
+                status: answer.status,
+                answer: Box::new(answer),
+            })
+        }
+    }
+
+    fn new_try(&self, attempt: Option<Attempt>) -> Result<Try, ExchangeError> {
+        let unsent = |error: String| ExchangeError::Unsent(error);
+        let now_us = self.adapter.clock().now_us();
+        // Below 1,000,000,000, so it fits.
+        let nanos = (now_us % 1_000_000) as u32 * 1_000;
+        let uuid = Uuid::new_v7(Timestamp::from_unix(NoContext, now_us / 1_000_000, nanos));
+        let id = ExchangeId::from_uuid(uuid)
+            .ok_or_else(|| unsent("no exchange id could be made".to_owned()))?;
+        let salt = match attempt {
+            Some(attempt) => attempt.salt,
+            None => Salt::random().map_err(|error| unsent(error.to_string()))?,
+        };
+        Ok(Try {
+            id,
+            attempt_of: attempt.map(|attempt| attempt.exchange_id),
+            salt,
+        })
+    }
+
+    /// The header of one try; run id and sequence number are the sealer's.
+    async fn header(&self, draft: &Draft, try_: &Try) -> RequestHeader {
+        let registry = self.adapter.mirror().snapshot();
+        let contract = registry
+            .service(&draft.service)
+            .map(|service| service.contract);
+        let mut header = RequestHeader {
+            exchange_id: try_.id,
+            attempt_of: try_.attempt_of,
+            run_id: [0; 16],
+            sequence: 0,
+            consumer: self.adapter.home().system().clone(),
+            provider: draft.service.system(),
+            service: draft.service.service(),
+            operation: draft.operation.clone(),
+            // Without a published service the switch says so, and records it.
+            contract: contract.unwrap_or_default(),
+            purpose: draft.purpose.clone(),
+            agreement: draft.agreement,
+            delegation: Vec::new(),
+            external_id_hash: draft.external_id_hash,
+            case_reference: draft.case_reference,
+            subjects: draft.subjects.clone(),
+            actor: draft.actor,
+            fields: draft.fields.clone(),
+            issued_at_ms: self.adapter.clock().now_ms(),
+            deadline_ms: draft.deadline_ms,
+            payload: Commitment::new(&draft.content_type, &draft.payload, &try_.salt),
+            seen: self.adapter.checkpoints().seen(),
+        };
+        if contract.is_none() || draft.agreement.is_none() {
+            self.complete(&mut header, draft).await;
+        }
+        header
+    }
+
+    /// Finds contract and agreement; when the mirror has none that permits, waits a moment for news.
+    async fn complete(&self, header: &mut RequestHeader, draft: &Draft) {
+        let mirror = self.adapter.mirror();
+        for last in [false, true] {
+            let registry = mirror.snapshot();
+            let service = registry.service(&draft.service);
+            if let Some(service) = service {
+                header.contract = service.contract;
+            }
+            let choice = match draft.agreement {
+                Some(named) => Choice::Permits(named),
+                None => choose(&registry, header, header.issued_at_ms),
+            };
+            header.agreement = choice.agreement();
+            let complete = service.is_some() && matches!(choice, Choice::Permits(_));
+            if complete || last {
+                break;
+            }
+            // The agreement may have been sealed a moment ago. No news within the wait is news too.
+            let _ = mirror.reached(registry.size() + 1, NEWS_WAIT).await;
+        }
+        header.issued_at_ms = self.adapter.clock().now_ms();
+    }
+
+    async fn call(
+        &self,
+        draft: &Draft,
+        sealed: &Sealed,
+        try_: &Try,
+    ) -> Result<wire::CallResponse, CallError> {
+        let envelope = sealed.with_payload(try_.salt, draft.payload.clone());
+        let wait = Duration::from_millis(u64::from(draft.deadline_ms)) + GRACE;
+        let mut request = Request::new(wire::CallRequest {
+            envelope: Some(envelope.to_wire()),
+        });
+        request.set_timeout(wait);
+        let mut client = self.adapter.connection().exchange();
+        match tokio::time::timeout(wait, client.call(request)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(CallError::Status(Box::new(status))),
+            Err(_) => Err(CallError::Silent),
+        }
+    }
+
+    /// Everything but the payload's commitment: entry, registry, seal, request.
+    async fn trust(
+        &self,
+        returned: Returned,
+        header: &RequestHeader,
+        sealed: &Sealed,
+    ) -> Result<Answer, Untrusted> {
+        let adapter = &self.adapter;
+        let proven = verify::proof(&returned, adapter.home().log_key())?;
+        let note = returned.receipt.checkpoint.clone();
+        adapter
+            .checkpoints()
+            .note(proven.checkpoint.clone(), note)
+            .map_err(|reason| Untrusted::Mirror(reason.into()))?;
+        let wait = adapter.home().config().mirror_wait;
+        let registry = adapter.mirror().agrees(&proven.entry.stamp, wait).await?;
+        let request = SealedRequest {
+            header: &sealed.header,
+            opened: header,
+            seal: &sealed.seal,
+        };
+        let answer = verify::answer(&registry, request, &returned, &proven)?;
+        Ok(Answer {
+            payload: returned.envelope.payload.clone(),
+            content_type: answer.payload.content_type.clone(),
+            fields: answer.fields.clone(),
+            status: answer.status,
+            exchange_id: answer.exchange_id,
+            request_index: returned.request.index,
+            closing_index: returned.receipt.index,
+            receipt: returned.receipt,
+            header: answer,
+            envelope: returned.envelope,
+        })
+    }
+
+    /// An answer that is not handed out. A payload that is not its header's is disputed on record.
+    async fn untrusted(
+        &self,
+        reason: Untrusted,
+        exchange_id: ExchangeId,
+        answer: Option<Digest>,
+    ) -> ExchangeError {
+        tracing::error!(exchange = %exchange_id, %reason, "an answer is not trusted and not handed out");
+        if let Err(distrust) = self.adapter.standing().hold() {
+            return distrust.into();
+        }
+        let disputed = match answer {
+            Some(answer_header) => self.dispute(exchange_id, answer_header).await,
+            None => false,
+        };
+        ExchangeError::Untrusted {
+            reason,
+            exchange_id,
+            disputed,
+        }
+    }
+
+    /// Puts a sealed objection on record. Says whether its receipt proves that.
+    async fn dispute(&self, exchange_id: ExchangeId, answer_header: Digest) -> bool {
+        let header = DisputeHeader {
+            exchange_id,
+            answer_header,
+            code: Code::PayloadMismatch,
+            issued_at_ms: self.adapter.clock().now_ms(),
+        };
+        match tokio::time::timeout(DISPUTE_WAIT, self.record_dispute(header)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(reason)) => {
+                tracing::error!(exchange = %exchange_id, reason, "the dispute is not on record");
+                false
+            }
+            Err(_) => {
+                tracing::error!(exchange = %exchange_id, "the dispute is not on record: no answer of the switch");
+                false
+            }
+        }
+    }
+
+    async fn record_dispute(&self, header: DisputeHeader) -> Result<(), String> {
+        let sealed = self
+            .adapter
+            .sealer()
+            .dispute(header)
+            .await
+            .map_err(|error| error.to_string())?;
+        let envelope = Envelope::bare(sealed.header.clone(), sealed.seal.clone());
+        let request = wire::DisputeRequest {
+            envelope: Some(envelope.to_wire()),
+        };
+        let mut client = self.adapter.connection().exchange();
+        let response = client
+            .dispute(request)
+            .await
+            .map_err(|status| status.to_string())?;
+        let receipt = response.into_inner().receipt.ok_or("there is no receipt")?;
+        let receipt =
+            audit::receipt::Receipt::from_wire(receipt).map_err(|error| error.to_string())?;
+        let proven = self
+            .adapter
+            .prove(&receipt, &sealed.header, Some(&sealed.seal))
+            .map_err(|error| error.to_string())?;
+        if proven.entry.kind == Kind::Dispute {
+            Ok(())
+        } else {
+            Err(format!("it is recorded as {}", proven.entry.kind.name()))
+        }
+    }
+}
+
+/// Why a call brought no response.
+enum CallError {
+    Status(Box<Status>),
+    Silent,
+}

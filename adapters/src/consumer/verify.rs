@@ -1,0 +1,170 @@
+//! What must hold before an answer's payload is handed out: pure functions over bytes and registry.
+//!
+//! Takes the switch's response and the request as it was sealed. Gives the proved answer, or what
+//! does not hold. Never asks the network and never waits.
+
+use audit::checkpoint::LogKey;
+use audit::receipt::{Proven, Receipt, ReceiptError};
+use bytes::Bytes;
+use proto::authorise::{AnswerFault, SealedRequest, verify_answer};
+use proto::digest::Digest;
+use proto::entry::{Entry, Kind, Stamp};
+use proto::envelope::Envelope;
+use proto::facts;
+use proto::header::AnswerHeader;
+use proto::registry::Registry;
+use proto::wire::exchange::v1 as wire;
+use thiserror::Error;
+
+use crate::mirror::MirrorError;
+
+/// A response with its shapes read, nothing proved.
+#[derive(Clone, Debug)]
+pub struct Returned {
+    /// The answer.
+    pub envelope: Envelope,
+    /// The receipt of the closing entry.
+    pub receipt: Receipt,
+    /// What the log's writer and the switch added to our request.
+    pub request: Recorded,
+}
+
+/// The parts of the request's entry that its consumer does not hold.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Its place in the log.
+    pub index: u64,
+    /// The writer's stamp.
+    pub stamp: Stamp,
+    /// The switch's own part.
+    pub facts: Bytes,
+}
+
+/// Reads the response's shapes.
+///
+/// # Errors
+/// [`Untrusted::Malformed`] naming the part.
+pub fn open(response: wire::CallResponse) -> Result<Returned, Untrusted> {
+    let envelope =
+        Envelope::from_wire(response.answer).map_err(|_| Untrusted::Malformed("envelope"))?;
+    let receipt = response.receipt.ok_or(Untrusted::Malformed("receipt"))?;
+    let receipt = Receipt::from_wire(receipt).map_err(|_| Untrusted::Malformed("receipt"))?;
+    let request = response
+        .request
+        .ok_or(Untrusted::Malformed("request entry"))?;
+    if request.kind != u32::from(Kind::Request as u8) {
+        return Err(Untrusted::Malformed("request entry"));
+    }
+    Ok(Returned {
+        envelope,
+        receipt,
+        request: Recorded {
+            index: request.index,
+            stamp: Stamp::decode(&request.stamp)
+                .map_err(|_| Untrusted::Malformed("request entry"))?,
+            facts: request.facts,
+        },
+    })
+}
+
+/// Proves that the log of `key` holds this answer as a closing entry.
+///
+/// # Errors
+/// [`Untrusted::NotRecorded`], [`Untrusted::OtherKind`].
+pub fn proof(returned: &Returned, key: &LogKey) -> Result<Proven, Untrusted> {
+    let envelope = &returned.envelope;
+    let proven = returned
+        .receipt
+        .verify(&envelope.header, Some(&envelope.seal), key)?;
+    if proven.entry.kind == Kind::Closing {
+        Ok(proven)
+    } else {
+        Err(Untrusted::OtherKind(proven.entry.kind.name()))
+    }
+}
+
+/// Judges the answer by our own registry, and that the proved closing entry closes this very request.
+///
+/// # Errors
+/// [`Untrusted`]: the first thing that does not hold.
+pub fn answer(
+    registry: &Registry,
+    request: SealedRequest<'_>,
+    returned: &Returned,
+    proven: &Proven,
+) -> Result<AnswerHeader, Untrusted> {
+    let envelope = &returned.envelope;
+    let answer = verify_answer(registry, request, &envelope.header, &envelope.seal, None)?;
+    let facts = facts::exchange(&proven.entry.facts).map_err(|_| Untrusted::Malformed("facts"))?;
+    if facts.code != answer.status.outcome().name() {
+        return Err(Untrusted::OtherOutcome(facts.code));
+    }
+    // The entry that we compute from our own bytes is the one that the closing entry names.
+    let own = Entry {
+        kind: Kind::Request,
+        stamp: returned.request.stamp,
+        facts: returned.request.facts.clone(),
+        header: Bytes::copy_from_slice(request.header),
+        seal: Some(request.seal.clone()),
+    };
+    let leaf = own
+        .leaf()
+        .map_err(|_| Untrusted::Malformed("request entry"))?;
+    let names_it = facts.request_index == returned.request.index
+        && facts.request_index < returned.receipt.index
+        && Digest::from_slice(&facts.request_leaf) == Some(leaf);
+    if names_it {
+        Ok(answer)
+    } else {
+        Err(Untrusted::OtherRequest)
+    }
+}
+
+/// Opens the payload: it is what the sealed header commits to.
+///
+/// # Errors
+/// [`Untrusted::Payload`].
+pub fn contents(answer: &AnswerHeader, envelope: &Envelope) -> Result<(), Untrusted> {
+    answer
+        .payload
+        .open(&envelope.payload, &envelope.salt)
+        .map_err(|_| Untrusted::Payload)
+}
+
+/// What does not hold about an answer.
+#[derive(Debug, Error)]
+pub enum Untrusted {
+    /// A part is missing or not in its form.
+    #[error("its {0} is missing or malformed")]
+    Malformed(&'static str),
+    /// The log does not hold it, as far as the receipt shows.
+    #[error("it is not proved to be in the log: {0}")]
+    NotRecorded(#[from] ReceiptError),
+    /// The receipt is of an entry that closes nothing.
+    #[error("its entry is of kind {0}, which closes nothing")]
+    OtherKind(&'static str),
+    /// Our registry is not there yet, or is not the switch's.
+    #[error("our own registry cannot judge it: {0}")]
+    Mirror(#[from] MirrorError),
+    /// The provider's seal, exchange or fields.
+    #[error("it does not hold as this provider's answer to this request: {0}")]
+    Fault(AnswerFault),
+    /// The log records another outcome than the provider sealed.
+    #[error("the log records its outcome as '{0}', and the provider sealed another")]
+    OtherOutcome(String),
+    /// The closing entry closes another request.
+    #[error("its closing entry names another request than ours")]
+    OtherRequest,
+    /// Payload and commitment.
+    #[error("its payload is not what the provider's header commits to")]
+    Payload,
+}
+
+impl From<AnswerFault> for Untrusted {
+    fn from(fault: AnswerFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests;

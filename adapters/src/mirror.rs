@@ -1,0 +1,276 @@
+//! The registry mirror: this adapter's own fold over the log's registry entries.
+//!
+//! Agreements and keys are judged by this mirror, never by the switch's word. The roots of the
+//! registry tree at every size are kept, so that the registry in an entry's stamp can be compared
+//! with ours: a difference means that the switch judged by another registry than the one it shows.
+//! Specification: `docs/protocol.md` §3.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::Poll;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use audit::checkpoint::LogKey;
+use proto::digest::Digest;
+use proto::entry::Stamp;
+use proto::registry::Registry;
+use proto::wire::audit::v1 as wire;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio_stream::Stream;
+use tonic::{Status, Streaming};
+
+use crate::connection::{Backoff, Connection};
+use crate::error::{Distrust, Standing};
+
+mod fold;
+
+use fold::{Fold, Lie};
+
+/// Entries folded at most before the snapshot is published: cloning it costs as much as it holds.
+const PUBLISH_EVERY: usize = 4_096;
+
+/// The mirror, as the adapter's parts read it. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Mirror(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    registry: ArcSwap<Registry>,
+    /// Root of the registry tree at each size, from 0.
+    roots: RwLock<Vec<Digest>>,
+    progress: watch::Sender<Progress>,
+    standing: Standing,
+}
+
+/// How far the mirror is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Progress {
+    size: u64,
+    /// The stream had nothing more at hand at least once.
+    caught_up: bool,
+}
+
+impl Mirror {
+    /// An empty mirror.
+    pub(crate) fn new(standing: Standing) -> Self {
+        Self(Arc::new(Shared {
+            registry: ArcSwap::from_pointee(Registry::empty()),
+            roots: RwLock::new(vec![Digest::of(&[])]),
+            progress: watch::Sender::new(Progress::default()),
+            standing,
+        }))
+    }
+
+    /// The registry now. Lock-free.
+    pub fn snapshot(&self) -> Arc<Registry> {
+        self.0.registry.load_full()
+    }
+
+    /// Registry entries folded and published so far.
+    pub fn size(&self) -> u64 {
+        self.0.progress.borrow().size
+    }
+
+    /// Root of the registry tree at `size`; `None` while the mirror is smaller.
+    pub fn root_at(&self, size: u64) -> Option<Digest> {
+        let roots = self.0.roots.read().unwrap_or_else(PoisonError::into_inner);
+        roots.get(usize::try_from(size).ok()?).copied()
+    }
+
+    /// Waits until the mirror holds at least `size` entries, and gives it.
+    ///
+    /// # Errors
+    /// [`MirrorError::Late`] after `wait`, [`MirrorError::Distrust`] when the switch lied.
+    pub async fn reached(&self, size: u64, wait: Duration) -> Result<Arc<Registry>, MirrorError> {
+        let ready = |progress: &Progress| progress.size >= size;
+        self.when(ready, wait).await.map_err(|error| match error {
+            MirrorError::Late { .. } => MirrorError::Late {
+                wanted: size,
+                size: self.size(),
+            },
+            MirrorError::Distrust(_) => error,
+        })
+    }
+
+    /// Waits until what the switch had at hand is folded.
+    ///
+    /// # Errors
+    /// As [`Mirror::reached`].
+    pub async fn caught_up(&self, wait: Duration) -> Result<Arc<Registry>, MirrorError> {
+        self.when(|progress| progress.caught_up && progress.size > 0, wait)
+            .await
+    }
+
+    /// Waits until the registry of a **proven** stamp is in the mirror, and compares the roots. A
+    /// difference is a lie of the switch: everything stops.
+    ///
+    /// # Errors
+    /// As [`Mirror::reached`].
+    pub async fn agrees(
+        &self,
+        stamp: &Stamp,
+        wait: Duration,
+    ) -> Result<Arc<Registry>, MirrorError> {
+        let registry = self.reached(stamp.registry_size, wait).await?;
+        if self.root_at(stamp.registry_size) == Some(stamp.registry_root) {
+            return Ok(registry);
+        }
+        let lie = Distrust::Registry(format!(
+            "an entry is stamped against another registry of {} entries",
+            stamp.registry_size
+        ));
+        self.0.standing.lose(lie.clone());
+        Err(MirrorError::Distrust(lie))
+    }
+
+    async fn when(
+        &self,
+        ready: impl FnMut(&Progress) -> bool,
+        wait: Duration,
+    ) -> Result<Arc<Registry>, MirrorError> {
+        self.0.standing.hold().map_err(MirrorError::Distrust)?;
+        let mut progress = self.0.progress.subscribe();
+        tokio::select! {
+            found = tokio::time::timeout(wait, progress.wait_for(ready)) => match found {
+                Ok(Ok(_)) => Ok(self.snapshot()),
+                Ok(Err(_)) | Err(_) => Err(MirrorError::Late { wanted: 1, size: self.size() }),
+            },
+            reason = self.0.standing.lost() => Err(MirrorError::Distrust(reason)),
+        }
+    }
+
+    /// Follows the switch's registry until the switch lies or the task is dropped.
+    pub(crate) async fn follow(self, connection: Connection, genesis: Digest, log_key: LogKey) {
+        let mut fold = Fold::new(genesis, log_key);
+        let mut backoff = Backoff::default();
+        loop {
+            let before = fold.registry().size();
+            match self.follow_once(&connection, &mut fold).await {
+                Ok(()) => {}
+                Err(Ended::Stream(status)) => {
+                    tracing::debug!(%status, size = fold.registry().size(), "the registry stream ended");
+                }
+                Err(Ended::Lie(lie)) => {
+                    self.0.standing.lose(Distrust::Registry(lie.to_string()));
+                    return;
+                }
+            }
+            if fold.registry().size() > before {
+                backoff.reset();
+            }
+            tokio::time::sleep(backoff.next_wait()).await;
+        }
+    }
+
+    async fn follow_once(&self, connection: &Connection, fold: &mut Fold) -> Result<(), Ended> {
+        let from = fold.registry().size();
+        let request = wire::RegistryRequest { from };
+        let mut entries = connection.log().registry(request).await?.into_inner();
+        let mut roots = Vec::new();
+        while let Some(first) = entries.message().await? {
+            let folded = fold_at_hand(fold, first, &mut entries, &mut roots).await;
+            // What was folded before a lie or an end still counts.
+            let caught_up = matches!(folded, Ok(Hand::Empty));
+            self.publish(fold.registry(), &mut roots, caught_up);
+            folded?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self, registry: &Registry, roots: &mut Vec<Digest>, caught_up: bool) {
+        self.0.registry.store(Arc::new(registry.clone()));
+        self.0
+            .roots
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .append(roots);
+        self.0.progress.send_modify(|progress| {
+            progress.size = registry.size();
+            progress.caught_up |= caught_up;
+        });
+    }
+}
+
+/// Whether the stream had more at hand when folding stopped.
+enum Hand {
+    Empty,
+    Full,
+}
+
+/// Folds `first` and everything that has already arrived after it, up to [`PUBLISH_EVERY`].
+async fn fold_at_hand(
+    fold: &mut Fold,
+    first: wire::RegistryResponse,
+    entries: &mut Streaming<wire::RegistryResponse>,
+    roots: &mut Vec<Digest>,
+) -> Result<Hand, Ended> {
+    let mut next = Some(first);
+    for _ in 0..PUBLISH_EVERY {
+        let Some(entry) = next else {
+            return Ok(Hand::Empty);
+        };
+        roots.push(fold.push(entry.index, &entry.entry)?);
+        next = match at_hand(entries).await {
+            Some(Some(entry)) => Some(entry?),
+            Some(None) | None => None,
+        };
+    }
+    if let Some(entry) = next {
+        roots.push(fold.push(entry.index, &entry.entry)?);
+    }
+    Ok(Hand::Full)
+}
+
+/// What the stream has ready now: an item, its end, or `None` for nothing yet.
+async fn at_hand(
+    entries: &mut Streaming<wire::RegistryResponse>,
+) -> Option<Option<Result<wire::RegistryResponse, Status>>> {
+    poll_fn(|context| match Pin::new(&mut *entries).poll_next(context) {
+        Poll::Ready(item) => Poll::Ready(Some(item)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Why one stream of the registry ended.
+#[derive(Debug)]
+enum Ended {
+    Stream(Status),
+    Lie(Lie),
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self::Stream(status)
+    }
+}
+
+impl From<Lie> for Ended {
+    fn from(lie: Lie) -> Self {
+        Self::Lie(lie)
+    }
+}
+
+/// Why the mirror cannot be used for a decision.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum MirrorError {
+    /// Not there in time.
+    #[error(
+        "the registry mirror holds {size} entries and {wanted} are needed; is the switch reachable?"
+    )]
+    Late {
+        /// What was needed.
+        wanted: u64,
+        /// What is there.
+        size: u64,
+    },
+    /// The switch lied.
+    #[error(transparent)]
+    Distrust(#[from] Distrust),
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,233 @@
+//! The provider's side: an agency implements [`Provider`], [`serve`] does everything else.
+//!
+//! Before the backend sees anything, the request's receipt, its seal, the agreement, the contract,
+//! its time and its payload are judged against this adapter's own mirror: no request receipt, no
+//! answer. What a check refuses is answered with a sealed refusal, which the switch records.
+//! Specification: `docs/protocol.md` §3.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::id::{ExchangeId, Part, SystemId};
+use proto::limits::PAYLOAD_BYTES_MAX;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::adapter::{Adapter, AdapterError};
+use crate::identity::Home;
+
+pub mod checks;
+mod exchange;
+mod handle;
+mod kept;
+mod link;
+mod memory;
+
+pub use handle::{Handle, ServeError, Status};
+
+/// What an agency implements to answer.
+pub trait Provider: Send + Sync + 'static {
+    /// The operation that the payload itself asks for, where it can be told. The adapter refuses a
+    /// request whose header names another one. `None` means that the payload names none.
+    fn operation_of(&self, content_type: &str, payload: &[u8]) -> Option<String> {
+        let _ = (content_type, payload);
+        None
+    }
+
+    /// Answers one request that passed every check. May be written as `async fn`. Dropped at an
+    /// await when the consumer hangs up or the deadline passes.
+    fn answer(&self, request: Request) -> impl Future<Output = Result<Reply, Failure>> + Send;
+}
+
+/// Opens a consumer's request. `Debug` never shows the payload.
+#[derive(Clone)]
+pub struct Request {
+    /// This exchange: what to write into the agency's own log.
+    pub exchange_id: ExchangeId,
+    /// Its entry in the switch's log.
+    pub request_index: u64,
+    /// Who asks.
+    pub consumer: SystemId,
+    /// Which service of this system.
+    pub service: Part,
+    /// Which operation of its contract.
+    pub operation: Part,
+    /// The legal reason.
+    pub purpose: Part,
+    /// The fields that may be returned, and no others.
+    pub fields: Vec<Part>,
+    /// The payload's media type.
+    pub content_type: String,
+    /// The consumer's bytes.
+    pub payload: Bytes,
+    /// What is left of the consumer's deadline.
+    pub remaining: Duration,
+    /// W3C trace context, unsigned; empty when there is none.
+    pub traceparent: String,
+}
+
+impl Request {
+    /// Reads the payload as JSON.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidRequest`] when it is not JSON of that shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.payload)
+            .map_err(|error| Failure::InvalidRequest(error.to_string()))
+    }
+
+    /// Whether `field` was asked for.
+    pub fn wants(&self, field: &str) -> bool {
+        self.fields.iter().any(|asked| asked.as_str() == field)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Request({}, {} asks {}, payload {} bytes)",
+            self.exchange_id,
+            self.consumer,
+            self.operation,
+            self.payload.len()
+        )
+    }
+}
+
+/// What a provider gives back. `Debug` never shows the payload.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The fields inside the payload; only ones that were asked for.
+    pub fields: Vec<Part>,
+    /// The payload's media type.
+    pub content_type: String,
+    /// The bytes.
+    pub payload: Bytes,
+}
+
+impl Reply {
+    /// A reply of any media type. Fields that are not name parts are left out of the header, and the
+    /// adapter then refuses to send them: name fields as the contract does.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when a field is no field name.
+    pub fn new(
+        fields: impl IntoIterator<Item = impl AsRef<str>>,
+        content_type: &str,
+        payload: impl Into<Bytes>,
+    ) -> Result<Self, Failure> {
+        let fields = fields
+            .into_iter()
+            .map(|field| Part::parse(field.as_ref()).map_err(Failure::failed))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            fields,
+            content_type: content_type.to_owned(),
+            payload: payload.into(),
+        })
+    }
+
+    /// One record as JSON: of `record`'s top-level members exactly those that were asked for.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when `record` is not a JSON object.
+    pub fn record(request: &Request, record: &impl Serialize) -> Result<Self, Failure> {
+        let Value::Object(members) = serde_json::to_value(record).map_err(Failure::failed)? else {
+            return Err(Failure::failed("the record is not a JSON object"));
+        };
+        let asked: Map<String, Value> = members
+            .into_iter()
+            .filter(|(name, _)| request.wants(name))
+            .collect();
+        let payload = serde_json::to_vec(&asked).map_err(Failure::failed)?;
+        Self::new(asked.keys(), "application/json", payload)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({:?}, {} bytes)", self.fields, self.payload.len())
+    }
+}
+
+/// Why a backend gives no answer. The reasons stay in this adapter's own log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No such record.
+    NotFound,
+    /// The payload is not what the operation takes; the reason is not sent.
+    InvalidRequest(String),
+    /// Not now: try again later.
+    Unavailable,
+    /// The backend broke; the reason is not sent.
+    Failed(String),
+}
+
+impl Failure {
+    /// The backend broke with `cause`, which stays here.
+    pub fn failed(cause: impl fmt::Display) -> Self {
+        Self::Failed(cause.to_string())
+    }
+}
+
+/// How an adapter serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Exchanges answered at once; the switch delivers no more. 1 and more.
+    pub max_in_flight: u32,
+    /// Bytes of answers kept for retries. More memory keeps them longer, ten minutes at most.
+    pub kept_bytes: usize,
+    /// How long a drain waits for what is under way.
+    pub drain_within: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 64,
+            kept_bytes: 64 * PAYLOAD_BYTES_MAX,
+            drain_within: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Connects as the home's system and serves `provider` until the handle is drained or dropped.
+///
+/// # Errors
+/// [`AdapterError`] when the home cannot be used or the switch does not answer.
+pub async fn serve(
+    home: Home,
+    provider: impl Provider,
+    options: Options,
+) -> Result<Handle, AdapterError> {
+    let adapter = Adapter::connect(home).await?;
+    Ok(adapter.serve(provider, options).await)
+}
+
+/// [`Provider`] as a value: what the link holds.
+trait Backend: Send + Sync {
+    fn operation_of(&self, content_type: &str, payload: &[u8]) -> Option<String>;
+    fn answer(
+        self: Arc<Self>,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>>;
+}
+
+impl<P: Provider> Backend for P {
+    fn operation_of(&self, content_type: &str, payload: &[u8]) -> Option<String> {
+        Provider::operation_of(self, content_type, payload)
+    }
+
+    fn answer(
+        self: Arc<Self>,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>> {
+        Box::pin(async move { Provider::answer(&*self, request).await })
+    }
+}

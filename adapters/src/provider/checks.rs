@@ -1,0 +1,117 @@
+//! What is judged before the backend sees anything: pure functions over bytes, registry and time.
+//!
+//! Takes an envelope and the receipt that came with it. Gives what was proved, or the code of the
+//! refusal that is sealed and sent back. Never asks the network and never waits.
+//!
+//! | check | refuses with |
+//! |---|---|
+//! | [`proof`]: the receipt is this log's, over these very bytes, of kind `request` | `not_logged` |
+//! | [`permission`]: own system, seal, agreement, contract, time; the same permission as recorded | the decision's own code, `stale`, `not_logged` |
+//! | [`contents`]: the payload is what the header commits to and asks for its operation | `payload_mismatch`, `operation_mismatch` |
+
+use audit::checkpoint::LogKey;
+use audit::receipt::{Proven, Receipt};
+use proto::authorise::{authorise, locate, verify_request};
+use proto::entry::Kind;
+use proto::envelope::Envelope;
+use proto::facts::{self, ExchangeFacts};
+use proto::header::RequestHeader;
+use proto::id::SystemId;
+use proto::refusal::Code;
+use proto::registry::Registry;
+use proto::seal::SealMemory;
+
+/// A request that stands in the log.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    /// What its receipt proves.
+    pub proven: Proven,
+    /// What the switch recorded of its decision.
+    pub facts: ExchangeFacts,
+}
+
+/// Against what a request is judged: this adapter's own view.
+#[derive(Clone, Copy, Debug)]
+pub struct Own<'a> {
+    /// The mirror, at least as large as the registry in the receipt's stamp.
+    pub registry: &'a Registry,
+    /// The system that this adapter speaks for.
+    pub system: &'a SystemId,
+    /// Unix time, milliseconds.
+    pub now_ms: u64,
+    /// How far the request's time may lie from it.
+    pub window_ms: u64,
+    /// Tree heads verified a moment ago.
+    pub memory: &'a SealMemory,
+}
+
+/// Proves that the log of `key` holds this very request.
+///
+/// # Errors
+/// [`Code::NotLogged`], whatever is missing or wrong.
+pub fn proof(envelope: &Envelope, receipt: Option<&Receipt>, key: &LogKey) -> Result<Logged, Code> {
+    let receipt = receipt.ok_or(Code::NotLogged)?;
+    let proven = receipt
+        .verify(&envelope.header, Some(&envelope.seal), key)
+        .map_err(|_| Code::NotLogged)?;
+    let facts = facts::exchange(&proven.entry.facts).map_err(|_| Code::NotLogged)?;
+    if proven.entry.kind == Kind::Request && facts.code.is_empty() {
+        Ok(Logged { proven, facts })
+    } else {
+        Err(Code::NotLogged)
+    }
+}
+
+/// Decides again, with this adapter's own mirror and clock, what the switch decided.
+///
+/// # Errors
+/// The code of the first thing that does not hold.
+pub fn permission(
+    envelope: &Envelope,
+    facts: &ExchangeFacts,
+    own: Own<'_>,
+) -> Result<RequestHeader, Code> {
+    let request = verify_request(
+        own.registry,
+        &envelope.header,
+        &envelope.seal,
+        Some((own.memory, own.now_ms)),
+    )?;
+    if request.provider != *own.system {
+        // Nobody published it here. An honest switch never brings it.
+        return Err(Code::UnknownService);
+    }
+    let permitted = authorise(own.registry, &request, own.now_ms).map_err(|denial| denial.code)?;
+    locate(own.registry, &request)?;
+    // Recorded under another agreement or grant: what was logged is not what is asked of us.
+    if facts.agreement[..] != permitted.agreement.0 || facts.grant != permitted.grant {
+        return Err(Code::NotLogged);
+    }
+    if own.now_ms.abs_diff(request.issued_at_ms) > own.window_ms {
+        return Err(Code::Stale);
+    }
+    Ok(request)
+}
+
+/// Opens the payload: it is what the header commits to, and it asks for the header's operation.
+/// `operation` is what the payload itself asks for, where it says so.
+///
+/// # Errors
+/// [`Code::PayloadMismatch`], [`Code::OperationMismatch`].
+pub fn contents(
+    request: &RequestHeader,
+    envelope: &Envelope,
+    operation: impl FnOnce(&str, &[u8]) -> Option<String>,
+) -> Result<(), Code> {
+    request
+        .payload
+        .open(&envelope.payload, &envelope.salt)
+        .map_err(|_| Code::PayloadMismatch)?;
+    match operation(&request.payload.content_type, &envelope.payload) {
+        Some(operation) if operation != request.operation.as_str() => Err(Code::OperationMismatch),
+        Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Which exchanges were already delivered here: the provider's own memory of duplicates.
+//!
+//! An id is remembered as long as its request could pass the time window again. Before this run, the
+//! log's own order stands in for memory: a request recorded before we began was not for this run.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use proto::id::{ExchangeId, SystemId};
+use proto::refusal::Code;
+
+/// Exchanges remembered at most; a window of a minute at ten thousand a second.
+const REMEMBERED_MAX: usize = 600_000;
+
+/// The memory.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Entries below this index were in the log before this run attached.
+    floor: u64,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    ids: HashSet<(SystemId, ExchangeId)>,
+    oldest_first: VecDeque<(u64, SystemId, ExchangeId)>,
+}
+
+impl Memory {
+    /// A memory for a run that attached when the log had at least `floor` entries.
+    pub(super) fn new(floor: u64) -> Self {
+        Self {
+            floor,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Remembers an exchange until `until_ms`, the first time it comes.
+    pub(super) fn first(
+        &self,
+        consumer: &SystemId,
+        id: ExchangeId,
+        request_index: u64,
+        until_ms: u64,
+        now_ms: u64,
+    ) -> Result<(), Code> {
+        if request_index < self.floor {
+            return Err(Code::Duplicate);
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((until, consumer, id)) = known.oldest_first.pop_front() {
+            if until >= now_ms {
+                known.oldest_first.push_front((until, consumer, id));
+                break;
+            }
+            known.ids.remove(&(consumer, id));
+        }
+        if known.ids.contains(&(consumer.clone(), id)) {
+            return Err(Code::Duplicate);
+        }
+        if known.ids.len() >= REMEMBERED_MAX {
+            return Err(Code::Overloaded);
+        }
+        known.ids.insert((consumer.clone(), id));
+        known
+            .oldest_first
+            .push_back((until_ms, consumer.clone(), id));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_arrival_is_a_duplicate_until_its_window_has_passed() {
+        let memory = Memory::new(10);
+        let one = SystemId::parse("EG/GOV/MOSS/takaful").unwrap();
+        let other = SystemId::parse("EG/GOV/MOSS/other").unwrap();
+        let id = ExchangeId::parse("0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b").unwrap();
+        assert_eq!(memory.first(&one, id, 9, 100, 50), Err(Code::Duplicate));
+        assert_eq!(memory.first(&one, id, 10, 100, 50), Ok(()));
+        assert_eq!(memory.first(&one, id, 11, 100, 60), Err(Code::Duplicate));
+        assert_eq!(memory.first(&other, id, 11, 100, 60), Ok(()));
+        assert_eq!(memory.first(&one, id, 12, 300, 101), Ok(()));
+    }
+}

@@ -1,0 +1,222 @@
+//! The one thread that seals: headers that wait in the same instant go under one signature.
+//!
+//! Signatures are the largest cost of an exchange; under load one carries up to 64 headers, alone it
+//! carries one. The format is the same. The run id and the sequence number of requests are set here,
+//! so that no two headers of one key and run share a number.
+
+use std::sync::Arc;
+use std::thread;
+
+use bytes::Bytes;
+use proto::commitment::Salt;
+use proto::envelope::Envelope;
+use proto::header::{AnswerHeader, DisputeHeader, RequestHeader};
+use proto::key::Signer;
+use proto::limits::{HEADER_BYTES_MAX, SEAL_SIZE_MAX, label};
+use proto::seal::{Seal, SealError};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+/// Headers that may wait for the thread.
+const QUEUE: usize = 1_024;
+
+/// Hands headers to the sealing thread. Clones share it; it ends with the last of them.
+#[derive(Clone, Debug)]
+pub struct Sealer {
+    queue: mpsc::Sender<Job>,
+}
+
+/// A header's bytes and its seal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The canonical bytes, as signed.
+    pub header: Bytes,
+    /// The seal over them.
+    pub seal: Seal,
+}
+
+impl Sealed {
+    /// An envelope with a payload.
+    pub fn with_payload(&self, salt: Salt, payload: Bytes) -> Envelope {
+        Envelope::new(self.header.clone(), self.seal.clone(), salt, payload)
+    }
+}
+
+#[derive(Debug)]
+enum Unsealed {
+    Request(Box<RequestHeader>),
+    Answer(Box<AnswerHeader>),
+    Dispute(DisputeHeader),
+}
+
+impl Unsealed {
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Request(_) => label::REQUEST,
+            Self::Answer(_) => label::ANSWER,
+            Self::Dispute(_) => label::DISPUTE,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Job {
+    unsealed: Unsealed,
+    reply: oneshot::Sender<Result<Sealed, SealerError>>,
+}
+
+impl Sealer {
+    /// Starts the thread. `origin` is the log's: a seal for another switch is worthless here.
+    ///
+    /// # Errors
+    /// [`SealerError::Start`] when the system gives no thread or no randomness.
+    pub fn start(signer: Arc<dyn Signer>, origin: &str) -> Result<Self, SealerError> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let random = Salt::random().map_err(|error| SealerError::Start(error.to_string()))?;
+        let mut run_id = [0; 16];
+        run_id.copy_from_slice(&random.0[..16]);
+        let desk = Desk {
+            signer,
+            origin: origin.to_owned(),
+            run_id,
+            sequence: 0,
+        };
+        thread::Builder::new()
+            .name("sealer".to_owned())
+            .spawn(move || desk.run(jobs))
+            .map_err(|error| SealerError::Start(error.to_string()))?;
+        Ok(Self { queue })
+    }
+
+    /// Seals a request. Run id and sequence number are set here, whatever the header holds.
+    ///
+    /// # Errors
+    /// [`SealerError`].
+    pub async fn request(&self, header: RequestHeader) -> Result<Sealed, SealerError> {
+        self.seal(Unsealed::Request(Box::new(header))).await
+    }
+
+    /// Seals an answer.
+    ///
+    /// # Errors
+    /// [`SealerError`].
+    pub async fn answer(&self, header: AnswerHeader) -> Result<Sealed, SealerError> {
+        self.seal(Unsealed::Answer(Box::new(header))).await
+    }
+
+    /// Seals a dispute.
+    ///
+    /// # Errors
+    /// [`SealerError`].
+    pub async fn dispute(&self, header: DisputeHeader) -> Result<Sealed, SealerError> {
+        self.seal(Unsealed::Dispute(header)).await
+    }
+
+    async fn seal(&self, unsealed: Unsealed) -> Result<Sealed, SealerError> {
+        let (reply, sealed) = oneshot::channel();
+        let job = Job { unsealed, reply };
+        self.queue
+            .send(job)
+            .await
+            .map_err(|_| SealerError::Stopped)?;
+        sealed.await.map_err(|_| SealerError::Stopped)?
+    }
+}
+
+/// The thread's own things.
+struct Desk {
+    signer: Arc<dyn Signer>,
+    origin: String,
+    run_id: [u8; 16],
+    sequence: u64,
+}
+
+impl Desk {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut waiting = Vec::new();
+        while let Some(job) = jobs.blocking_recv() {
+            waiting.push(job);
+            while waiting.len() < SEAL_SIZE_MAX as usize
+                && let Ok(job) = jobs.try_recv()
+            {
+                waiting.push(job);
+            }
+            for label in [label::REQUEST, label::ANSWER, label::DISPUTE] {
+                let same = waiting
+                    .extract_if(.., |job| job.unsealed.label() == label)
+                    .collect();
+                self.seal_together(label, same);
+            }
+        }
+    }
+
+    /// Seals jobs of one label under one signature and answers each.
+    fn seal_together(&mut self, label: &str, jobs: Vec<Job>) {
+        let mut headers = Vec::with_capacity(jobs.len());
+        let mut replies = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            // Whoever asked may be gone: no number is spent on nobody.
+            if job.reply.is_closed() {
+                continue;
+            }
+            let header = self.encode(job.unsealed);
+            if header.len() > HEADER_BYTES_MAX {
+                let _ = job.reply.send(Err(SealerError::TooLarge(header.len())));
+                continue;
+            }
+            headers.push(header);
+            replies.push(job.reply);
+        }
+        if headers.is_empty() {
+            return;
+        }
+        let slices: Vec<&[u8]> = headers.iter().map(|header| &header[..]).collect();
+        match Seal::batch(label, &self.origin, &slices, &*self.signer) {
+            Ok(seals) => {
+                for ((reply, header), seal) in replies.into_iter().zip(headers).zip(seals) {
+                    let _ = reply.send(Ok(Sealed { header, seal }));
+                }
+            }
+            Err(error) => {
+                for reply in replies {
+                    let _ = reply.send(Err(SealerError::Seal(error.clone())));
+                }
+            }
+        }
+    }
+
+    fn encode(&mut self, unsealed: Unsealed) -> Bytes {
+        match unsealed {
+            Unsealed::Request(mut header) => {
+                self.sequence += 1;
+                header.run_id = self.run_id;
+                header.sequence = self.sequence;
+                header.encode()
+            }
+            Unsealed::Answer(header) => header.encode(),
+            Unsealed::Dispute(header) => header.encode(),
+        }
+    }
+}
+
+/// Why a header was not sealed.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SealerError {
+    /// The thread could not be started.
+    #[error("the sealing thread could not start: {0}")]
+    Start(String),
+    /// The thread is gone.
+    #[error("the sealing thread has stopped; start the adapter again")]
+    Stopped,
+    /// The header is over its limit.
+    #[error(
+        "the header has {0} bytes and the limit is {HEADER_BYTES_MAX}; ask for fewer fields or subjects at once"
+    )]
+    TooLarge(usize),
+    /// The key could not seal.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+#[cfg(test)]
+mod tests;

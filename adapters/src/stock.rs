@@ -1,0 +1,300 @@
+//! Stock providers: an agency's database, backend or table answers, described in TOML, no code.
+//!
+//! [`Providers::load`] reads one file for one system; every service in it is of one kind. All kinds
+//! speak the stock payload: the request is JSON `{"operation": "lookup", "parameters": {"plate": "..."}}`
+//! and the answer is JSON `{"rows": [{"field": value, ...}], "truncated": false}`. A row holds exactly
+//! the fields that were asked for; `null` stands where the store has nothing. `truncated` says that
+//! `max_rows` or the size of a payload cut the answer. No rows at all are "not found", or an empty
+//! answer where the operation says `empty = "answer"`.
+//!
+//! Common keys of an operation: `fields` names what may be returned, as a list where a column is
+//! called like its field, or as a table `{ field = "column" }`; `parameters` gives each parameter a
+//! type: `text` (at most 4,096 bytes), `integer` (64 bits), `real`, `bool` or `date` (`2024-02-29`).
+//! All of them must be given and no others. Unknown keys are refused; relative paths start at the
+//! file's own folder; all problems are told at once.
+//!
+//! # `sql`
+//! SQLite by path, opened read-only, or PostgreSQL by URL. `:name` in a query is always a bound
+//! parameter. A query is one SELECT (or WITH ... SELECT) without comments and runs in a read-only
+//! transaction with a statement timeout. NULL is `null`; NUMERIC is text, so that no digit is lost;
+//! dates and times are ISO 8601 text; a BLOB or an array must be cast in the query. A database in
+//! WAL mode needs its `-wal` and `-shm` files readable.
+//! ```toml
+//! [service.persons]
+//! kind = "sql"
+//! sqlite = "registry.sqlite"
+//! timeout_ms = 2000        # 1 to 120000; default 5000
+//! max_rows = 100           # 1 to 10000; default 100
+//! connections = 4          # 1 to 64; default 4
+//!
+//! [service.persons.operation.lookup]
+//! parameters = { national_id = "text" }
+//! query = """SELECT name_ar, name_en, birth_date, sex, marital_status, governorate_code, alive
+//!            FROM persons WHERE national_id = :national_id"""
+//! fields = ["name_ar", "name_en", "birth_date", "sex", "marital_status", "governorate_code", "alive"]
+//!
+//! [service.persons.operation.household]
+//! parameters = { national_id = "text" }
+//! query = """SELECT p.national_id AS member_id, p.name_ar, p.role FROM persons p
+//!            JOIN persons head ON head.household_id = p.household_id
+//!            WHERE head.national_id = :national_id ORDER BY p.birth_date"""
+//! fields = { member = "member_id", name_ar = "name_ar", role = "role" }
+//! ```
+//! A password never stands in the URL: it lies in a file that only its owner can read, or in a
+//! variable. A connection to PostgreSQL is not encrypted, so the host must be this machine (or a
+//! socket, `postgres://user@/database?host=/run/postgresql`), unless `plaintext_network = true` says
+//! that something else protects the way.
+//! ```toml
+//! [service.insured]
+//! kind = "sql"
+//! postgres = "postgres://registry_reader@127.0.0.1:5432/insurance"
+//! password = { file = "database.password" }   # or { env = "NAME" }
+//!
+//! [service.insured.operation.status]
+//! parameters = { national_id = "text", since = "date" }
+//! query = """SELECT insured, sector, monthly_wage_egp, last_contribution
+//!            FROM social_insurance.insured_persons
+//!            WHERE national_id = :national_id AND last_contribution >= :since"""
+//! fields = ["insured", "sector", "monthly_wage_egp", "last_contribution"]
+//! ```
+//! # `http`
+//! Asks one backend, named here and nowhere else; redirects are not followed. A parameter stands
+//! alone in a path segment or a query value, percent-encoded, or goes into the JSON body of a POST.
+//! `fields` are JSON pointers into each row; `rows` points at the array of rows, and without it the
+//! whole document is the one row. 200 answers, 404 is "not found", 400 and 422 say that the request
+//! is invalid, 503 says "not now", everything else has failed. An `https` backend is believed by
+//! the certificates in `roots` only; `http` must stay on this machine or say `plaintext_network`.
+//! ```toml
+//! [service.benefits]
+//! kind = "http"
+//! backend = "http://127.0.0.1:9000"
+//! bearer = { file = "backend.token" } # optional
+//! connect_timeout_ms = 1000           # default 2000
+//! timeout_ms = 3000                   # default 5000
+//! max_bytes = 262144                  # of the backend's answer; 1 MiB at most and by default
+//!
+//! [service.benefits.operation.payments]
+//! method = "GET"
+//! path = "/people/{national_id}/payments"
+//! query = { year = "{year}", order = "newest" }
+//! parameters = { national_id = "text", year = "integer" }
+//! rows = "/payments"
+//! fields = { month = "/month", amount_egp = "/amount/egp" }
+//! empty = "answer"
+//!
+//! [service.benefits.operation.eligibility]
+//! method = "POST"
+//! path = "/eligibility"
+//! parameters = { national_id = "text" }
+//! fields = { eligible = "/result/eligible" }
+//! ```
+//! # `csv`
+//! A table with a header line, in memory, indexed by each operation's `key`: a list of columns that
+//! are the parameters' names too, or a table `{ parameter = "column" }`. It is looked at once a
+//! second at most and replaced as a whole when the file changes; a broken, cut or missing new file
+//! changes nothing but the log. Replace the file by renaming: a table that was cut at a line end
+//! cannot be told from a smaller one, except by `min_rows`. Values are text, an empty cell is `null`.
+//! ```toml
+//! [service.vehicles]
+//! kind = "csv"
+//! file = "vehicles.csv"
+//! delimiter = ","          # default
+//! max_bytes = 67108864     # default 64 MiB, 1 GiB at most
+//! min_rows = 1             # default; fewer are a broken file
+//!
+//! [service.vehicles.operation.by_owner]
+//! key = ["owner_id"]
+//! fields = ["plate", "kind", "model_year", "governorate_ar", "licence_valid_until"]
+//!
+//! [service.vehicles.operation.by_plate]
+//! key = { plate_number = "plate" }
+//! fields = { owner = "owner_name_ar", valid_until = "licence_valid_until" }
+//! ```
+//! # `echo`
+//! Gives the payload back unchanged, with no fields.
+//! ```toml
+//! [service.echo]
+//! kind = "echo"
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use proto::id::Part;
+use thiserror::Error;
+
+use crate::provider::{Failure, Provider, Reply, Request};
+
+mod csv;
+mod echo;
+mod file;
+mod http;
+mod operation;
+mod payload;
+mod sql;
+
+pub use echo::Echo;
+
+use file::Reading;
+
+/// The services of one system, each answered by what the file says. Nothing is asked of a backend
+/// or a database before the first request or [`Providers::probe`].
+#[derive(Debug)]
+pub struct Providers {
+    services: BTreeMap<String, Service>,
+}
+
+#[derive(Debug)]
+enum Service {
+    Sql(sql::Sql),
+    Http(http::Http),
+    Csv(csv::Csv),
+    Echo(Echo),
+}
+
+impl Providers {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`StockError::File`] when it cannot be read, [`StockError::Problems`] with all of its problems.
+    pub fn load(path: &Path) -> Result<Self, StockError> {
+        let text = std::fs::read_to_string(path).map_err(|cause| StockError::File {
+            path: path.to_owned(),
+            cause,
+        })?;
+        Self::parse(&text, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Reads TOML text whose relative paths start at `dir`.
+    ///
+    /// # Errors
+    /// [`StockError::Problems`] with all of its problems.
+    pub fn parse(text: &str, dir: &Path) -> Result<Self, StockError> {
+        let mut reading = Reading::new(dir);
+        let mut services = BTreeMap::new();
+        for (name, table) in file::services(text, &mut reading) {
+            let place = format!("service.{name}");
+            if let Err(error) = Part::parse(&name) {
+                reading.say(&place, error);
+            }
+            if let Some(service) = read_service(&place, table, &mut reading) {
+                services.insert(name, service);
+            }
+        }
+        reading.done()?;
+        Ok(Self { services })
+    }
+
+    /// What is served: each operation as (service, operation, fields that it can return).
+    pub fn operations(&self) -> Vec<(&str, &str, Vec<&Part>)> {
+        let of = |service| -> Vec<(&str, Vec<&Part>)> {
+            match service {
+                &Service::Sql(ref sql) => sql.operations.list(),
+                &Service::Http(ref http) => http.operations.list(),
+                &Service::Csv(ref csv) => csv.operations.list(),
+                &Service::Echo(_) => Vec::new(),
+            }
+        };
+        self.services
+            .iter()
+            .flat_map(|(name, service)| {
+                of(service)
+                    .into_iter()
+                    .map(move |(operation, fields)| (name.as_str(), operation, fields))
+            })
+            .collect()
+    }
+
+    /// The names of the services.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.services.keys().map(String::as_str)
+    }
+
+    /// Connects to every database and has it prepare every query: a wrong table, column or type is
+    /// found here and not by the first request.
+    ///
+    /// # Errors
+    /// [`StockError::Problems`] with all of them.
+    pub async fn probe(&self) -> Result<(), StockError> {
+        let mut problems = Vec::new();
+        for (name, service) in &self.services {
+            if let Service::Sql(sql) = service {
+                for problem in sql.probe().await {
+                    problems.push(format!("service.{name}: {problem}"));
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(StockError::Problems(problems))
+        }
+    }
+}
+
+fn read_service(place: &str, mut table: toml::Table, reading: &mut Reading) -> Option<Service> {
+    let kind = table.remove("kind");
+    match kind.as_ref().and_then(toml::Value::as_str) {
+        Some("sql") => sql::Sql::read(place, table, reading).map(Service::Sql),
+        Some("http") => http::Http::read(place, table, reading).map(Service::Http),
+        Some("csv") => csv::Csv::read(place, table, reading).map(Service::Csv),
+        Some("echo") => {
+            for key in table.keys() {
+                reading.say(place, format_args!("unknown key `{key}`"));
+            }
+            Some(Service::Echo(Echo))
+        }
+        _ => {
+            reading.say(place, "kind is one of \"sql\", \"http\", \"csv\", \"echo\"");
+            None
+        }
+    }
+}
+
+impl Provider for Providers {
+    fn operation_of(&self, content_type: &str, payload: &[u8]) -> Option<String> {
+        // An echo takes anything, also what looks like a question of another service. The other
+        // kinds compare the operation again when they open the payload.
+        let echoes = self.services.values().any(|service| matches!(service, Service::Echo(_)));
+        if echoes {
+            None
+        } else {
+            payload::operation_of(content_type, payload)
+        }
+    }
+
+    async fn answer(&self, request: Request) -> Result<Reply, Failure> {
+        let service = self.services.get(request.service.as_str());
+        let answered = match service {
+            Some(Service::Sql(sql)) => sql.answer(&request).await,
+            Some(Service::Http(http)) => http.answer(&request).await,
+            Some(Service::Csv(csv)) => csv.answer(&request).await,
+            Some(Service::Echo(echo)) => return echo.answer(request).await,
+            None => Err(Failure::failed("the stock file has no such service")),
+        };
+        if let Err(Failure::Failed(reason)) = &answered {
+            tracing::error!(exchange = %request.exchange_id, service = %request.service,
+                operation = %request.operation, reason, "a stock provider failed");
+        }
+        answered
+    }
+}
+
+/// Why a stock file cannot be used.
+#[derive(Debug, Error)]
+pub enum StockError {
+    /// It cannot be read.
+    #[error("{} cannot be read: {cause}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// All of its problems.
+    #[error("the stock providers' file: {}", .0.join("; "))]
+    Problems(Vec<String>),
+}
+
+#[cfg(test)]
+mod tests;
