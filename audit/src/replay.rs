@@ -9,20 +9,23 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use proto::Code;
 use proto::entry::{Entry, Kind};
 use proto::facts;
-use proto::id::{ExchangeId, SystemId};
-use proto::{Code, Digest};
+use proto::id::ExchangeId;
 
 use crate::checkpoint::LogKey;
 use crate::tiles::TileStore;
 use crate::verify::{self, Finding, Findings, OnProgress, Severity};
 
+mod event;
 mod heads;
 mod judge;
 mod pairing;
 #[cfg(test)]
 mod tests;
+
+pub use event::Event;
 
 use judge::Judge;
 
@@ -96,41 +99,11 @@ pub struct Options<'a> {
 
 impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("key", &self.key).field("filter", &self.filter).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("key", &self.key)
+            .field("filter", &self.filter)
+            .finish_non_exhaustive()
     }
-}
-
-/// One entry as a person reads it. Parts that the entry does not have are empty.
-#[derive(Clone, Debug)]
-pub struct Event {
-    /// Log index.
-    pub index: u64,
-    /// What it records.
-    pub kind: Kind,
-    /// Unix time, microseconds.
-    pub recorded_at_us: u64,
-    /// The exchange.
-    pub exchange: Option<ExchangeId>,
-    /// Who asked.
-    pub consumer: Option<SystemId>,
-    /// Who was asked.
-    pub provider: Option<SystemId>,
-    /// Service and operation.
-    pub service: String,
-    /// See `service`.
-    pub operation: String,
-    /// The stated purpose.
-    pub purpose: String,
-    /// Outcome or refusal code; empty on requests.
-    pub code: String,
-    /// The clause that decided a refusal.
-    pub clause: String,
-    /// The agreement that decided.
-    pub agreement: Option<Digest>,
-    /// On endings: the request's index.
-    pub request_index: Option<u64>,
-    /// For registry entries: what was done, in a few words.
-    pub summary: String,
 }
 
 /// What the replay found.
@@ -158,7 +131,11 @@ impl Report {
 
     /// All findings kept, those of the files first.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
-        self.files.findings.kept().iter().chain(self.findings.kept())
+        self.files
+            .findings
+            .kept()
+            .iter()
+            .chain(self.findings.kept())
     }
 }
 
@@ -167,7 +144,12 @@ const FINDINGS_MAX: usize = 1_000;
 
 /// Replays the log directory `dir`. What cannot be read is a finding, too.
 pub fn replay(dir: &Path, options: Options<'_>) -> Report {
-    let Options { key, filter, mut on_progress, mut on_event } = options;
+    let Options {
+        key,
+        filter,
+        mut on_progress,
+        mut on_event,
+    } = options;
     let store = TileStore::new(dir);
     let mut judge = Judge::new(&store, Findings::new(FINDINGS_MAX));
     let mut kinds = BTreeMap::new();
@@ -189,11 +171,22 @@ pub fn replay(dir: &Path, options: Options<'_>) -> Report {
             on_progress(done, total);
         }
     };
-    let options =
-        verify::Options { key, on_progress: Some(&mut forward), on_entry: Some(&mut on_entry), ..Default::default() };
+    let options = verify::Options {
+        key,
+        on_progress: Some(&mut forward),
+        on_entry: Some(&mut on_entry),
+        ..Default::default()
+    };
     let files = verify::verify_directory(dir, options);
     let (findings, open, seals) = judge.finish();
-    Report { files, findings, kinds, codes, open, seals }
+    Report {
+        files,
+        findings,
+        kinds,
+        codes,
+        open,
+        seals,
+    }
 }
 
 /// How many refusals an entry stands for.
@@ -209,16 +202,29 @@ impl Filter {
     pub fn admits(&self, event: &Event) -> bool {
         let recorded_ms = event.recorded_at_us / 1_000;
         let party = |wanted: &String| {
-            [&event.consumer, &event.provider].into_iter().flatten().any(|system| {
-                let rest = system.as_str().strip_prefix(wanted.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
+            [&event.consumer, &event.provider]
+                .into_iter()
+                .flatten()
+                .any(|system| {
+                    let rest = system.as_str().strip_prefix(wanted.as_str());
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                })
         };
-        self.exchange.is_none_or(|wanted| event.exchange == Some(wanted))
+        self.exchange
+            .is_none_or(|wanted| event.exchange == Some(wanted))
             && self.party.as_ref().is_none_or(party)
-            && self.service.as_ref().is_none_or(|wanted| event.service == *wanted)
-            && self.purpose.as_ref().is_none_or(|wanted| event.purpose == *wanted)
-            && self.code.as_ref().is_none_or(|wanted| event.code == *wanted)
+            && self
+                .service
+                .as_ref()
+                .is_none_or(|wanted| event.service == *wanted)
+            && self
+                .purpose
+                .as_ref()
+                .is_none_or(|wanted| event.purpose == *wanted)
+            && self
+                .code
+                .as_ref()
+                .is_none_or(|wanted| event.code == *wanted)
             && self.from_ms.is_none_or(|from| recorded_ms >= from)
             && self.to_ms.is_none_or(|to| recorded_ms < to)
             && self.from.is_none_or(|from| event.index >= from)
@@ -228,7 +234,12 @@ impl Filter {
 
 /// A finding of weight error, in one line for the judge's rooms.
 fn error(index: u64, rule: &'static str, detail: impl Into<String>) -> Finding {
-    Finding { index: Some(index), rule, severity: Severity::Error, detail: detail.into() }
+    Finding {
+        index: Some(index),
+        rule,
+        severity: Severity::Error,
+        detail: detail.into(),
+    }
 }
 
 /// Reads a refusal code from facts.

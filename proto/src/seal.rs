@@ -134,7 +134,8 @@ impl Seal {
         let cose_end = 2 + len;
         let numbers = block.get(cose_end..cose_end + 8)?;
         let path = &block[cose_end + 8..];
-        if len > SEAL_BYTES_MAX || path.len() % 32 != 0 || path.len() > 32 * SEAL_PATH_MAX {
+        if len > SEAL_BYTES_MAX || !path.len().is_multiple_of(32) || path.len() > 32 * SEAL_PATH_MAX
+        {
             return None;
         }
         Some(Self {

@@ -9,6 +9,7 @@ pub mod exchange {
         unreachable_pub,
         clippy::all,
         clippy::allow_attributes_without_reason,
+        clippy::too_many_lines,
         reason = "generated code"
     )]
     pub mod v1 {
@@ -24,6 +25,7 @@ pub mod registry {
         unreachable_pub,
         clippy::all,
         clippy::allow_attributes_without_reason,
+        clippy::too_many_lines,
         reason = "generated code"
     )]
     pub mod v1 {
@@ -39,6 +41,7 @@ pub mod audit {
         unreachable_pub,
         clippy::all,
         clippy::allow_attributes_without_reason,
+        clippy::too_many_lines,
         reason = "generated code"
     )]
     pub mod v1 {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use proto::digest::leaf_hash;
 use proto::entry::Kind;
-use proto::key::{PublicKey, SignError, Signer};
+use proto::key::Signer;
 use tempfile::TempDir;
 
 use super::*;
 use crate::checkpoint;
+use crate::checkpoint::tests::TestSigner;
 use crate::clock::Clock;
 use crate::journal::{Committed, Recovery, SealBatch, TailAndStore, stamp_batch};
 use crate::tree::{Edge, TreeHead, verify_consistency};
@@ -21,26 +21,8 @@ mod failing;
 
 const ORIGIN: &str = "log.test/mohawel";
 
-#[derive(Debug)]
-struct TestKey {
-    pair: Ed25519KeyPair,
-    public: PublicKey,
-}
-
 fn signer(seed: u8) -> Arc<dyn Signer> {
-    let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
-    let public = PublicKey::from_ed25519(pair.public_key().as_ref().try_into().unwrap()).unwrap();
-    Arc::new(TestKey { pair, public })
-}
-
-impl Signer for TestKey {
-    fn key(&self) -> &PublicKey {
-        &self.public
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        Ok(self.pair.sign(message).as_ref().to_vec())
-    }
+    Arc::new(TestSigner::new(seed))
 }
 
 fn config(dir: &Path) -> Config {

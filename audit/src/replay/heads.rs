@@ -21,7 +21,10 @@ pub(super) struct Heads {
 
 impl Heads {
     pub(super) fn new(store: &TileStore) -> Self {
-        Self { store: store.clone(), known: HashMap::new() }
+        Self {
+            store: store.clone(),
+            known: HashMap::new(),
+        }
     }
 
     /// The root over the first `size` entries; `None` when the tiles do not hold it.

@@ -2,24 +2,24 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
-use proto::authorise::{self, SealedRequest};
+use proto::Digest;
+use proto::authorise;
 use proto::entry::{Entry, Kind};
 use proto::facts::{self, ExchangeFacts};
-use proto::header::{Outcome, RequestHeader, Seen};
+use proto::header::{RequestHeader, Seen};
 use proto::id::ExchangeId;
-use proto::limits::DEADLINE_MS_MAX;
 use proto::registry::Registry;
 use proto::seal::{Seal, SealMemory};
-use proto::{Code, Digest};
 
 use super::heads::Heads;
 use super::pairing::{Pairing, Recorded};
-use super::{Event, code_in, error, rule};
+use super::{Event, error, rule};
 use crate::tiles::TileStore;
 use crate::tiles::published::read_published;
 use crate::tree::Edge;
 use crate::verify::Findings;
+
+mod endings;
 
 /// How far the writer's stamp may lie behind the decision that it records.
 const RECORD_DELAY_MS: u64 = 60_000;
@@ -90,12 +90,18 @@ impl Judge {
     pub(super) fn finish(mut self) -> (Findings, u64, u64) {
         let open = self.pairing.still_open();
         for index in &open {
-            self.findings.notice(Some(*index), rule::OPEN, "the request has no ending yet".to_owned());
+            self.findings.notice(
+                Some(*index),
+                rule::OPEN,
+                "the request has no ending yet".to_owned(),
+            );
         }
         for ((_, run), (count, largest)) in &self.sequences {
             if count < largest {
                 let run = hex::encode(&run[..4]);
-                let detail = format!("run {run}… sealed {largest} requests, {count} are here; ask the agency for the rest");
+                let detail = format!(
+                    "run {run}… sealed {largest} requests, {count} are here; ask the agency for the rest"
+                );
                 self.findings.notice(None, rule::SEQUENCE, detail);
             }
         }
@@ -119,7 +125,10 @@ impl Judge {
             return self.fault(index, rule::FACTS, "the facts are not those of an epoch");
         };
         if facts.previous_size != index || facts.previous_root[..] != self.tree.root().0[..] {
-            let detail = format!("the broker started from {} entries, {index} are here", facts.previous_size);
+            let detail = format!(
+                "the broker started from {} entries, {index} are here",
+                facts.previous_size
+            );
             self.fault(index, rule::EPOCH, detail);
         }
         event.summary = format!("version {} {}", facts.version, facts.recovery);
@@ -132,8 +141,12 @@ impl Judge {
             return None;
         };
         let recorded_ms = entry.stamp.recorded_at_ms();
-        if facts.decided_at_ms > recorded_ms || facts.decided_at_ms + RECORD_DELAY_MS < recorded_ms {
-            let detail = format!("decided at {} ms, recorded at {recorded_ms} ms", facts.decided_at_ms);
+        if facts.decided_at_ms > recorded_ms || facts.decided_at_ms + RECORD_DELAY_MS < recorded_ms
+        {
+            let detail = format!(
+                "decided at {} ms, recorded at {recorded_ms} ms",
+                facts.decided_at_ms
+            );
             self.fault(index, rule::TIME, detail);
         }
         event.code.clone_from(&facts.code);
@@ -146,23 +159,39 @@ impl Judge {
     }
 
     fn request(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else { return };
-        let Some((opened, seal)) = self.sealed_request(index, entry, event) else { return };
+        let Some(facts) = self.facts(index, entry, event) else {
+            return;
+        };
+        let Some((opened, seal)) = self.sealed_request(index, entry, event) else {
+            return;
+        };
         match authorise::authorise(&self.registry, &opened, facts.decided_at_ms) {
             Ok(permission) => {
-                let same = facts.agreement[..] == permission.agreement.0[..] && facts.grant == permission.grant;
+                let same = facts.agreement[..] == permission.agreement.0[..]
+                    && facts.grant == permission.grant;
                 if !same {
-                    self.fault(index, rule::DECISION, "recorded under another grant than the one that permits it");
+                    self.fault(
+                        index,
+                        rule::DECISION,
+                        "recorded under another grant than the one that permits it",
+                    );
                 }
                 self.count(index, &facts, permission.daily_quota);
             }
             Err(denial) => {
-                let detail = format!("let through, but {} ({}) refuses it", denial.code, denial.clause);
+                let detail = format!(
+                    "let through, but {} ({}) refuses it",
+                    denial.code, denial.clause
+                );
                 self.fault(index, rule::DECISION, detail);
             }
         }
         if let Err(code) = authorise::locate(&self.registry, &opened) {
-            self.fault(index, rule::DECISION, format!("let through, but its service is {code}"));
+            self.fault(
+                index,
+                rule::DECISION,
+                format!("let through, but its service is {code}"),
+            );
         }
         self.follow_sequence(&seal, &opened);
         let recorded = Recorded {
@@ -177,12 +206,21 @@ impl Judge {
             ended: false,
         };
         if !self.pairing.begin(recorded) {
-            self.fault(index, rule::DUPLICATE, "this system recorded a request with this exchange id before");
+            self.fault(
+                index,
+                rule::DUPLICATE,
+                "this system recorded a request with this exchange id before",
+            );
         }
     }
 
     /// Opens and verifies the sealed request of a request or refusal entry.
-    fn sealed_request(&mut self, index: u64, entry: &Entry, event: &mut Event) -> Option<(RequestHeader, Seal)> {
+    fn sealed_request(
+        &mut self,
+        index: u64,
+        entry: &Entry,
+        event: &mut Event,
+    ) -> Option<(RequestHeader, Seal)> {
         let Some(seal) = entry.seal.clone() else {
             self.fault(index, rule::SEAL, "a request without a seal");
             return None;
@@ -196,148 +234,45 @@ impl Judge {
                 Some((opened, seal))
             }
             Err(code) => {
-                self.fault(index, rule::SEAL, format!("the sealed request does not hold: {code}"));
+                self.fault(
+                    index,
+                    rule::SEAL,
+                    format!("the sealed request does not hold: {code}"),
+                );
                 None
             }
         }
-    }
-
-    fn closing(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else { return };
-        let Some(request) = self.named_request(index, &facts, event) else { return };
-        if !self.pairing.end(request.index) {
-            self.fault(index, rule::PAIRING, format!("the request at {} had ended before", request.index));
-        }
-        let Some(outcome) = Outcome::parse(&facts.code) else {
-            return self.fault(index, rule::FACTS, format!("'{}' is no outcome", facts.code));
-        };
-        if request.agreement != event.agreement || request.grant != facts.grant {
-            self.fault(index, rule::FACTS, "the ending names another grant than its request");
-        }
-        let late_ms = entry.stamp.recorded_at_ms().saturating_sub(request.recorded_at_us / 1_000);
-        if outcome == Outcome::Answered && late_ms > u64::from(DEADLINE_MS_MAX) + RECORD_DELAY_MS {
-            self.fault(index, rule::TIME, format!("answered {late_ms} ms after its request"));
-        }
-        match self.sealed_answer(index, entry, &request) {
-            Some(expected) if expected != outcome => {
-                self.fault(index, rule::ANSWER, format!("recorded as {}, the sealed answer says {}", outcome.name(), expected.name()));
-            }
-            None if entry.header.is_empty() && outcome == Outcome::Answered => {
-                self.fault(index, rule::ANSWER, "recorded as answered without a sealed answer");
-            }
-            _ => {}
-        }
-    }
-
-    /// The outcome that the entry's sealed answer stands for; `None` when there is no answer that holds.
-    fn sealed_answer(&mut self, index: u64, entry: &Entry, request: &Recorded) -> Option<Outcome> {
-        if entry.header.is_empty() && entry.seal.is_none() {
-            return None;
-        }
-        let seal = entry.seal.clone().unwrap_or(Seal { cose: Bytes::new(), leaf_index: 0, tree_size: 0, path: Vec::new() });
-        let sealed = SealedRequest { header: &request.header, opened: &request.opened, seal: &request.seal };
-        let memory = Some((&self.memory, entry.stamp.recorded_at_ms()));
-        match authorise::verify_answer(&self.registry, sealed, &entry.header, &seal, memory) {
-            Ok(answer) => {
-                self.seals += 1;
-                self.check_seen(index, answer.seen);
-                Some(answer.status.outcome())
-            }
-            Err(fault) => {
-                self.fault(index, rule::ANSWER, format!("the sealed answer does not hold: {fault}"));
-                None
-            }
-        }
-    }
-
-    fn refusal(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else { return };
-        let Some(code) = code_in(&facts) else {
-            return self.fault(index, rule::FACTS, format!("'{}' is no refusal code", facts.code));
-        };
-        if entry.header.is_empty() {
-            if facts.count == 0 && Digest::from_slice(&facts.refused_sha256).is_none() {
-                self.fault(index, rule::FACTS, "the refusal names nothing that was refused");
-            }
-            return;
-        }
-        let Some((opened, _)) = self.sealed_request(index, entry, event) else { return };
-        let judged = authorise::authorise(&self.registry, &opened, facts.decided_at_ms);
-        let agrees = match (code, &judged) {
-            // Judged before the agreement is looked at; the clock and the ids are the switch's own.
-            (Code::Stale, _) => opened.issued_at_ms != facts.decided_at_ms,
-            (Code::Duplicate, _) => true,
-            (Code::UnknownService | Code::ContractViolation, Ok(_)) => {
-                authorise::locate(&self.registry, &opened).err() == Some(code)
-            }
-            (Code::QuotaExceeded, Ok(permission)) => permission.daily_quota > 0,
-            (Code::ProviderOffline, Ok(_)) => true,
-            (_, Err(denial)) => denial.code == code && denial.clause.to_string() == facts.clause,
-            (_, Ok(_)) => false,
-        };
-        if !agrees {
-            let detail = match judged {
-                Ok(_) => format!("refused as {code}, but the agreements permit it"),
-                Err(denial) => format!("refused as {code} ({}), the rules give {} ({})", facts.clause, denial.code, denial.clause),
-            };
-            self.fault(index, rule::REFUSAL, detail);
-        }
-    }
-
-    fn late(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else { return };
-        let Some(request) = self.named_request(index, &facts, event) else { return };
-        if !request.ended {
-            self.fault(index, rule::PAIRING, "a late answer to a request that had not ended");
-        }
-        self.sealed_answer(index, entry, &request);
-    }
-
-    fn dispute(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else { return };
-        let Some(request) = self.named_request(index, &facts, event) else { return };
-        let Some(seal) = &entry.seal else {
-            return self.fault(index, rule::SEAL, "a dispute without a seal");
-        };
-        match authorise::verify_dispute(&self.registry, &entry.header, seal, &request.opened.consumer) {
-            Ok(dispute) if dispute.exchange_id == request.opened.exchange_id => self.seals += 1,
-            Ok(_) => self.fault(index, rule::PAIRING, "the dispute is about another exchange"),
-            Err(code) => self.fault(index, rule::SEAL, format!("the dispute does not hold: {code}")),
-        }
-    }
-
-    /// The request that an ending, a late answer or a dispute names by index and leaf hash.
-    fn named_request(&mut self, index: u64, facts: &ExchangeFacts, event: &mut Event) -> Option<Recorded> {
-        event.request_index = Some(facts.request_index);
-        let Some(request) = self.pairing.request(facts.request_index).cloned() else {
-            self.fault(index, rule::PAIRING, format!("there is no open or recent request at {}", facts.request_index));
-            return None;
-        };
-        event.describe(&request.opened);
-        if facts.request_leaf[..] != request.leaf.0[..] {
-            self.fault(index, rule::PAIRING, "the request's leaf hash is another");
-        }
-        Some(request)
     }
 
     fn count(&mut self, index: u64, facts: &ExchangeFacts, daily_quota: u64) {
         if daily_quota == 0 {
             return;
         }
-        let Some(agreement) = Digest::from_slice(&facts.agreement) else { return };
+        let Some(agreement) = Digest::from_slice(&facts.agreement) else {
+            return;
+        };
         let day = facts.decided_at_ms / DAY_MS;
         self.quotas.retain(|(_, _, counted), _| counted + 1 >= day);
-        let used = self.quotas.entry((agreement, facts.grant, day)).or_insert(0);
+        let used = self
+            .quotas
+            .entry((agreement, facts.grant, day))
+            .or_insert(0);
         *used += 1;
         if *used > daily_quota || facts.quota_used == 0 || facts.quota_used > daily_quota {
-            let detail = format!("request {used} of the day under a quota of {daily_quota}, counted as {}", facts.quota_used);
+            let detail = format!(
+                "request {used} of the day under a quota of {daily_quota}, counted as {}",
+                facts.quota_used
+            );
             self.fault(index, rule::QUOTA, detail);
         }
     }
 
     fn follow_sequence(&mut self, seal: &Seal, opened: &RequestHeader) {
         let Ok(open) = seal.open() else { return };
-        let (count, largest) = self.sequences.entry((open.kid(), opened.run_id)).or_insert((0, 0));
+        let (count, largest) = self
+            .sequences
+            .entry((open.kid(), opened.run_id))
+            .or_insert((0, 0));
         *count += 1;
         *largest = (*largest).max(opened.sequence);
     }
@@ -346,42 +281,22 @@ impl Judge {
         let Some(seen) = seen else { return };
         // A header cannot have seen what was not yet there; a root that this log does not have is a fork.
         if seen.size > index {
-            return self.fault(index, rule::FORK, format!("the header has seen {} entries, before this one there are {index}", seen.size));
+            return self.fault(
+                index,
+                rule::FORK,
+                format!(
+                    "the header has seen {} entries, before this one there are {index}",
+                    seen.size
+                ),
+            );
         }
         let here = self.heads.at(seen.size, self.published);
         if here.is_some_and(|root| root != seen.root) {
-            let detail = format!("the header has seen another log of {} entries, with root {}", seen.size, seen.root);
+            let detail = format!(
+                "the header has seen another log of {} entries, with root {}",
+                seen.size, seen.root
+            );
             self.fault(index, rule::FORK, detail);
         }
-    }
-}
-
-impl Event {
-    fn of(index: u64, entry: &Entry) -> Self {
-        Self {
-            index,
-            kind: entry.kind,
-            recorded_at_us: entry.stamp.recorded_at_us,
-            exchange: None,
-            consumer: None,
-            provider: None,
-            service: String::new(),
-            operation: String::new(),
-            purpose: String::new(),
-            code: String::new(),
-            clause: String::new(),
-            agreement: None,
-            request_index: None,
-            summary: String::new(),
-        }
-    }
-
-    fn describe(&mut self, request: &RequestHeader) {
-        self.exchange = Some(request.exchange_id);
-        self.consumer = Some(request.consumer.clone());
-        self.provider = Some(request.provider.clone());
-        self.service = request.service.to_string();
-        self.operation = request.operation.to_string();
-        self.purpose = request.purpose.to_string();
     }
 }

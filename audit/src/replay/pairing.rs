@@ -66,7 +66,12 @@ impl Pairing {
 
     /// Requests without an ending, oldest first.
     pub(super) fn still_open(&self) -> Vec<u64> {
-        let mut open: Vec<u64> = self.by_index.values().filter(|request| !request.ended).map(|r| r.index).collect();
+        let mut open: Vec<u64> = self
+            .by_index
+            .values()
+            .filter(|request| !request.ended)
+            .map(|r| r.index)
+            .collect();
         open.sort_unstable();
         open
     }
@@ -74,7 +79,9 @@ impl Pairing {
     /// Drops ended requests that are older than anything late may still name.
     fn forget(&mut self, now_us: u64) {
         for _ in 0..2 {
-            let Some(index) = self.oldest_first.front().copied() else { return };
+            let Some(index) = self.oldest_first.front().copied() else {
+                return;
+            };
             let Some(oldest) = self.by_index.get(&index) else {
                 self.oldest_first.pop_front();
                 continue;

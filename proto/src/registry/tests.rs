@@ -312,7 +312,7 @@ fn an_older_publication_does_not_take_back_a_newer_one() {
     let mut world = World::new();
     let civil = world.join("EG/GOV/CIVIL", 1);
     let key = Ed25519::from_seed(10);
-    let mut publish = |world: &mut World, issued_at_ms| {
+    let publish = |world: &mut World, issued_at_ms| {
         let definition = ServiceDefinition {
             system: SystemId::parse("EG/GOV/CIVIL/registry").unwrap(),
             service: part("persons.v1"),

@@ -1,0 +1,69 @@
+//! An entry as a person reads it, filled in by the judge.
+
+use proto::Digest;
+use proto::entry::{Entry, Kind};
+use proto::header::RequestHeader;
+use proto::id::{ExchangeId, SystemId};
+
+/// One entry as a person reads it. Parts that the entry does not have are empty.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Log index.
+    pub index: u64,
+    /// What it records.
+    pub kind: Kind,
+    /// Unix time, microseconds.
+    pub recorded_at_us: u64,
+    /// The exchange.
+    pub exchange: Option<ExchangeId>,
+    /// Who asked.
+    pub consumer: Option<SystemId>,
+    /// Who was asked.
+    pub provider: Option<SystemId>,
+    /// Service and operation.
+    pub service: String,
+    /// See `service`.
+    pub operation: String,
+    /// The stated purpose.
+    pub purpose: String,
+    /// Outcome or refusal code; empty on requests.
+    pub code: String,
+    /// The clause that decided a refusal.
+    pub clause: String,
+    /// The agreement that decided.
+    pub agreement: Option<Digest>,
+    /// On endings: the request's index.
+    pub request_index: Option<u64>,
+    /// For registry entries: what was done, in a few words.
+    pub summary: String,
+}
+
+impl Event {
+    pub(super) fn of(index: u64, entry: &Entry) -> Self {
+        Self {
+            index,
+            kind: entry.kind,
+            recorded_at_us: entry.stamp.recorded_at_us,
+            exchange: None,
+            consumer: None,
+            provider: None,
+            service: String::new(),
+            operation: String::new(),
+            purpose: String::new(),
+            code: String::new(),
+            clause: String::new(),
+            agreement: None,
+            request_index: None,
+            summary: String::new(),
+        }
+    }
+
+    pub(super) fn describe(&mut self, request: &RequestHeader) {
+        self.exchange = Some(request.exchange_id);
+        self.consumer = Some(request.consumer.clone());
+        self.provider = Some(request.provider.clone());
+        self.service = request.service.to_string();
+        self.operation = request.operation.to_string();
+        self.purpose = request.purpose.to_string();
+    }
+}
