@@ -14,6 +14,7 @@ use proto::limits;
 use thiserror::Error;
 
 mod file;
+mod reading;
 mod resolve;
 
 /// The largest configuration file, bytes.
@@ -149,7 +150,7 @@ impl Config {
         }
         let text = std::fs::read_to_string(path).map_err(read)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        resolve::resolve(&text, folder, resolve::Files::MustExist)
+        resolve::resolve(&text, folder, reading::Files::MustExist)
     }
 
     /// Reads a file's text; relative paths are taken from `base_dir`. Does not look at any other file.
@@ -157,7 +158,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn from_toml(text: &str, base_dir: &Path) -> Result<Self, ConfigError> {
-        resolve::resolve(text, base_dir, resolve::Files::Unseen)
+        resolve::resolve(text, base_dir, reading::Files::Unseen)
     }
 }
 

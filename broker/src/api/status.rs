@@ -160,6 +160,10 @@ pub(super) fn fold(error: &FoldError) -> Status {
 }
 
 /// Code, stable word and remedy of each of the fold's refusals.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table; in two it could not be read at a glance"
+)]
 fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
     use Code::{
         AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied,

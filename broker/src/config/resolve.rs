@@ -1,22 +1,14 @@
 //! From the file's shape to a checked [`Config`]: collects every problem before it gives up.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proto::digest::Digest;
 use proto::id::Part;
 
-use super::file::{File, Given, LimitsSection, LogSection, SwitchSection, TlsSection, Unknown};
-use super::{Config, ConfigError, Limits, LogConfig, Problem, Tls};
-
-/// Whether the files that a configuration names are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Files {
-    /// Each must be there.
-    MustExist,
-    /// Not looked for.
-    Unseen,
-}
+use super::file::{File, Given, LimitsSection, LogSection, SwitchSection, TlsSection};
+use super::reading::{Bounds, Files, Reading};
+use super::{Config, ConfigError, Limits, LogConfig, Tls};
 
 /// Reads `text`; all problems at once.
 pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Config, ConfigError> {
@@ -64,121 +56,7 @@ struct SwitchPart {
     reflection: bool,
 }
 
-/// A number with its bounds; what is absent is the default.
-struct Bounds {
-    default: u64,
-    min: u64,
-    max: u64,
-}
-
-struct Reading<'a> {
-    base_dir: &'a Path,
-    files: Files,
-    problems: Vec<Problem>,
-}
-
 impl Reading<'_> {
-    fn problem(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.problems.push(Problem {
-            key: key.to_owned(),
-            what: what.into(),
-            remedy: remedy.into(),
-        });
-    }
-
-    fn unknown(&mut self, section: &str, unknown: &Unknown, known: &str) {
-        for key in unknown.keys() {
-            let key = if section.is_empty() {
-                key.clone()
-            } else {
-                format!("{section}.{key}")
-            };
-            self.problem(
-                &key,
-                "there is no such key",
-                format!("Known here: {known}."),
-            );
-        }
-    }
-
-    /// An absent section is an empty one: what it should hold is then reported key by key.
-    fn section<T: Default>(&mut self, key: &str, given: Given<T>) -> T {
-        match given {
-            Given::Value(section) => section,
-            Given::Absent => T::default(),
-            Given::Wrong(expected) => {
-                self.problem(
-                    key,
-                    format!("not a section ({expected})"),
-                    format!("Write it as [{key}]."),
-                );
-                T::default()
-            }
-        }
-    }
-
-    /// A value that has no default.
-    fn need<T>(&mut self, key: &str, given: Given<T>, remedy: &str) -> Option<T> {
-        match given {
-            Given::Value(value) => Some(value),
-            Given::Absent => {
-                self.problem(key, "missing, and nobody but you can know it", remedy);
-                None
-            }
-            Given::Wrong(expected) => {
-                self.problem(key, expected, remedy);
-                None
-            }
-        }
-    }
-
-    /// A text that has no default and is parsed by `parse`.
-    fn parsed<T>(
-        &mut self,
-        key: &str,
-        given: Given<String>,
-        remedy: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let text = self.need(key, given, remedy)?;
-        let parsed = parse(&text);
-        if parsed.is_none() {
-            self.problem(key, format!("'{}' cannot be read", shown(&text)), remedy);
-        }
-        parsed
-    }
-
-    fn number(&mut self, key: &str, given: Given<u64>, bounds: &Bounds) -> u64 {
-        let Bounds { default, min, max } = *bounds;
-        let remedy =
-            format!("Write a whole number from {min} to {max}, or leave it out for {default}.");
-        match given {
-            Given::Absent => default,
-            Given::Value(value) if (min..=max).contains(&value) => value,
-            Given::Value(value) => {
-                self.problem(key, format!("{value} is out of range"), remedy);
-                default
-            }
-            Given::Wrong(expected) => {
-                self.problem(key, expected, remedy);
-                default
-            }
-        }
-    }
-
-    fn path(&mut self, key: &str, given: Given<String>, remedy: &str) -> Option<PathBuf> {
-        let text = self.need(key, given, remedy)?;
-        if text.is_empty() {
-            self.problem(key, "an empty path", remedy);
-            return None;
-        }
-        let path = self.base_dir.join(text);
-        if self.files == Files::MustExist && !path.exists() {
-            self.problem(key, format!("{} is not there", path.display()), remedy);
-        }
-        Some(path)
-    }
-
     fn listen(&mut self, key: &str, given: Given<String>) -> Option<SocketAddr> {
         let remedy = "Write address:port, for example 0.0.0.0:7400.";
         self.parsed(key, given, remedy, |text| text.parse().ok())
@@ -327,78 +205,86 @@ impl Reading<'_> {
             "window_ms, in_flight, in_flight_per_agency, connections, connections_per_agency, \
              handshake_timeout_ms, refusals_per_minute, certificate_life_hours, drain_ms",
         );
-        let usual = Limits::default();
-        let mut number = |key: &str, given, default, min, max| {
-            self.number(
-                &format!("limits.{key}"),
-                given,
-                &Bounds { default, min, max },
-            )
-        };
-        let in_flight = number(
-            "in_flight",
-            given.in_flight,
-            usual.in_flight as u64,
-            1,
-            65_536,
+        let mut limits = Limits::default();
+        let l = &mut limits;
+        self.limit(
+            "window_ms",
+            given.window_ms,
+            &mut l.window_ms,
+            1_000,
+            300_000,
         );
-        let connections = number(
+        self.limit("in_flight", given.in_flight, &mut l.in_flight, 1, 65_536);
+        self.limit(
             "connections",
             given.connections,
-            usual.connections as u64,
+            &mut l.connections,
             1,
             65_536,
         );
         // A share's default never passes the whole.
-        let in_flight_share = (usual.in_flight_per_agency as u64).min(in_flight);
-        let connections_share = (usual.connections_per_agency as u64).min(connections);
-        Limits {
-            window_ms: number(
-                "window_ms",
-                given.window_ms,
-                usual.window_ms,
-                1_000,
-                300_000,
-            ),
-            in_flight: in_flight as usize,
-            in_flight_per_agency: number(
-                "in_flight_per_agency",
-                given.in_flight_per_agency,
-                in_flight_share,
-                1,
-                in_flight,
-            ) as usize,
-            connections: connections as usize,
-            connections_per_agency: number(
-                "connections_per_agency",
-                given.connections_per_agency,
-                connections_share,
-                1,
-                connections,
-            ) as usize,
-            handshake_timeout_ms: number(
-                "handshake_timeout_ms",
-                given.handshake_timeout_ms,
-                usual.handshake_timeout_ms,
-                100,
-                60_000,
-            ),
-            refusals_per_minute: number(
-                "refusals_per_minute",
-                given.refusals_per_minute,
-                u64::from(usual.refusals_per_minute),
-                1,
-                6_000,
-            ) as u32,
-            certificate_life_hours: number(
-                "certificate_life_hours",
-                given.certificate_life_hours,
-                u64::from(usual.certificate_life_hours),
-                1,
-                2_160,
-            ) as u32,
-            drain_ms: number("drain_ms", given.drain_ms, usual.drain_ms, 0, 600_000),
-        }
+        l.in_flight_per_agency = l.in_flight_per_agency.min(l.in_flight);
+        l.connections_per_agency = l.connections_per_agency.min(l.connections);
+        let (in_flight, connections) = (l.in_flight as u64, l.connections as u64);
+        let (share, own) = (&mut l.in_flight_per_agency, &mut l.connections_per_agency);
+        self.limit(
+            "in_flight_per_agency",
+            given.in_flight_per_agency,
+            share,
+            1,
+            in_flight,
+        );
+        self.limit(
+            "connections_per_agency",
+            given.connections_per_agency,
+            own,
+            1,
+            connections,
+        );
+        let handshake = &mut l.handshake_timeout_ms;
+        self.limit(
+            "handshake_timeout_ms",
+            given.handshake_timeout_ms,
+            handshake,
+            100,
+            60_000,
+        );
+        let refusals = &mut l.refusals_per_minute;
+        self.limit(
+            "refusals_per_minute",
+            given.refusals_per_minute,
+            refusals,
+            1,
+            6_000,
+        );
+        let life = &mut l.certificate_life_hours;
+        self.limit(
+            "certificate_life_hours",
+            given.certificate_life_hours,
+            life,
+            1,
+            2_160,
+        );
+        self.limit("drain_ms", given.drain_ms, &mut l.drain_ms, 0, 600_000);
+        limits
+    }
+
+    /// Reads one limit over its default, which stands in `into`. `max` fits the type.
+    fn limit<T: Copy + TryFrom<u64> + TryInto<u64>>(
+        &mut self,
+        key: &str,
+        given: Given<u64>,
+        into: &mut T,
+        min: u64,
+        max: u64,
+    ) {
+        let default = (*into).try_into().unwrap_or(max);
+        let read = self.number(
+            &format!("limits.{key}"),
+            given,
+            &Bounds { default, min, max },
+        );
+        *into = read.try_into().unwrap_or(*into);
     }
 }
 
@@ -425,12 +311,4 @@ fn is_address(text: &str) -> bool {
         }
     };
     host_reads && port.parse::<u16>().is_ok_and(|port| port != 0)
-}
-
-/// What a report repeats of a value is short and printable.
-fn shown(text: &str) -> String {
-    text.chars()
-        .take(60)
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }
