@@ -26,6 +26,7 @@ use crate::testing::{Applicant, NOW_MS, OPERATOR, Site, part, seal_key, sealed};
 
 mod acts;
 mod enrolment;
+mod exchange;
 mod failing;
 
 const MOSS: &str = "EG/GOV/MOSS/takaful";

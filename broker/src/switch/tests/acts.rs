@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn service(applicant: &Applicant, issued_at_ms: u64) -> Envelope {
+pub(super) fn service(applicant: &Applicant, issued_at_ms: u64) -> Envelope {
     let operation = Operation {
         name: part("get"),
         name_ar: "بحث".into(),
@@ -24,7 +24,7 @@ fn service(applicant: &Applicant, issued_at_ms: u64) -> Envelope {
     )
 }
 
-fn submission(kind: Kind, envelope: &Envelope) -> wire::SubmitRequest {
+pub(super) fn submission(kind: Kind, envelope: &Envelope) -> wire::SubmitRequest {
     wire::SubmitRequest {
         kind: u32::from(kind as u8),
         envelope: Some(envelope.to_wire()),
