@@ -79,7 +79,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { window_ms: limits::WINDOW_MS, refusals_per_minute: 60, remembered: 4_000_000 }
+        Self {
+            window_ms: limits::WINDOW_MS,
+            refusals_per_minute: 60,
+            remembered: 4_000_000,
+        }
     }
 }
 
@@ -154,8 +158,12 @@ impl Exchange {
             end: CancellationToken::new(),
         });
         let resumed = exchange.resume().await?;
-        exchange.beside.spawn(late::record_late(Arc::clone(&exchange), waiting));
-        exchange.beside.spawn(budget::record_counted(Arc::clone(&exchange)));
+        exchange
+            .beside
+            .spawn(late::record_late(Arc::clone(&exchange), waiting));
+        exchange
+            .beside
+            .spawn(budget::record_counted(Arc::clone(&exchange)));
         Ok((exchange, resumed))
     }
 
@@ -173,7 +181,11 @@ impl Exchange {
         S: Stream<Item = Result<wire::AttachRequest, Status>> + Send + Unpin + 'static,
     {
         let registry = self.registry.load();
-        if let Some(system) = peer.system.clone().filter(|system| registry.system(system).is_some()) {
+        if let Some(system) = peer
+            .system
+            .clone()
+            .filter(|system| registry.system(system).is_some())
+        {
             return Ok(self.links.open(peer, system, messages));
         }
         let stranger = Received::new(peer, None, String::new(), None);
@@ -196,17 +208,26 @@ impl Exchange {
         received.admit(permit, self.log.arriving());
         let span = trace::span(received.traceparent());
         let (answer, waiting) = oneshot::channel();
-        let mut caller = Caller { answer, patience_ends: received.patience_ends() };
+        let mut caller = Caller {
+            answer,
+            patience_ends: received.patience_ends(),
+        };
         let this = Arc::clone(self);
         let exchange = async move {
             let ended = this.way(received, &mut caller).await;
-            trace::ended(ended.as_ref().map_or_else(|refused| refused.code.name(), |_| "answered"));
+            trace::ended(
+                ended
+                    .as_ref()
+                    .map_or_else(|refused| refused.code.name(), |_| "answered"),
+            );
             // A caller that hung up hears nothing; the entry stands all the same.
             let _ = caller.answer.send(ended);
         };
         self.exchanges.spawn(exchange.instrument(span));
         // The task only ends without a word when the process does.
-        waiting.await.unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
+        waiting
+            .await
+            .unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
     }
 
     /// THE WAY.

@@ -105,16 +105,28 @@ impl Links {
 
     /// Begins a link with `peer`, which speaks for `system`. The adapter's messages are read in a task of its own;
     /// what the switch sends it comes out of the [`Outbox`].
-    pub(crate) fn open<S>(self: &Arc<Self>, peer: Arc<Peer>, system: SystemId, messages: S) -> Outbox
+    pub(crate) fn open<S>(
+        self: &Arc<Self>,
+        peer: Arc<Peer>,
+        system: SystemId,
+        messages: S,
+    ) -> Outbox
     where
         S: Stream<Item = Result<wire::AttachRequest, Status>> + Send + Unpin + 'static,
     {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let link = Arc::new(Link::new(id, peer, system, &self.settings));
+        let link = Arc::new(Link::new(
+            id,
+            peer,
+            system,
+            &self.settings,
+            self.late.clone(),
+        ));
         if self.draining.is_cancelled() {
             link.end(Some(LinkEnd::Stopping));
         } else {
-            self.readers.spawn(reader::read(Arc::clone(self), Arc::clone(&link), messages));
+            self.readers
+                .spawn(reader::read(Arc::clone(self), Arc::clone(&link), messages));
         }
         Outbox::new(link)
     }
@@ -132,8 +144,9 @@ impl Links {
         let table = self.table.load();
         let links = table.get(provider).map(Vec::as_slice).unwrap_or_default();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut by_load: Vec<&Arc<Link>> =
-            (0..links.len()).map(|at| &links[(turn.wrapping_add(at)) % links.len()]).collect();
+        let mut by_load: Vec<&Arc<Link>> = (0..links.len())
+            .map(|at| &links[(turn.wrapping_add(at)) % links.len()])
+            .collect();
         // A stable sort: among equals the turn decides.
         by_load.sort_by_key(|link| link.load());
         let mut none = NoSeat::Offline;
@@ -151,8 +164,10 @@ impl Links {
     #[must_use]
     pub fn attached(&self) -> Vec<(SystemId, usize)> {
         let table = self.table.load();
-        let mut attached: Vec<_> =
-            table.iter().map(|(system, links)| (system.clone(), links.len())).collect();
+        let mut attached: Vec<_> = table
+            .iter()
+            .map(|(system, links)| (system.clone(), links.len()))
+            .collect();
         attached.sort();
         attached
     }
@@ -179,7 +194,10 @@ impl Links {
     fn enter(&self, link: &Arc<Link>) {
         self.table.rcu(|table| {
             let mut table = Table::clone(table);
-            table.entry(link.system().clone()).or_default().push(Arc::clone(link));
+            table
+                .entry(link.system().clone())
+                .or_default()
+                .push(Arc::clone(link));
             table
         });
         info!(link = link.id(), system = %link.system(), "an adapter attached");

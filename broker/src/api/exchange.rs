@@ -45,7 +45,9 @@ impl exchange_server::Exchange for ExchangeApi {
     ) -> Result<Response<DisputeResponse>, Status> {
         let received = received(request, |message| message.envelope)?;
         match self.exchange.dispute(received).await {
-            Ok(receipt) => Ok(Response::new(DisputeResponse { receipt: Some(receipt.to_wire()) })),
+            Ok(receipt) => Ok(Response::new(DisputeResponse {
+                receipt: Some(receipt.to_wire()),
+            })),
             Err(refused) => Err(reply::status(&refused)),
         }
     }
@@ -58,7 +60,12 @@ fn received<T>(
     let peer = super::peer(&request)?;
     let traceparent = trace::traceparent(request.metadata());
     let patience = grpc_timeout(request.metadata());
-    Ok(Received::new(peer, envelope(request.into_inner()), traceparent, patience))
+    Ok(Received::new(
+        peer,
+        envelope(request.into_inner()),
+        traceparent,
+        patience,
+    ))
 }
 
 /// The caller's own deadline, as `grpc-timeout` says it: up to eight digits and a unit. Anything else is none, as it

@@ -35,6 +35,8 @@ impl link_server::Link for LinkApi {
     ) -> Result<Response<Outbox>, Status> {
         let peer = super::peer(&request)?;
         let outbox = self.exchange.attach(peer, request.into_inner()).await;
-        outbox.map(Response::new).map_err(|refused| reply::status(&refused))
+        outbox
+            .map(Response::new)
+            .map_err(|refused| reply::status(&refused))
     }
 }

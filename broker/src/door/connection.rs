@@ -32,12 +32,21 @@ impl<I> Connection<I> {
         place: Place,
     ) -> Self {
         let closed = Box::pin(closed.cancelled_owned());
-        Self { io, info, closed, over: false, _place: place }
+        Self {
+            io,
+            info,
+            closed,
+            over: false,
+            _place: place,
+        }
     }
 }
 
 fn ended() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "the switch ended this connection")
+    io::Error::new(
+        io::ErrorKind::ConnectionAborted,
+        "the switch ended this connection",
+    )
 }
 
 impl<I: Unpin> AsyncRead for Connection<I> {

@@ -44,7 +44,11 @@ pub struct Place {
 impl Connections {
     /// An empty table with its caps.
     pub(super) fn new(all: usize, per_owner: usize) -> Arc<Self> {
-        Arc::new(Self { all, per_owner, table: Mutex::default() })
+        Arc::new(Self {
+            all,
+            per_owner,
+            table: Mutex::default(),
+        })
     }
 
     /// A place for a peer with a certificate. Its agency owns the connection; without an agency, itself.
@@ -54,7 +58,11 @@ impl Connections {
             None => peer.identity.role.to_string(),
         };
         let closed = peer.closed.clone();
-        self.enter(Live { owner, closed, peer: Some(Arc::clone(peer)) })
+        self.enter(Live {
+            owner,
+            closed,
+            peer: Some(Arc::clone(peer)),
+        })
     }
 
     /// A place for a stranger from `address`.
@@ -63,7 +71,11 @@ impl Connections {
         address: String,
         closed: CancellationToken,
     ) -> Result<Place, Full> {
-        self.enter(Live { owner: address, closed, peer: None })
+        self.enter(Live {
+            owner: address,
+            closed,
+            peer: None,
+        })
     }
 
     fn enter(self: &Arc<Self>, live: Live) -> Result<Place, Full> {
@@ -79,14 +91,20 @@ impl Connections {
         let number = table.next;
         table.next += 1;
         table.live.insert(number, live);
-        Ok(Place { connections: Arc::clone(self), number })
+        Ok(Place {
+            connections: Arc::clone(self),
+            number,
+        })
     }
 
     /// Closes every connection of a peer that `goes`; gives how many.
     pub fn close_where(&self, goes: impl Fn(&Peer) -> bool) -> usize {
         let going: Vec<CancellationToken> = {
             let table = self.lock();
-            let leaving = table.live.values().filter(|live| live.peer.as_deref().is_some_and(&goes));
+            let leaving = table
+                .live
+                .values()
+                .filter(|live| live.peer.as_deref().is_some_and(&goes));
             leaving.map(|live| live.closed.clone()).collect()
         };
         // Outside the lock: cancelling wakes tasks, and a woken connection leaves the table.
@@ -101,7 +119,12 @@ impl Connections {
 
     /// Closes everything.
     pub fn close_all(&self) {
-        let all: Vec<_> = self.lock().live.values().map(|live| live.closed.clone()).collect();
+        let all: Vec<_> = self
+            .lock()
+            .live
+            .values()
+            .map(|live| live.closed.clone())
+            .collect();
         all.iter().for_each(CancellationToken::cancel);
     }
 
@@ -157,7 +180,10 @@ pub enum Full {
 mod tests {
     use super::*;
 
-    fn enter(connections: &Arc<Connections>, owner: &str) -> Result<(Place, CancellationToken), Full> {
+    fn enter(
+        connections: &Arc<Connections>,
+        owner: &str,
+    ) -> Result<(Place, CancellationToken), Full> {
         let closed = CancellationToken::new();
         let place = connections.enter_stranger(owner.into(), closed.clone())?;
         Ok((place, closed))
@@ -168,7 +194,10 @@ mod tests {
         let connections = Connections::new(3, 2);
         let (first, first_closed) = enter(&connections, "a").unwrap();
         let _second = enter(&connections, "a").unwrap();
-        assert_eq!(enter(&connections, "a").unwrap_err(), Full::Owner("a".into()));
+        assert_eq!(
+            enter(&connections, "a").unwrap_err(),
+            Full::Owner("a".into())
+        );
         let _third = enter(&connections, "b").unwrap();
         assert_eq!(enter(&connections, "b").unwrap_err(), Full::All);
         drop(first);

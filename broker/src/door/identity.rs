@@ -55,3 +55,30 @@ impl Peer {
         u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000)
     }
 }
+
+#[cfg(test)]
+impl Peer {
+    /// A peer as the door would make it, with a certificate that `seed` stands for.
+    pub(crate) fn of_role(role: PeerRole, seed: u8) -> std::sync::Arc<Self> {
+        let not_after = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(40_000);
+        std::sync::Arc::new(Self::new(PeerIdentity {
+            uri: format!("spiffe://switch.example/{role}"),
+            role,
+            cert_sha256: [seed; 32],
+            serial_hex: format!("{seed:02x}"),
+            not_after,
+        }))
+    }
+
+    /// A peer that speaks for `system`.
+    pub(crate) fn of_system(system: &SystemId, seed: u8) -> std::sync::Arc<Self> {
+        let part = |at| system.part(at).to_owned();
+        let role = PeerRole::System {
+            instance: part(0),
+            class: part(1),
+            agency: part(2),
+            system: part(3),
+        };
+        Self::of_role(role, seed)
+    }
+}

@@ -34,7 +34,11 @@ impl Limits {
     /// At most `all` exchanges at once, `per_agency` of one consumer agency.
     #[must_use]
     pub fn new(all: usize, per_agency: usize) -> Arc<Self> {
-        Arc::new(Self { all, per_agency, under_way: Mutex::default() })
+        Arc::new(Self {
+            all,
+            per_agency,
+            under_way: Mutex::default(),
+        })
     }
 
     /// A place for one more exchange of `agency`.
@@ -53,7 +57,10 @@ impl Limits {
         }
         under_way.all += 1;
         under_way.by_agency.insert(agency.clone(), own + 1);
-        Ok(Permit { limits: Arc::clone(self), agency: agency.clone() })
+        Ok(Permit {
+            limits: Arc::clone(self),
+            agency: agency.clone(),
+        })
     }
 
     /// Exchanges under way now.
@@ -64,7 +71,9 @@ impl Limits {
 
     /// The counters are whole whenever the lock is free, also after a panic elsewhere.
     fn lock(&self) -> MutexGuard<'_, UnderWay> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

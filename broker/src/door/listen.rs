@@ -79,7 +79,11 @@ impl Door {
             let place = connections.enter_peer(&peer)?;
             Ok((Arc::clone(&peer), peer.closed.clone(), place))
         });
-        door.tasks.spawn(look_over(Arc::clone(&door.connections), clock, door.stop.clone()));
+        door.tasks.spawn(look_over(
+            Arc::clone(&door.connections),
+            clock,
+            door.stop.clone(),
+        ));
         (door, incoming)
     }
 
@@ -95,7 +99,13 @@ impl Door {
         let incoming = door.accept(listener, tls, settings, move |_, address| {
             let closed = CancellationToken::new();
             let place = connections.enter_stranger(address.ip().to_string(), closed.clone())?;
-            Ok((Newcomer { address: address.ip() }, closed, place))
+            Ok((
+                Newcomer {
+                    address: address.ip(),
+                },
+                closed,
+                place,
+            ))
         });
         (door, incoming)
     }
@@ -170,7 +180,10 @@ async fn next(
     loop {
         let accepted = async {
             // The permit first: what we have no time for waits in the kernel's queue.
-            let permit = Arc::clone(handshakes).acquire_owned().await.map_err(io::Error::other)?;
+            let permit = Arc::clone(handshakes)
+                .acquire_owned()
+                .await
+                .map_err(io::Error::other)?;
             let (tcp, address) = listener.accept().await?;
             Ok::<_, io::Error>((tcp, address, permit))
         };

@@ -13,8 +13,15 @@ const TRACEPARENT: &str = "traceparent";
 /// The caller's trace context if it has the one form of version 00; else empty.
 #[must_use]
 pub fn traceparent(metadata: &MetadataMap) -> String {
-    let text = metadata.get(TRACEPARENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if is_traceparent(text) { text.to_owned() } else { String::new() }
+    let text = metadata
+        .get(TRACEPARENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if is_traceparent(text) {
+        text.to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// W3C Trace Context, version 00: `00-` 32 hex `-` 16 hex `-` 2 hex, lower case, neither id all zeros.
@@ -78,16 +85,38 @@ mod tests {
         for (text, fits) in [
             (good, true),
             ("", false),
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", false),
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x", false),
-            ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false),
-            ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", false),
-            ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false),
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", false),
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+                false,
+            ),
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+                false,
+            ),
+            (
+                "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                false,
+            ),
+            (
+                "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+                false,
+            ),
+            (
+                "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+                false,
+            ),
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+                false,
+            ),
         ] {
             let mut metadata = MetadataMap::new();
             metadata.insert(TRACEPARENT, text.parse().unwrap());
-            assert_eq!(traceparent(&metadata), if fits { text } else { "" }, "{text}");
+            assert_eq!(
+                traceparent(&metadata),
+                if fits { text } else { "" },
+                "{text}"
+            );
         }
         assert_eq!(traceparent(&MetadataMap::new()), "");
     }

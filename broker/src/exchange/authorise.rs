@@ -42,15 +42,17 @@ impl Exchange {
     /// Says that both agencies agreed to this.
     pub(super) fn authorise(&self, fresh: Fresh) -> Result<Permitted, Box<Refusal>> {
         let verified = fresh.verified();
-        match authorise(verified.registry(), verified.header(), fresh.decided_at_ms()) {
+        match authorise(
+            verified.registry(),
+            verified.header(),
+            fresh.decided_at_ms(),
+        ) {
             Ok(permission) => Ok(Permitted { fresh, permission }),
-            Err(denial) => {
-                Err(fresh.refuse(denial.code).with_denial(
-                    denial.agreement,
-                    denial.grant,
-                    &denial.clause,
-                ))
-            }
+            Err(denial) => Err(fresh.refuse(denial.code).with_denial(
+                denial.agreement,
+                denial.grant,
+                &denial.clause,
+            )),
         }
     }
 }

@@ -59,13 +59,20 @@ pub(super) struct Tally {
 impl Budget {
     /// `per_minute` entries for each peer.
     pub(super) fn new(per_minute: u32) -> Self {
-        Self { per_minute, peers: Mutex::default() }
+        Self {
+            per_minute,
+            peers: Mutex::default(),
+        }
     }
 
     /// Spends one refusal of `peer`.
     pub(super) fn spend(&self, peer: Digest, code: Code, now_ms: u64) -> Spent {
         let mut peers = self.lock();
-        let fresh = Minute { began_ms: now_ms, recorded: 0, counted: BTreeMap::new() };
+        let fresh = Minute {
+            began_ms: now_ms,
+            recorded: 0,
+            counted: BTreeMap::new(),
+        };
         let minute = peers.entry(peer).or_insert(fresh);
         if minute.is_over(now_ms) && minute.counted.is_empty() {
             minute.began_ms = now_ms;
@@ -86,7 +93,11 @@ impl Budget {
             let over = all || minute.is_over(now_ms);
             if over {
                 let counts = std::mem::take(&mut minute.counted);
-                due.extend(counts.into_iter().map(|(code, count)| Tally { peer: *peer, code, count }));
+                due.extend(counts.into_iter().map(|(code, count)| Tally {
+                    peer: *peer,
+                    code,
+                    count,
+                }));
             }
             !over
         });
@@ -95,7 +106,11 @@ impl Budget {
 
     /// Takes back a count that was not recorded.
     pub(super) fn give_back(&self, tally: Tally, now_ms: u64) {
-        let used_up = Minute { began_ms: now_ms, recorded: self.per_minute, counted: BTreeMap::new() };
+        let used_up = Minute {
+            began_ms: now_ms,
+            recorded: self.per_minute,
+            counted: BTreeMap::new(),
+        };
         let mut peers = self.lock();
         let minute = peers.entry(tally.peer).or_insert(used_up);
         *minute.counted.entry(tally.code).or_default() += tally.count;
@@ -136,7 +151,12 @@ impl Exchange {
             ..ExchangeFacts::default()
         };
         let facts = facts::encode(&facts);
-        let draft = Draft { kind: Kind::Refusal, facts, header: Bytes::new(), seal: None };
+        let draft = Draft {
+            kind: Kind::Refusal,
+            facts,
+            header: Bytes::new(),
+            seal: None,
+        };
         if let Err(error) = self.log.append(draft, None).await {
             warn!(%error, code = %tally.code, count = tally.count, "counted refusals were not recorded");
             self.budget.give_back(tally, now_ms);
@@ -174,8 +194,16 @@ mod tests {
         let mut due = budget.due(61_000, false);
         due.sort_by_key(|tally| tally.count);
         let (stale, seal) = (
-            Tally { peer: PEER, code: Code::Stale, count: 1 },
-            Tally { peer: PEER, code: Code::BadSeal, count: 2 },
+            Tally {
+                peer: PEER,
+                code: Code::Stale,
+                count: 1,
+            },
+            Tally {
+                peer: PEER,
+                code: Code::BadSeal,
+                count: 2,
+            },
         );
         assert_eq!(due, [stale, seal]);
         // The next minute has a budget of its own, and nothing is kept of peers that went quiet.
@@ -189,6 +217,13 @@ mod tests {
         assert_eq!(budget.spend(PEER, Code::Stale, 0), Spent::Counted);
         let due = budget.due(0, true);
         budget.give_back(due[0], 5);
-        assert_eq!(budget.due(5, true), [Tally { peer: PEER, code: Code::Stale, count: 1 }]);
+        assert_eq!(
+            budget.due(5, true),
+            [Tally {
+                peer: PEER,
+                code: Code::Stale,
+                count: 1
+            }]
+        );
     }
 }

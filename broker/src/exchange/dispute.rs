@@ -33,7 +33,10 @@ impl Exchange {
     ///
     /// # Errors
     /// What the caller is told instead of a receipt.
-    pub async fn dispute(self: &Arc<Self>, mut received: Received) -> Result<Receipt, Box<Refused>> {
+    pub async fn dispute(
+        self: &Arc<Self>,
+        mut received: Received,
+    ) -> Result<Receipt, Box<Refused>> {
         let permit = match &received.peer().agency {
             Some(agency) => Some(self.limits.enter(agency).map_err(Refused::unrecorded)?),
             None => None,
@@ -52,7 +55,8 @@ impl Exchange {
                 }
             }
         });
-        task.await.unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
+        task.await
+            .unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
     }
 
     async fn judged_dispute(&self, received: &Received) -> Result<Receipt, Code> {
@@ -67,7 +71,11 @@ impl Exchange {
                 NoDispute::Unknown => Code::Stale,
                 NoDispute::Twice => Code::Duplicate,
             })?;
-            let mark = Mark { exchange: self, key, recorded: false };
+            let mark = Mark {
+                exchange: self,
+                key,
+                recorded: false,
+            };
             let answer = self.read(closing).await?.0;
             if Digest::of(&answer.header) != dispute.answer_header || answer.header.is_empty() {
                 return Err(Code::Malformed);
@@ -117,7 +125,11 @@ impl Exchange {
 
     /// An entry of the log and its leaf.
     async fn read(&self, index: u64) -> Result<(Entry, Digest), Code> {
-        let bytes: Option<Bytes> = self.log.entry(index).await.map_err(|_| Code::LogUnavailable)?;
+        let bytes: Option<Bytes> = self
+            .log
+            .entry(index)
+            .await
+            .map_err(|_| Code::LogUnavailable)?;
         let bytes = bytes.ok_or(Code::LogUnavailable)?;
         let entry = Entry::decode(&bytes).map_err(|_| Code::LogUnavailable)?;
         Ok((entry, leaf_hash(&bytes)))
@@ -133,7 +145,10 @@ fn judge(registry: &Registry, received: &Received) -> Result<(DisputeHeader, Key
         return Err(Code::Malformed);
     }
     let dispute = verify_dispute(registry, &envelope.header, &envelope.seal, system)?;
-    let key = Key { system: known.index, exchange: dispute.exchange_id };
+    let key = Key {
+        system: known.index,
+        exchange: dispute.exchange_id,
+    };
     Ok((dispute, key))
 }
 

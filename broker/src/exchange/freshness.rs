@@ -66,6 +66,10 @@ impl Exchange {
                 }
             },
         };
-        Ok(Fresh { verified, reservation, decided_at_ms: now_ms })
+        Ok(Fresh {
+            verified,
+            reservation,
+            decided_at_ms: now_ms,
+        })
     }
 }

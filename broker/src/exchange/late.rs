@@ -13,6 +13,7 @@ use proto::entry::{Draft, Entry, EntryError, Kind};
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::RequestHeader;
+use proto::limits::KEPT_ANSWER_MS;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -39,13 +40,28 @@ pub(super) async fn record_late(exchange: Arc<Exchange>, mut waiting: mpsc::Rece
 
 impl Exchange {
     async fn late(&self, late: LateAnswer) -> Result<(), Dropped> {
-        let bytes = self.log.entry(late.request_index).await?.ok_or(Dropped::NoRequest)?;
+        let bytes = self
+            .log
+            .entry(late.request_index)
+            .await?
+            .ok_or(Dropped::NoRequest)?;
         let entry = Entry::decode(&bytes)?;
         let (Kind::Request, Some(seal)) = (entry.kind, &entry.seal) else {
             return Err(Dropped::NoRequest);
         };
+        let age_ms = self
+            .clock
+            .now_ms()
+            .saturating_sub(entry.stamp.recorded_at_ms());
+        if age_ms > KEPT_ANSWER_MS {
+            return Err(Dropped::TooLate);
+        }
         let opened = RequestHeader::open(&entry.header)?;
-        let request = SealedRequest { header: &entry.header, opened: &opened, seal };
+        let request = SealedRequest {
+            header: &entry.header,
+            opened: &opened,
+            seal,
+        };
         let asked = facts::exchange(&entry.facts)?;
         let answer = Envelope::from_wire(late.envelope)?;
         for _ in 0..JUDGEMENTS_MAX {
@@ -83,6 +99,8 @@ impl Exchange {
 enum Dropped {
     #[error("its request is not in the log")]
     NoRequest,
+    #[error("its exchange is too long ago: whoever replays the log no longer expects it")]
+    TooLate,
     #[error("it does not hold: {0}")]
     Answer(AnswerFault),
     #[error(transparent)]

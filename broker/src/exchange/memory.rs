@@ -32,18 +32,23 @@ pub(super) enum State {
     /// Its request is durable.
     Open { request: u64 },
     /// Its closing entry is durable.
-    Closed { request: u64, closing: u64, outcome: Outcome, disputed: bool },
+    Closed {
+        request: u64,
+        closing: u64,
+        outcome: Outcome,
+        disputed: bool,
+    },
     /// Its refusal is durable.
     Refused { code: Code, entry: u64 },
 }
 
 /// What a duplicate is told of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct First {
+pub(super) struct First {
     /// `open` while under way, else the outcome's or the refusal's stable word.
-    pub outcome: &'static str,
+    pub(super) outcome: &'static str,
     /// The entry that ended it.
-    pub entry: Option<u64>,
+    pub(super) entry: Option<u64>,
 }
 
 /// Why an id cannot be reserved.
@@ -121,7 +126,11 @@ impl Memory {
             return Err(Taken::Full);
         }
         shard.insert(key, now_ms.saturating_add(self.retain_ms), State::Reserved);
-        Ok(Reservation { memory: Arc::clone(self), key, burned: false })
+        Ok(Reservation {
+            memory: Arc::clone(self),
+            key,
+            burned: false,
+        })
     }
 
     /// Remembers what the log says of an exchange recorded at `recorded_at_ms`. For the start only: not bounded
@@ -139,15 +148,30 @@ impl Memory {
         if let Some(slot) = self.shard(&key).slots.get_mut(&key)
             && let State::Open { request } = slot.state
         {
-            slot.state = State::Closed { request, closing, outcome, disputed: false };
+            slot.state = State::Closed {
+                request,
+                closing,
+                outcome,
+                disputed: false,
+            };
         }
     }
 
     /// Marks an answered exchange as disputed, once; gives the indexes of its request and closing entries.
     pub(super) fn dispute(&self, key: Key) -> Result<(u64, u64), NoDispute> {
-        match self.shard(&key).slots.get_mut(&key).map(|slot| &mut slot.state) {
+        match self
+            .shard(&key)
+            .slots
+            .get_mut(&key)
+            .map(|slot| &mut slot.state)
+        {
             Some(State::Closed { disputed: true, .. }) => Err(NoDispute::Twice),
-            Some(State::Closed { request, closing, disputed, .. }) => {
+            Some(State::Closed {
+                request,
+                closing,
+                disputed,
+                ..
+            }) => {
                 *disputed = true;
                 Ok((*request, *closing))
             }
@@ -176,7 +200,9 @@ impl Memory {
         // Keyed by a secret, so that nobody can choose ids that all fall into one shard.
         let at = self.hasher.hash_one(key) as usize % SHARDS;
         // A shard is whole whenever the lock is free, also after a panic elsewhere.
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[at]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,7 +219,11 @@ impl Shard {
             }
             self.ends.pop_front();
             // A key that was given back and reserved again has a later end.
-            if self.slots.get(&key).is_some_and(|slot| slot.ends_ms == ends_ms) {
+            if self
+                .slots
+                .get(&key)
+                .is_some_and(|slot| slot.ends_ms == ends_ms)
+            {
                 self.slots.remove(&key);
             }
         }
@@ -203,11 +233,20 @@ impl Shard {
 impl State {
     fn first(&self) -> First {
         match self {
-            Self::Reserved | Self::Open { .. } => First { outcome: "open", entry: None },
-            Self::Closed { outcome, closing, .. } => {
-                First { outcome: outcome.name(), entry: Some(*closing) }
-            }
-            Self::Refused { code, entry } => First { outcome: code.name(), entry: Some(*entry) },
+            Self::Reserved | Self::Open { .. } => First {
+                outcome: "open",
+                entry: None,
+            },
+            Self::Closed {
+                outcome, closing, ..
+            } => First {
+                outcome: outcome.name(),
+                entry: Some(*closing),
+            },
+            Self::Refused { code, entry } => First {
+                outcome: code.name(),
+                entry: Some(*entry),
+            },
         }
     }
 }

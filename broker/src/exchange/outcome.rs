@@ -41,7 +41,11 @@ pub(super) enum Cause {
 impl Fault {
     /// Ends `recorded` because of `cause`, `provider_us` microseconds after it was delivered.
     pub(super) fn new(recorded: Recorded, cause: Cause, provider_us: u64) -> Self {
-        Self { recorded, cause, provider_us }
+        Self {
+            recorded,
+            cause,
+            provider_us,
+        }
     }
 
     pub(super) fn recorded(&self) -> &Recorded {

@@ -34,12 +34,27 @@ pub(super) struct Parts {
 impl Answered {
     /// The same answer again, for a registry that moved.
     pub(super) fn again(recorded: Recorded, envelope: Envelope, provider_us: u64) -> Self {
-        Self { recorded, envelope: Some(envelope), provider_us, arriving: None }
+        Self {
+            recorded,
+            envelope: Some(envelope),
+            provider_us,
+            arriving: None,
+        }
     }
 
     pub(super) fn into_parts(self) -> Parts {
-        let Self { recorded, envelope, provider_us, arriving } = self;
-        Parts { recorded, envelope, provider_us, arriving }
+        let Self {
+            recorded,
+            envelope,
+            provider_us,
+            arriving,
+        } = self;
+        Parts {
+            recorded,
+            envelope,
+            provider_us,
+            arriving,
+        }
     }
 }
 
@@ -69,8 +84,8 @@ impl Exchange {
             () = self.stop.cancelled() => Cause::Stopping,
         };
         match cause {
-            Cause::Deadline => recorded.seat().cancel(CancelReason::Deadline),
-            Cause::HangUp | Cause::Stopping => recorded.seat().cancel(CancelReason::HangUp),
+            Cause::Deadline => recorded.seat_mut().cancel(CancelReason::Deadline),
+            Cause::HangUp | Cause::Stopping => recorded.seat_mut().cancel(CancelReason::HangUp),
             Cause::LinkLost | Cause::Answer { .. } => {}
         }
         Err(Fault::new(recorded, cause, micros(delivered)))

@@ -50,12 +50,22 @@ impl Quota {
         }
         *used += 1;
         let used = *used;
-        Some(Counted { quota: Arc::clone(self), grant: (agreement, grant), day, used, kept: false })
+        Some(Counted {
+            quota: Arc::clone(self),
+            grant: (agreement, grant),
+            day,
+            used,
+            kept: false,
+        })
     }
 
     /// Counts a request that the log holds, decided at `at_ms`.
     pub(super) fn restore(&self, agreement: Digest, grant: u32, at_ms: u64) {
-        *self.on(at_ms / DAY_MS).used.entry((agreement, grant)).or_default() += 1;
+        *self
+            .on(at_ms / DAY_MS)
+            .used
+            .entry((agreement, grant))
+            .or_default() += 1;
     }
 
     /// The counters of `day`: a new day begins with none. A clock that was set back keeps the later day's.
@@ -63,7 +73,10 @@ impl Quota {
         // The counters are whole whenever the lock is free, also after a panic elsewhere.
         let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
         if day > today.day {
-            *today = Today { day, used: HashMap::new() };
+            *today = Today {
+                day,
+                used: HashMap::new(),
+            };
         }
         today
     }

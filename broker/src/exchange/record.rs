@@ -25,7 +25,7 @@ use tracing::warn;
 use super::Exchange;
 use super::memory::State;
 use super::outcome::Fault;
-use super::refusal::{Overtaken, Recording, Refused, Refusal, bytes_of, code_of, micros};
+use super::refusal::{Overtaken, Recording, Refusal, Refused, bytes_of, code_of, micros};
 use super::response::Attested;
 use super::route::{Route, Routed};
 use super::verify::Verified;
@@ -125,15 +125,27 @@ impl Exchange {
             Err(error) => return Err(Unrecorded::Refused(routed.refuse(code_of(&error)))),
         };
         trace::recorded(request.index);
-        let Route { permitted, counted, seat } = routed.into_parts();
+        let Route {
+            permitted,
+            counted,
+            seat,
+        } = routed.into_parts();
         let permission = permitted.permission();
         let (verified, reservation, _) = permitted.into_fresh().into_parts();
-        reservation.burn(State::Open { request: request.index });
+        reservation.burn(State::Open {
+            request: request.index,
+        });
         if let Some(counted) = counted {
             counted.keep();
         }
         let deadline = self.deadline(&verified);
-        Ok(Recorded(Box::new(Inner { verified, permission, request, deadline, seat })))
+        Ok(Recorded(Box::new(Inner {
+            verified,
+            permission,
+            request,
+            deadline,
+            seat,
+        })))
     }
 
     /// Makes the one closing entry durable, then tells both sides.
@@ -143,7 +155,10 @@ impl Exchange {
     ) -> Result<Receipt, Box<Refused>> {
         for attempt in 1..=CLOSING_TRIES {
             let closing = self.closing_draft(&mut ended);
-            match self.append(closing.draft, closing.judged, closing.arriving).await {
+            match self
+                .append(closing.draft, closing.judged, closing.arriving)
+                .await
+            {
                 Ok(entry) => return self.tell(ended, closing.outcome, entry),
                 Err(AppendError::RegistryMoved { size }) => {
                     self.registry.reached(size).await;
@@ -185,7 +200,9 @@ impl Exchange {
 
     fn deadline(&self, verified: &Verified) -> Instant {
         let header = verified.header();
-        let due_ms = header.issued_at_ms.saturating_add(u64::from(header.deadline_ms));
+        let due_ms = header
+            .issued_at_ms
+            .saturating_add(u64::from(header.deadline_ms));
         let left = Duration::from_millis(due_ms.saturating_sub(self.clock.now_ms()));
         let sealed = Instant::now() + left;
         let passage = verified.passage();
@@ -210,13 +227,28 @@ impl Exchange {
             Ok(attested) => {
                 let answer = attested.answer();
                 let (header, seal) = (answer.header.clone(), Some(answer.seal.clone()));
-                (header, seal, Some(attested.registry_size()), attested.take_arriving())
+                (
+                    header,
+                    seal,
+                    Some(attested.registry_size()),
+                    attested.take_arriving(),
+                )
             }
             Err(_) => (Bytes::new(), None, None, None),
         };
         let facts = facts::encode(&facts);
-        let draft = Draft { kind: Kind::Closing, facts, header, seal };
-        ClosingDraft { draft, judged, arriving, outcome }
+        let draft = Draft {
+            kind: Kind::Closing,
+            facts,
+            header,
+            seal,
+        };
+        ClosingDraft {
+            draft,
+            judged,
+            arriving,
+            outcome,
+        }
     }
 
     fn tell(
@@ -229,7 +261,8 @@ impl Exchange {
             Ok(attested) => attested.recorded(),
             Err(fault) => fault.recorded(),
         };
-        self.memory.close(recorded.verified().key(), outcome, entry.index);
+        self.memory
+            .close(recorded.verified().key(), outcome, entry.index);
         match ended {
             Ok(attested) => {
                 let (recorded, answer) = attested.into_parts();
@@ -241,7 +274,11 @@ impl Exchange {
                     stamp: Bytes::copy_from_slice(&request.entry.stamp.encode()),
                     facts: request.entry.facts.clone(),
                 };
-                Ok(Receipt { answer, closing: entry.receipt, request })
+                Ok(Receipt {
+                    answer,
+                    closing: entry.receipt,
+                    request,
+                })
             }
             Err(fault) => {
                 let permission = fault.recorded().permission();

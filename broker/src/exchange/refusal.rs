@@ -37,7 +37,10 @@ pub(super) struct Refusal {
 #[derive(Debug)]
 enum About {
     /// Not verified: its bytes are nobody's word.
-    Unread { passage: Box<Passage>, header: Bytes },
+    Unread {
+        passage: Box<Passage>,
+        header: Bytes,
+    },
     /// Verified: the header is its system's word.
     Read(Verified),
 }
@@ -98,7 +101,12 @@ impl Recording {
 
 impl Refusal {
     /// A refusal before the seal was verified.
-    pub(super) fn unread(code: Code, at_ms: u64, passage: Box<Passage>, header: Bytes) -> Box<Self> {
+    pub(super) fn unread(
+        code: Code,
+        at_ms: u64,
+        passage: Box<Passage>,
+        header: Bytes,
+    ) -> Box<Self> {
         Self::new(code, at_ms, About::Unread { passage, header })
     }
 
@@ -145,15 +153,6 @@ impl Refusal {
         self
     }
 
-    pub(super) fn code(&self) -> Code {
-        self.code
-    }
-
-    #[cfg(test)]
-    pub(super) fn clause(&self) -> Option<&str> {
-        self.clause.as_deref()
-    }
-
     fn passage_mut(&mut self) -> &mut Passage {
         match &mut self.about {
             About::Unread { passage, .. } => passage,
@@ -184,7 +183,15 @@ impl Refusal {
                 (envelope.header.clone(), Some(envelope.seal.clone()), judged)
             }
         };
-        (Draft { kind: Kind::Refusal, facts: facts::encode(&facts), header, seal }, judged)
+        (
+            Draft {
+                kind: Kind::Refusal,
+                facts: facts::encode(&facts),
+                header,
+                seal,
+            },
+            judged,
+        )
     }
 
     /// What the caller is told, with `code`: the refusal's own, or why it could not be recorded.
@@ -232,7 +239,10 @@ impl fmt::Display for Refused {
 
 impl Exchange {
     /// Records a refusal and says what the caller is told.
-    pub(super) async fn refuse(&self, mut refusal: Box<Refusal>) -> Result<Box<Refused>, Overtaken> {
+    pub(super) async fn refuse(
+        &self,
+        mut refusal: Box<Refusal>,
+    ) -> Result<Box<Refused>, Overtaken> {
         let code = refusal.code;
         if !code.is_recorded() {
             return Ok(refusal.told(code, Recording::NotRecorded, None));
@@ -247,7 +257,10 @@ impl Exchange {
             Ok(appended) => appended,
             Err(AppendError::RegistryMoved { size }) => {
                 return match refusal.about {
-                    About::Read(verified) => Err(Overtaken { size, received: verified.back() }),
+                    About::Read(verified) => Err(Overtaken {
+                        size,
+                        received: verified.back(),
+                    }),
                     // Nothing unread is judged against a registry; the log would have to be mistaken.
                     About::Unread { .. } => Ok(Refused::unrecorded(Code::Overloaded)),
                 };
@@ -256,12 +269,17 @@ impl Exchange {
             Err(error) => return Ok(refusal.told(code_of(&error), Recording::NotRecorded, None)),
         };
         if let Some(held) = refusal.passage_mut().reservation.take() {
-            held.burn(State::Refused { code, entry: appended.index });
+            held.burn(State::Refused {
+                code,
+                entry: appended.index,
+            });
         }
         let receipt = match refusal.first {
             None => Some(appended.receipt),
             // The first's receipt is rebuilt from the log; one that cannot be is left out, the outcome stands.
-            Some(First { entry: Some(entry), .. }) => self.log.receipt(entry).await.ok().flatten(),
+            Some(First {
+                entry: Some(entry), ..
+            }) => self.log.receipt(entry).await.ok().flatten(),
             Some(First { entry: None, .. }) => None,
         };
         Ok(refusal.told(code, Recording::Recorded, receipt))

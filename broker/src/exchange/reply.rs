@@ -141,7 +141,10 @@ fn metadata(refused: &Refused) -> HashMap<String, String> {
     add("exchange_id", refused.exchange_id.map(|id| id.to_string()));
     add("clause", refused.clause.clone());
     add("agreement", refused.agreement.map(|id| id.to_string()));
-    add("grant", (refused.grant > 0).then(|| refused.grant.to_string()));
+    add(
+        "grant",
+        (refused.grant > 0).then(|| refused.grant.to_string()),
+    );
     add("outcome", refused.outcome.map(str::to_owned));
     metadata
 }
@@ -162,12 +165,18 @@ mod tests {
             assert!(http_status(*code).is_client_error() || http_status(*code).is_server_error());
             let details = status.get_error_details();
             let info = details.error_info().unwrap();
-            assert_eq!((info.reason.as_str(), info.domain.as_str()), (code.name(), DOMAIN));
+            assert_eq!(
+                (info.reason.as_str(), info.domain.as_str()),
+                (code.name(), DOMAIN)
+            );
             assert_eq!(info.metadata["remedy_ar"], code.remedy(Arabic));
             assert_eq!(info.metadata["recording"], "counted");
             assert!(status.message().starts_with(code.sentence(English)));
             assert!(status.message().ends_with(code.remedy(English)));
-            assert_eq!(details.retry_info().is_some(), refused.retry_after_ms.is_some());
+            assert_eq!(
+                details.retry_info().is_some(),
+                refused.retry_after_ms.is_some()
+            );
             assert!(!info.metadata.contains_key("outcome"));
         }
     }
@@ -184,7 +193,10 @@ mod tests {
         let metadata = &details.error_info().unwrap().metadata;
         assert_eq!(metadata["clause"], "field income");
         assert_eq!(metadata["agreement"], "ab".repeat(32));
-        assert_eq!((metadata["grant"].as_str(), metadata["outcome"].as_str()), ("2", "open"));
+        assert_eq!(
+            (metadata["grant"].as_str(), metadata["outcome"].as_str()),
+            ("2", "open")
+        );
         assert!(status.metadata().get_bin(RECEIPT_TRAILER).is_none());
     }
 }

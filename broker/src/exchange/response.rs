@@ -78,16 +78,32 @@ impl Attested {
 impl Exchange {
     /// Says that the provider said this, to this.
     pub(super) fn response(&self, answered: Answered) -> Result<Attested, Fault> {
-        let Parts { recorded, envelope, provider_us, arriving } = answered.into_parts();
+        let Parts {
+            recorded,
+            envelope,
+            provider_us,
+            arriving,
+        } = answered.into_parts();
         let registry = self.registry.load();
         // Taken before the envelope is: what does not hold is named by its digest.
         let header = Digest::of(envelope.as_ref().map_or(&[], |envelope| &envelope.header));
         match judge(&registry, &recorded, envelope, self.clock.now_ms()) {
             Ok((answer, status)) => {
                 let registry_size = registry.size();
-                Ok(Attested { recorded, answer, status, registry_size, provider_us, arriving })
+                Ok(Attested {
+                    recorded,
+                    answer,
+                    status,
+                    registry_size,
+                    provider_us,
+                    arriving,
+                })
             }
-            Err(fault) => Err(Fault::new(recorded, Cause::Answer { fault, header }, provider_us)),
+            Err(fault) => Err(Fault::new(
+                recorded,
+                Cause::Answer { fault, header },
+                provider_us,
+            )),
         }
     }
 }

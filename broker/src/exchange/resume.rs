@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use audit::log::{AppendError, Log, LogError};
 use bytes::Bytes;
+use proto::Code;
 use proto::canonical::HeaderError;
 use proto::digest::{Digest, leaf_hash};
 use proto::entry::{Draft, Entry, EntryError, Kind};
 use proto::facts::{self, ExchangeFacts};
 use proto::header::{Outcome, RequestHeader};
 use proto::registry::Registry;
-use proto::Code;
 use thiserror::Error;
 use tracing::info;
 
@@ -59,8 +59,8 @@ impl Exchange {
         let registry = self.registry.load();
         let now_ms = self.clock.now_ms();
         let size = self.log.head().size();
-        let from_ms = self.from_ms(&registry, now_ms, size).await?;
-        let mut index = first_since(&self.log, from_ms, size).await?;
+        let since_ms = self.since_ms(&registry, now_ms, size).await?;
+        let mut index = first_since(&self.log, since_ms, size).await?;
         let mut walk = Walk {
             exchange: self,
             registry: &registry,
@@ -70,13 +70,17 @@ impl Exchange {
         };
         while index < size {
             let chunk = self.log.entries(index..size.min(index + CHUNK)).await?;
-            let Some((last, _)) = chunk.last() else { return Err(ResumeError::Missing(index)) };
+            let Some((last, _)) = chunk.last() else {
+                return Err(ResumeError::Missing(index));
+            };
             index = last + 1;
             for (at, bytes) in &chunk {
                 walk.take(*at, bytes)?;
             }
         }
-        let Walk { open, mut resumed, .. } = walk;
+        let Walk {
+            open, mut resumed, ..
+        } = walk;
         for (request, open) in open {
             self.abandon(request, open).await?;
             resumed.abandoned += 1;
@@ -92,12 +96,21 @@ impl Exchange {
 
     /// Since when entries are read: what is still remembered, today if there are quotas, and what the last run may
     /// have left open. The latter counts from its last request: a run that was cut off may be long ago.
-    async fn from_ms(&self, registry: &Registry, now_ms: u64, size: u64) -> Result<u64, ResumeError> {
+    async fn since_ms(
+        &self,
+        registry: &Registry,
+        now_ms: u64,
+        size: u64,
+    ) -> Result<u64, ResumeError> {
         let retain_ms = self.memory.retain_ms();
         let mut from_ms = now_ms.saturating_sub(retain_ms);
-        let quotas = registry
-            .agreements()
-            .any(|agreement| agreement.content.grants.iter().any(|grant| grant.daily_quota > 0));
+        let quotas = registry.agreements().any(|agreement| {
+            agreement
+                .content
+                .grants
+                .iter()
+                .any(|grant| grant.daily_quota > 0)
+        });
         if quotas {
             from_ms = from_ms.min(now_ms - now_ms % DAY_MS);
         }
@@ -119,9 +132,15 @@ impl Exchange {
             ..ExchangeFacts::default()
         };
         let facts = facts::encode(&facts);
-        let draft = Draft { kind: Kind::Closing, facts, header: Bytes::new(), seal: None };
+        let draft = Draft {
+            kind: Kind::Closing,
+            facts,
+            header: Bytes::new(),
+            seal: None,
+        };
         let appended = self.log.append(draft, None).await?;
-        self.memory.close(open.key, Outcome::Abandoned, appended.index);
+        self.memory
+            .close(open.key, Outcome::Abandoned, appended.index);
         Ok(())
     }
 }
@@ -135,24 +154,25 @@ impl Walk<'_> {
             return Ok(());
         }
         let entry = Entry::decode(bytes).map_err(broken)?;
-        let facts = facts::exchange(&entry.facts)
-            .map_err(|error| ResumeError::Content { index, error })?;
+        let facts =
+            facts::exchange(&entry.facts).map_err(|error| ResumeError::Content { index, error })?;
         let at_ms = entry.stamp.recorded_at_ms();
         match kind {
             Kind::Request => self.request(index, bytes, &entry, facts)?,
             Kind::Closing => {
                 let outcome = Outcome::parse(&facts.code);
-                if let (Some(open), Some(outcome)) = (self.open.remove(&facts.request_index), outcome) {
+                if let (Some(open), Some(outcome)) =
+                    (self.open.remove(&facts.request_index), outcome)
+                {
                     self.exchange.memory.close(open.key, outcome, index);
                 }
             }
             _ => {
-                let code = Code::parse(&facts.code).filter(|code| *code != Code::Duplicate);
-                // A duplicate's entry ends nothing; a stale one never had its id.
+                // A duplicate's entry ends nothing, and what was stale never had its id.
+                let ends = |code: &Code| !matches!(code, Code::Duplicate | Code::Stale);
+                let code = Code::parse(&facts.code).filter(ends);
                 if let (Some(code), Some(key)) = (code, self.key(&entry)) {
-                    if code != Code::Stale {
-                        self.remember(key, at_ms, State::Refused { code, entry: index });
-                    }
+                    self.remember(key, at_ms, State::Refused { code, entry: index });
                 }
             }
         }
@@ -168,17 +188,37 @@ impl Walk<'_> {
     ) -> Result<(), ResumeError> {
         let header = RequestHeader::open(&entry.header)
             .map_err(|error| ResumeError::Content { index, error })?;
-        let system = self.registry.system(&header.consumer).ok_or(ResumeError::Missing(index))?;
-        let key = Key { system: system.index, exchange: header.exchange_id };
+        let system = self
+            .registry
+            .system(&header.consumer)
+            .ok_or(ResumeError::Missing(index))?;
+        let key = Key {
+            system: system.index,
+            exchange: header.exchange_id,
+        };
         if facts.quota_used > 0
             && facts.decided_at_ms / DAY_MS == self.now_ms / DAY_MS
             && let Some(agreement) = Digest::from_slice(&facts.agreement)
         {
-            self.exchange.quota.restore(agreement, facts.grant, facts.decided_at_ms);
+            self.exchange
+                .quota
+                .restore(agreement, facts.grant, facts.decided_at_ms);
         }
-        self.remember(key, entry.stamp.recorded_at_ms(), State::Open { request: index });
+        self.remember(
+            key,
+            entry.stamp.recorded_at_ms(),
+            State::Open { request: index },
+        );
         let exchange = Bytes::copy_from_slice(header.exchange_id.as_bytes());
-        self.open.insert(index, Open { key, exchange, leaf: leaf_hash(bytes), facts });
+        self.open.insert(
+            index,
+            Open {
+                key,
+                exchange,
+                leaf: leaf_hash(bytes),
+                facts,
+            },
+        );
         Ok(())
     }
 
@@ -186,7 +226,10 @@ impl Walk<'_> {
     fn key(&self, entry: &Entry) -> Option<Key> {
         let header = RequestHeader::open(&entry.header).ok()?;
         let system = self.registry.system(&header.consumer)?;
-        Some(Key { system: system.index, exchange: header.exchange_id })
+        Some(Key {
+            system: system.index,
+            exchange: header.exchange_id,
+        })
     }
 
     fn remember(&mut self, key: Key, at_ms: u64, state: State) {
@@ -202,9 +245,14 @@ async fn first_since(log: &Log, from_ms: u64, size: u64) -> Result<u64, ResumeEr
     let (mut low, mut high) = (0, size);
     while low < high {
         let middle = low + (high - low) / 2;
-        let bytes = log.entry(middle).await?.ok_or(ResumeError::Missing(middle))?;
-        let entry =
-            Entry::decode(&bytes).map_err(|error| ResumeError::Entry { index: middle, error })?;
+        let bytes = log
+            .entry(middle)
+            .await?
+            .ok_or(ResumeError::Missing(middle))?;
+        let entry = Entry::decode(&bytes).map_err(|error| ResumeError::Entry {
+            index: middle,
+            error,
+        })?;
         if entry.stamp.recorded_at_ms() < from_ms {
             low = middle + 1;
         } else {
@@ -223,7 +271,9 @@ async fn last_request_ms(log: &Log, size: u64) -> Result<Option<u64>, ResumeErro
         let mut index = start;
         while index < end {
             let chunk = log.entries(index..end).await?;
-            let Some((at, _)) = chunk.last() else { return Err(ResumeError::Missing(index)) };
+            let Some((at, _)) = chunk.last() else {
+                return Err(ResumeError::Missing(index));
+            };
             index = at + 1;
             last = chunk
                 .into_iter()

@@ -56,7 +56,11 @@ impl Routed {
 
     /// For the record.
     pub(super) fn into_parts(self) -> Route {
-        Route { permitted: self.permitted, counted: self.counted, seat: self.seat }
+        Route {
+            permitted: self.permitted,
+            counted: self.counted,
+            seat: self.seat,
+        }
     }
 
     /// Back to the first room. The id stays reserved; seat and quota are given back.
@@ -84,7 +88,11 @@ impl Exchange {
             None
         } else {
             let at_ms = permitted.fresh().decided_at_ms();
-            let Permission { agreement, grant, daily_quota } = permission;
+            let Permission {
+                agreement,
+                grant,
+                daily_quota,
+            } = permission;
             match self.quota.count(agreement, grant, daily_quota, at_ms) {
                 Some(counted) => Some(counted),
                 None => {
@@ -98,8 +106,15 @@ impl Exchange {
             }
         };
         let header = verified.header();
-        match self.links.seat(&header.provider, header.exchange_id, verified.key().system) {
-            Ok(seat) => Ok(Routed { permitted, counted, seat }),
+        match self
+            .links
+            .seat(&header.provider, header.exchange_id, verified.key().system)
+        {
+            Ok(seat) => Ok(Routed {
+                permitted,
+                counted,
+                seat,
+            }),
             Err(NoSeat::Offline) => Err(permitted.into_fresh().refuse(Code::ProviderOffline)),
             Err(NoSeat::Full) => Err(permitted.into_fresh().refuse(Code::Overloaded)),
         }

@@ -1,1 +1,6 @@
-//! Tests of the exchange.
+//! The rooms without a network: a founded switch, two agencies, an adapter that the test plays.
+
+mod again;
+mod outcomes;
+mod refusals;
+mod world;

@@ -73,7 +73,10 @@ impl Received {
         traceparent: String,
         patience: Option<Duration>,
     ) -> Self {
-        let header = envelope.as_ref().map(|envelope| envelope.header.clone()).unwrap_or_default();
+        let header = envelope
+            .as_ref()
+            .map(|envelope| envelope.header.clone())
+            .unwrap_or_default();
         let passage = Passage {
             peer,
             traceparent,
@@ -83,7 +86,11 @@ impl Received {
             arriving: None,
             reservation: None,
         };
-        Self { passage: Box::new(passage), header, envelope: Envelope::from_wire(envelope) }
+        Self {
+            passage: Box::new(passage),
+            header,
+            envelope: Envelope::from_wire(envelope),
+        }
     }
 
     /// Who brought it.
@@ -98,7 +105,9 @@ impl Received {
 
     /// When the caller stops waiting by its own deadline.
     pub(super) fn patience_ends(&self) -> Option<Instant> {
-        self.passage.patience.map(|patience| self.passage.arrived + patience)
+        self.passage
+            .patience
+            .map(|patience| self.passage.arrived + patience)
     }
 
     /// What came, for a service that is not an exchange.
@@ -153,7 +162,11 @@ impl Verified {
     /// Back to the first room: the registry moved, so everything is judged again.
     pub(super) fn back(self) -> Received {
         let envelope = self.opened.envelope;
-        Received { passage: self.passage, header: envelope.header.clone(), envelope: Ok(envelope) }
+        Received {
+            passage: self.passage,
+            header: envelope.header.clone(),
+            envelope: Ok(envelope),
+        }
     }
 }
 
@@ -165,8 +178,16 @@ impl Exchange {
         match judge(&registry, &received, now_ms) {
             Ok((header, key)) => match received.envelope {
                 Ok(envelope) => {
-                    let opened = Box::new(Opened { envelope, header, key });
-                    Ok(Verified { passage: received.passage, opened, registry })
+                    let opened = Box::new(Opened {
+                        envelope,
+                        header,
+                        key,
+                    });
+                    Ok(Verified {
+                        passage: received.passage,
+                        opened,
+                        registry,
+                    })
                 }
                 Err(ref error) => {
                     let code = code_of(error);
@@ -178,7 +199,11 @@ impl Exchange {
     }
 }
 
-fn judge(registry: &Registry, received: &Received, now_ms: u64) -> Result<(RequestHeader, Key), Code> {
+fn judge(
+    registry: &Registry,
+    received: &Received,
+    now_ms: u64,
+) -> Result<(RequestHeader, Key), Code> {
     let peer = received.peer();
     // A stranger is told nothing about its bytes.
     let system = peer.system.as_ref().ok_or(Code::UnknownPeer)?;
@@ -195,6 +220,9 @@ fn judge(registry: &Registry, received: &Received, now_ms: u64) -> Result<(Reque
     if envelope.payload.len() as u64 != header.payload.length {
         return Err(Code::PayloadMismatch);
     }
-    let key = Key { system: known.index, exchange: header.exchange_id };
+    let key = Key {
+        system: known.index,
+        exchange: header.exchange_id,
+    };
     Ok((header, key))
 }

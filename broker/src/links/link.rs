@@ -15,13 +15,14 @@ use proto::wire::exchange::v1::attach_response::Message;
 use proto::wire::exchange::v1::{
     AnswerRecorded, Attached, Cancel, CancelReason, Deliver, Drain, Envelope,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::lanes::Lanes;
 use super::seat::NoSeat;
-use super::{LinkEnd, Settings};
+use super::{LateAnswer, LinkEnd, Settings};
 use crate::door::Peer;
 
 /// Closed exchanges whose late answers a link still knows.
@@ -36,6 +37,7 @@ pub(crate) struct Link {
     peer: Arc<Peer>,
     system: SystemId,
     settings: Settings,
+    late: mpsc::Sender<LateAnswer>,
     /// Taken seats, and credits: a hint for choosing, read without the lock.
     seats: AtomicUsize,
     credits: AtomicUsize,
@@ -72,13 +74,14 @@ enum Phase {
 
 #[derive(Debug)]
 struct Pending {
-    /// Absent once an answer was handed over.
+    /// Absent once an answer was handed over, or the exchange waits no more.
     answer: Option<oneshot::Sender<Option<Envelope>>>,
     /// The index of the request's entry, once it left for the adapter.
     sent: Option<u64>,
     /// The same, from the moment it was queued.
     queued: Option<u64>,
-    late_taken: bool,
+    /// What came after that. Kept until the exchange is closed: a late entry follows its closing entry.
+    late: Option<Option<Envelope>>,
 }
 
 /// A recorded request on its way.
@@ -92,24 +95,25 @@ pub(super) struct Parcel {
 
 impl std::fmt::Debug for Parcel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Parcel({}, payload {} bytes)", self.exchange, self.envelope.payload.len())
+        write!(
+            f,
+            "Parcel({}, payload {} bytes)",
+            self.exchange,
+            self.envelope.payload.len()
+        )
     }
 }
 
-/// Where an answer went.
-#[derive(Debug, PartialEq)]
-pub(super) enum Taken {
-    /// To the task of its exchange.
-    Handed,
-    /// Its exchange is closed or has an answer already: to be recorded as late, once.
-    Late { request_index: u64, envelope: Option<Envelope> },
-    /// This link was never asked, or its late answer came before.
-    Unknown,
-}
-
 impl Link {
-    pub(super) fn new(id: u64, peer: Arc<Peer>, system: SystemId, settings: &Settings) -> Self {
+    pub(super) fn new(
+        id: u64,
+        peer: Arc<Peer>,
+        system: SystemId,
+        settings: &Settings,
+        late: mpsc::Sender<LateAnswer>,
+    ) -> Self {
         Self {
+            late,
             id,
             peer,
             system,
@@ -157,7 +161,9 @@ impl Link {
             if state.phase == Phase::New {
                 state.phase = Phase::Open;
             }
-            state.control.push_back(Message::Attached(Attached { link_id: self.id }));
+            state
+                .control
+                .push_back(Message::Attached(Attached { link_id: self.id }));
         });
         Ok(())
     }
@@ -220,8 +226,12 @@ impl Link {
             return Err(NoSeat::Full);
         }
         let (sender, answer) = oneshot::channel();
-        let pending =
-            Pending { answer: Some(sender), sent: None, queued: None, late_taken: false };
+        let pending = Pending {
+            answer: Some(sender),
+            sent: None,
+            queued: None,
+            late: None,
+        };
         state.pending.insert(exchange, pending);
         self.seats.store(state.pending.len(), Ordering::Relaxed);
         Ok(answer)
@@ -237,39 +247,60 @@ impl Link {
         });
     }
 
-    pub(super) fn take_answer(&self, exchange: ExchangeId, envelope: Option<Envelope>) -> Taken {
+    /// Hands an answer to its exchange; one that is late, once, to be recorded. `false` for what was never asked
+    /// here, and for anything after the late answer.
+    pub(super) fn take_answer(&self, exchange: ExchangeId, envelope: Option<Envelope>) -> bool {
         let mut state = self.lock();
         if let Some(pending) = state.pending.get_mut(&exchange) {
-            let Some(request_index) = pending.sent else { return Taken::Unknown };
-            if let Some(waiting) = pending.answer.take() {
-                // An exchange that no longer waits leaves its seat in this moment: its cancel or deadline won.
-                return match waiting.send(envelope) {
-                    Ok(()) => Taken::Handed,
-                    Err(envelope) => {
-                        pending.late_taken = true;
-                        Taken::Late { request_index, envelope }
-                    }
-                };
+            if pending.sent.is_none() {
+                return false;
             }
-            if std::mem::replace(&mut pending.late_taken, true) {
-                return Taken::Unknown;
-            }
-            return Taken::Late { request_index, envelope };
+            let late = match pending.answer.take() {
+                Some(waiting) => match waiting.send(envelope) {
+                    Ok(()) => return true,
+                    Err(envelope) => envelope,
+                },
+                None => envelope,
+            };
+            let first = pending.late.is_none();
+            pending.late.get_or_insert(late);
+            return first;
         }
-        match state.closed.iter().position(|(closed, _)| *closed == exchange) {
-            Some(at) => match state.closed.remove(at) {
-                Some((_, request_index)) => Taken::Late { request_index, envelope },
-                None => Taken::Unknown,
-            },
-            None => Taken::Unknown,
-        }
+        let known = state
+            .closed
+            .iter()
+            .position(|(closed, _)| *closed == exchange);
+        let Some((_, request_index)) = known.and_then(|at| state.closed.remove(at)) else {
+            return false;
+        };
+        drop(state);
+        self.send_late(request_index, envelope);
+        true
     }
 
-    pub(super) fn cancel(&self, exchange: ExchangeId, reason: CancelReason) {
+    /// The exchange waits no more. `crossed` is an answer that was handed over in the same moment.
+    pub(super) fn cancel(
+        &self,
+        exchange: ExchangeId,
+        reason: CancelReason,
+        crossed: Option<Option<Envelope>>,
+    ) {
         self.change(|state| {
-            if state.pending.get(&exchange).is_some_and(|pending| pending.sent.is_some()) {
+            let Some(pending) = state.pending.get_mut(&exchange) else {
+                return;
+            };
+            pending.answer = None;
+            if pending.sent.is_none() {
+                return;
+            }
+            if crossed.is_some() {
+                pending.late = crossed;
+            } else {
                 let (exchange_id, reason) = (bytes_of(exchange), reason.into());
-                state.control.push_back(Message::Cancel(Cancel { exchange_id, reason }));
+                state.control.push_back(Message::Cancel(Cancel {
+                    exchange_id,
+                    reason,
+                }));
             }
         });
         self.end_unread();
@@ -277,7 +308,10 @@ impl Link {
 
     pub(super) fn answer_recorded(&self, exchange: ExchangeId, receipt: Receipt) {
         self.change(|state| {
-            let recorded = AnswerRecorded { exchange_id: bytes_of(exchange), receipt: Some(receipt) };
+            let recorded = AnswerRecorded {
+                exchange_id: bytes_of(exchange),
+                receipt: Some(receipt),
+            };
             if state.phase != Phase::Ended {
                 state.control.push_back(Message::AnswerRecorded(recorded));
             }
@@ -285,27 +319,46 @@ impl Link {
         self.end_unread();
     }
 
-    /// The exchange is closed: its credit comes back.
+    /// The exchange is closed: its credit comes back, and what came late can be recorded.
     pub(super) fn leave(&self, exchange: ExchangeId, consumer: u64) {
-        self.change(|state| {
-            let Some(pending) = state.pending.remove(&exchange) else { return };
+        let late = self.change(|state| {
+            let pending = state.pending.remove(&exchange)?;
             self.seats.store(state.pending.len(), Ordering::Relaxed);
-            match (pending.sent, pending.queued) {
-                (Some(request_index), _) => {
-                    state.in_flight = state.in_flight.saturating_sub(1);
-                    if !pending.late_taken {
-                        state.closed.push_back((exchange, request_index));
-                    }
-                    if state.closed.len() > CLOSED_KNOWN {
-                        state.closed.pop_front();
-                    }
+            let Some(request_index) = pending.sent else {
+                if pending.queued.is_some() {
+                    state
+                        .queue
+                        .remove(consumer, |parcel| parcel.exchange == exchange);
                 }
-                (None, Some(_)) => {
-                    state.queue.remove(consumer, |parcel| parcel.exchange == exchange);
-                }
-                (None, None) => {}
+                return None;
+            };
+            state.in_flight = state.in_flight.saturating_sub(1);
+            if let Some(late) = pending.late {
+                return Some((request_index, late));
             }
+            state.closed.push_back((exchange, request_index));
+            if state.closed.len() > CLOSED_KNOWN {
+                state.closed.pop_front();
+            }
+            None
         });
+        if let Some((request_index, envelope)) = late {
+            self.send_late(request_index, envelope);
+        }
+    }
+
+    fn send_late(&self, request_index: u64, envelope: Option<Envelope>) {
+        let late = LateAnswer {
+            peer: Arc::clone(&self.peer),
+            request_index,
+            envelope,
+        };
+        if self.late.try_send(late).is_err() {
+            warn!(
+                link = self.id,
+                request_index, "a late answer was dropped: too many wait"
+            );
+        }
     }
 
     /// The next message to the adapter.
@@ -337,7 +390,13 @@ impl Link {
     fn end_unread(&self) {
         let (waiting, bound) = {
             let state = self.lock();
-            (state.control.len(), state.credits.saturating_mul(4).saturating_add(CONTROL_SLACK))
+            (
+                state.control.len(),
+                state
+                    .credits
+                    .saturating_mul(4)
+                    .saturating_add(CONTROL_SLACK),
+            )
         };
         if waiting > bound {
             self.end(Some(LinkEnd::NotReading));
@@ -364,7 +423,10 @@ impl Link {
 
 impl Parcel {
     fn into_wire(self) -> Deliver {
-        let remaining = self.deadline.saturating_duration_since(Instant::now()).as_millis();
+        let remaining = self
+            .deadline
+            .saturating_duration_since(Instant::now())
+            .as_millis();
         Deliver {
             envelope: Some(self.envelope),
             receipt: Some(self.receipt),

@@ -29,7 +29,9 @@ impl Stream for Outbox {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.link.poll_out(cx).map(|next| {
             next.map(|next| match next {
-                Ok(message) => Ok(AttachResponse { message: Some(message) }),
+                Ok(message) => Ok(AttachResponse {
+                    message: Some(message),
+                }),
                 Err(end) => Err(reply::link_status(end)),
             })
         })
@@ -44,6 +46,11 @@ impl Drop for Outbox {
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Outbox(link {} of {})", self.link.id(), self.link.system())
+        write!(
+            f,
+            "Outbox(link {} of {})",
+            self.link.id(),
+            self.link.system()
+        )
     }
 }

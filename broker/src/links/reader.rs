@@ -13,8 +13,8 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 use tracing::{debug, warn};
 
-use super::link::{Link, Taken};
-use super::{LateAnswer, LinkEnd, Links};
+use super::link::Link;
+use super::{LinkEnd, Links};
 
 /// Reads until either side ends the link, then takes it out of the table.
 pub(super) async fn read<S>(links: Arc<Links>, link: Arc<Link>, mut messages: S)
@@ -33,7 +33,7 @@ where
     }
     links.enter(&link);
     let end = tokio::select! {
-        end = work(&links, &link, &mut messages) => end,
+        end = work(&link, &mut messages) => end,
         () = link.gone().cancelled() => None,
         () = peer_closed.cancelled() => None,
     };
@@ -50,15 +50,15 @@ where
     S: Stream<Item = Result<AttachRequest, Status>> + Unpin,
 {
     match timeout(links.settings.attach_timeout, messages.next()).await {
-        Ok(Some(Ok(AttachRequest { message: Some(Message::Attach(attach)) }))) => {
-            link.attach(attach.max_in_flight)
-        }
+        Ok(Some(Ok(AttachRequest {
+            message: Some(Message::Attach(attach)),
+        }))) => link.attach(attach.max_in_flight),
         _ => Err(LinkEnd::NotAttach),
     }
 }
 
 /// Takes messages until the adapter ends its stream (`None`) or breaks the protocol.
-async fn work<S>(links: &Links, link: &Link, messages: &mut S) -> Option<LinkEnd>
+async fn work<S>(link: &Link, messages: &mut S) -> Option<LinkEnd>
 where
     S: Stream<Item = Result<AttachRequest, Status>> + Unpin,
 {
@@ -72,7 +72,7 @@ where
             None => return None,
         };
         match message {
-            Some(Message::Answer(answer)) => hand_over(links, link, answer),
+            Some(Message::Answer(answer)) => hand_over(link, answer),
             Some(Message::Credit(credit)) => {
                 if let Err(end) = link.credit(credit.more) {
                     return Some(end);
@@ -85,28 +85,17 @@ where
     }
 }
 
-fn hand_over(links: &Links, link: &Link, answer: Answer) {
-    let taken = match ExchangeId::from_slice(&answer.exchange_id) {
-        Some(exchange) => link.take_answer(exchange, answer.envelope),
-        None => Taken::Unknown,
-    };
-    match taken {
-        Taken::Handed => {}
-        Taken::Late { request_index, envelope } => {
-            let late = LateAnswer { peer: Arc::clone(link.peer()), request_index, envelope };
-            if links.late.try_send(late).is_err() {
-                warn!(link = link.id(), request_index, "a late answer was dropped: too many wait");
-            }
-        }
-        Taken::Unknown => {
-            // Every doubling, so that an adapter cannot fill the trace.
-            let unknown = link.count_unknown();
-            if unknown.is_power_of_two() {
-                warn!(
-                    link = link.id(), system = %link.system(), unknown,
-                    "answers came for exchanges that this link was not asked"
-                );
-            }
+fn hand_over(link: &Link, answer: Answer) {
+    let asked = ExchangeId::from_slice(&answer.exchange_id)
+        .is_some_and(|exchange| link.take_answer(exchange, answer.envelope));
+    if !asked {
+        // Every doubling, so that an adapter cannot fill the trace.
+        let unknown = link.count_unknown();
+        if unknown.is_power_of_two() {
+            warn!(
+                link = link.id(), system = %link.system(), unknown,
+                "answers came for exchanges that this link was not asked, or was asked no more"
+            );
         }
     }
 }

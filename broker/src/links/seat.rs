@@ -43,7 +43,12 @@ impl Seat {
         consumer: u64,
         answer: oneshot::Receiver<Option<Envelope>>,
     ) -> Self {
-        Self { link, exchange, consumer, answer }
+        Self {
+            link,
+            exchange,
+            consumer,
+            answer,
+        }
     }
 
     /// Sends the recorded request on its way: at once if the adapter has credit, else in its consumer's turn.
@@ -66,9 +71,12 @@ impl Seat {
         (&mut self.answer).await.map_err(|_| LinkLost)
     }
 
-    /// Tells the adapter that nobody waits any more. What was not sent yet is not sent.
-    pub(crate) fn cancel(&self, reason: CancelReason) {
-        self.link.cancel(self.exchange, reason);
+    /// Waits no more, and tells the adapter. What was not sent yet is not sent; what comes now is late.
+    pub(crate) fn cancel(&mut self, reason: CancelReason) {
+        self.answer.close();
+        // An answer may have been handed over after somebody decided not to wait for it.
+        let crossed = self.answer.try_recv().ok();
+        self.link.cancel(self.exchange, reason, crossed);
     }
 
     /// Tells the adapter that its answer is in the log.
