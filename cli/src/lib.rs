@@ -1,3 +1,56 @@
-//! Skeleton: this crate is being laid.
+//! Everything behind the one binary: the command tree, its commands, the demo.
+//!
+//! [`args`] is what can be typed, [`commands`] what each does, [`failure`] how they end badly,
+//! [`output`] how they speak, [`demo`] the story with its synthetic people.
 
+pub mod args;
+pub mod commands;
 pub mod demo;
+pub mod failure;
+pub mod output;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Reads the command line, runs the command, prints what went wrong, gives the exit code.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output { language: cli.lang.into(), json: cli.json };
+    // The one provider for every TLS configuration in this process; a second call would be refused.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match dispatch(cli.command, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.note(failure.text(output.language));
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
+    match command {
+        Command::Audit(audit) => commands::audit::run(audit, output),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "mohawel", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Init(init) => block_on(commands::init::run(init, output)),
+        Command::Broker(broker) => block_on(commands::broker::run(broker, output)),
+        Command::Agency(agency) => block_on(commands::agency::run(agency, output)),
+        Command::Adapter(adapter) => block_on(commands::adapter::run(adapter, output)),
+        Command::Service(service) => block_on(commands::service::run(service, output)),
+        Command::Agreement(agreement) => block_on(commands::agreement::run(agreement, output)),
+        Command::Call(call) => block_on(commands::call::run(call, output)),
+        Command::Demo(demo) => block_on(demo::run(demo, output)),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::unavailable)?;
+    runtime.block_on(work)
+}

@@ -1,3 +1,7 @@
-//! The `mohawel` binary.
+//! `mohawel`, the one binary: reads the command line, runs the command, says what happened.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

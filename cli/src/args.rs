@@ -1,0 +1,323 @@
+//! What can be typed: the whole command tree, so that help and completions have one source.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use proto::id::{AgencyId, Part, ServiceId};
+use proto::refusal::Language;
+
+mod audit;
+
+pub use audit::{Audit, LogDir, Wanted};
+
+/// Mohawel (المحوِّل): a government data-exchange switch.
+///
+/// Exit codes: 0 done; 1 a check found something; 2 the command line or a file is wrong;
+/// 3 the switch or the provider said no; 4 a proof does not hold; 5 something is unreachable or broke.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mohawel",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// Language of everything that people read.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "en",
+        env = "MOHAWEL_LANG"
+    )]
+    pub lang: Lang,
+    /// Machine-readable JSON on standard output instead of tables.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// A language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// English.
+    En,
+    /// Arabic, العربية.
+    Ar,
+}
+
+impl From<Lang> for Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::English,
+            Lang::Ar => Self::Arabic,
+        }
+    }
+}
+
+/// The first word.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new switch: authority, keys, log and configuration.
+    Init(Init),
+    /// Run the switch.
+    Broker(Broker),
+    /// Register agencies (operators).
+    #[command(subcommand)]
+    Agency(Agency),
+    /// Enrol and run the agency side.
+    #[command(subcommand)]
+    Adapter(Adapter),
+    /// Publish and list services.
+    #[command(subcommand)]
+    Service(Service),
+    /// Propose, accept, revoke and read agreements.
+    #[command(subcommand)]
+    Agreement(Agreement),
+    /// Ask a service once.
+    Call(Call),
+    /// Verify, replay and read a log directory. Needs no server.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// A whole switch on this machine: one broker, five agencies, a story, a verified log.
+    Demo(Demo),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `mohawel init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The new switch's folder; must not exist or be empty.
+    pub dir: PathBuf,
+    /// First part of every name, for example EG.
+    #[arg(long)]
+    pub instance: String,
+    /// Name of the log, a URL without scheme, for example switch.example/log.
+    #[arg(long)]
+    pub origin: String,
+    /// SPIFFE trust domain; the origin's host when not given.
+    #[arg(long)]
+    pub trust_domain: Option<String>,
+    /// Name of the first operator.
+    #[arg(long, default_value = "operator")]
+    pub operator: String,
+    /// Where agencies call.
+    #[arg(long, default_value = "127.0.0.1:7443")]
+    pub exchange_listen: SocketAddr,
+    /// Where agencies enrol.
+    #[arg(long, default_value = "127.0.0.1:7444")]
+    pub enrol_listen: SocketAddr,
+    /// host:port under which agencies reach the exchange door; the listen address when not given.
+    #[arg(long)]
+    pub exchange_address: Option<String>,
+    /// host:port under which agencies reach the enrolment door; the listen address when not given.
+    #[arg(long)]
+    pub enrol_address: Option<String>,
+}
+
+/// `mohawel broker`.
+#[derive(Debug, Args)]
+pub struct Broker {
+    /// The folder made by `mohawel init`.
+    #[arg(long, env = "MOHAWEL_SWITCH")]
+    pub switch: PathBuf,
+    /// Do not offer the built-in echo service.
+    #[arg(long)]
+    pub no_echo: bool,
+    /// Read and check the configuration, print what is in force, and stop.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Where the registry is read from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Source {
+    /// The folder made by `mohawel init`; reads its published log.
+    #[arg(long, env = "MOHAWEL_SWITCH")]
+    pub switch: Option<PathBuf>,
+    /// A log directory, for example an auditor's copy.
+    #[arg(long)]
+    pub log: Option<PathBuf>,
+    /// An adapter's home; asks the switch.
+    #[arg(long, env = "MOHAWEL_HOME")]
+    pub home: Option<PathBuf>,
+}
+
+/// `mohawel agency …`.
+#[derive(Debug, Subcommand)]
+pub enum Agency {
+    /// Invite an agency: prints an invitation to hand over in person.
+    Invite {
+        /// INSTANCE/CLASS/AGENCY.
+        agency: AgencyId,
+        /// The folder made by `mohawel init`.
+        #[arg(long, env = "MOHAWEL_SWITCH")]
+        switch: PathBuf,
+        /// Hours until the invitation is worthless.
+        #[arg(long, default_value_t = 72)]
+        hours: u32,
+        /// Write the invitation to this file instead of standard output.
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
+    /// List agencies and open invitations.
+    List(#[command(flatten)] Source),
+    /// Show one agency: systems, keys, services, agreements.
+    Show {
+        /// INSTANCE/CLASS/AGENCY.
+        agency: AgencyId,
+        #[command(flatten)]
+        /// Where to read.
+        source: Source,
+    },
+}
+
+/// `mohawel adapter …`.
+#[derive(Debug, Subcommand)]
+pub enum Adapter {
+    /// Use an invitation: makes all keys here and enrols the agency with its first system.
+    Enrol {
+        /// The invitation's text, or @FILE.
+        invitation: String,
+        /// Folder for the adapter's keys and configuration.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+        /// The system, one name part, for example registry.
+        #[arg(long, value_parser = Part::parse)]
+        system: Part,
+        /// This adapter's own name.
+        #[arg(long, default_value = "a1", value_parser = Part::parse)]
+        adapter: Part,
+        /// The agency's name in Arabic.
+        #[arg(long)]
+        name_ar: String,
+        /// The agency's name in English.
+        #[arg(long)]
+        name_en: String,
+    },
+    /// Serve the stock providers that a TOML file describes.
+    Run {
+        /// The adapter's home.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+        /// What to serve; see docs/operating.md.
+        #[arg(long)]
+        providers: PathBuf,
+    },
+    /// Check keys, certificate, connection, clock and the log's consistency.
+    Check {
+        /// The adapter's home.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+    },
+}
+
+/// `mohawel service …`.
+#[derive(Debug, Subcommand)]
+pub enum Service {
+    /// Publish a service that a TOML file defines, sealed by the agency's authority key.
+    Publish {
+        /// The definition.
+        file: PathBuf,
+        /// The adapter's home.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+    },
+    /// List published services.
+    List(#[command(flatten)] Source),
+}
+
+/// `mohawel agreement …`.
+#[derive(Debug, Subcommand)]
+pub enum Agreement {
+    /// Propose an agreement that a TOML file describes; prints its id.
+    Propose {
+        /// The terms.
+        file: PathBuf,
+        /// The adapter's home.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+    },
+    /// Accept a proposal of another agency, after reading it.
+    Accept {
+        /// The agreement's id, or its first digits.
+        id: String,
+        /// The adapter's home.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+    },
+    /// End an agreement for good.
+    Revoke {
+        /// The agreement's id, or its first digits.
+        id: String,
+        /// The adapter's home.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+    },
+    /// List agreements.
+    List(#[command(flatten)] Source),
+    /// Show one agreement with its grants and acts.
+    Show {
+        /// The agreement's id, or its first digits.
+        id: String,
+        #[command(flatten)]
+        /// Where to read.
+        source: Source,
+    },
+}
+
+/// `mohawel call`.
+#[derive(Debug, Args)]
+pub struct Call {
+    /// INSTANCE/CLASS/AGENCY/SYSTEM/service.
+    pub service: ServiceId,
+    /// The operation.
+    #[arg(value_parser = Part::parse)]
+    pub operation: Part,
+    /// The adapter's home.
+    #[arg(long, env = "MOHAWEL_HOME")]
+    pub home: PathBuf,
+    /// The legal reason, a purpose code.
+    #[arg(long, value_parser = Part::parse)]
+    pub purpose: Part,
+    /// Fields asked for, separated by commas.
+    #[arg(long, value_delimiter = ',', value_parser = Part::parse)]
+    pub fields: Vec<Part>,
+    /// Parameters as JSON, @FILE, or - for standard input.
+    #[arg(long, default_value = "{}")]
+    pub data: String,
+    /// The agreement; found in the registry when not given.
+    #[arg(long)]
+    pub agreement: Option<String>,
+    /// Milliseconds to wait for the answer.
+    #[arg(long, default_value_t = proto::limits::DEADLINE_MS_DEFAULT)]
+    pub deadline_ms: u32,
+    /// Tries after the first, where trying again is safe.
+    #[arg(long, default_value_t = 0)]
+    pub retries: u32,
+    /// Write the receipt to this file.
+    #[arg(long)]
+    pub receipt: Option<PathBuf>,
+}
+
+/// `mohawel demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Synthetic people in the registers.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(50..=1_000_000))]
+    pub people: u32,
+    /// Keep everything in this folder and say how to go on by hand.
+    #[arg(long)]
+    pub keep: Option<PathBuf>,
+    /// After the story keep the processes running until interrupted; needs --keep.
+    #[arg(long, requires = "keep")]
+    pub hold: bool,
+}

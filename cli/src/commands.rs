@@ -1,0 +1,20 @@
+//! One file a command: from arguments to what people read. No rule of the protocol lives here.
+//!
+//! Each command is a function with a typed result, and its printing apart, so that the demo and the tests run the
+//! very same thing. What several share: [`act`] (seal, submit, prove), [`operator`], [`registry`] (where lists come
+//! from), [`refused`] (how the switch's no is told), [`switch_dir`] (where what lies).
+
+pub mod act;
+pub mod adapter;
+pub mod agency;
+pub mod agreement;
+pub mod audit;
+pub mod broker;
+pub mod call;
+pub mod init;
+pub mod operator;
+pub mod refused;
+pub mod registry;
+pub mod service;
+pub mod signal;
+pub mod switch_dir;

@@ -1,0 +1,318 @@
+//! `mohawel agency`: invite one, list all, show one.
+
+use std::path::Path;
+use std::time::Duration;
+
+use adapters::enrol::Invitation;
+use audit::clock::Clock;
+use audit::receipt::Receipt;
+use proto::act;
+use proto::envelope::Envelope;
+use proto::id::AgencyId;
+use proto::limits::label;
+use proto::registry::{Agency as Record, AgreementState, InvitationRecord, Registry};
+use proto::seal::Seal;
+use serde_json::{Value, json};
+
+use super::agreement::agreement_json;
+use super::operator::Operator;
+use super::registry;
+use super::service::service_json;
+use super::switch_dir::SwitchDir;
+use crate::args::Agency;
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, time_of_ms};
+
+/// The longest that an invitation may be good for: thirty days.
+pub const LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Runs one of the agency commands.
+///
+/// # Errors
+/// What the command cannot do.
+pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
+    match agency {
+        Agency::Invite {
+            agency,
+            switch,
+            hours,
+            output: file,
+        } => {
+            let operator = Operator::open(&SwitchDir::new(switch), &Clock::System)?;
+            let life = Duration::from_secs(u64::from(hours) * 3600);
+            let invited = invite(&operator, &agency, life, &Clock::System).await?;
+            hand_over(&invited, file.as_deref(), output)
+        }
+        Agency::List(source) => list(&*registry::read(&source).await?, output),
+        Agency::Show { agency, source } => show(&*registry::read(&source).await?, &agency, output),
+    }
+}
+
+/// An invitation that stands in the log.
+#[derive(Clone, Debug)]
+pub struct Invited {
+    /// What the agency is handed: a secret until it has enrolled.
+    pub invitation: Invitation,
+    /// The proof that it was recorded, verified. Only SHA-256 of the token is in the log.
+    pub receipt: Receipt,
+}
+
+/// Invites `agency` for `life`.
+///
+/// # Errors
+/// A usage failure for a life that cannot be; what the switch refuses; that it cannot be reached.
+pub async fn invite(
+    operator: &Operator,
+    agency: &AgencyId,
+    life: Duration,
+    clock: &Clock,
+) -> Result<Invited, Failure> {
+    if life.is_zero() || life > LIFE_MAX {
+        return Err(Failure::usage("an invitation is good for 1 to 720 hours"));
+    }
+    let now_ms = clock.now_ms();
+    // At most thirty days, checked above.
+    let expires_at_ms = now_ms.saturating_add(life.as_millis() as u64);
+    let invitation = Invitation {
+        agency: agency.clone(),
+        token: Invitation::new_token().map_err(Failure::unavailable)?,
+        expires_at_ms,
+        root_sha256: proto::Digest::of(&operator.root),
+        genesis_sha256: operator.genesis,
+        enrol: operator.addresses.enrol.clone(),
+    };
+    let act = act::Invitation {
+        agency: agency.clone(),
+        token: invitation.token_sha256(),
+        expires_at_ms,
+        issued_at_ms: now_ms,
+    };
+    let header = act.encode();
+    let seal = Seal::one(
+        label::OPERATOR,
+        operator.log_key.origin(),
+        &header,
+        &operator.signer,
+    );
+    let envelope = Envelope::bare(header, seal.map_err(Failure::unavailable)?);
+    let (receipt, _) = operator.invite(&envelope).await?;
+    Ok(Invited {
+        invitation,
+        receipt,
+    })
+}
+
+fn hand_over(invited: &Invited, file: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let text = invited.invitation.encode().map_err(Failure::usage)?;
+    if let Some(path) = file {
+        certs::key_files::write_private(path, format!("{text}\n").as_bytes())
+            .map_err(Failure::usage)?;
+    }
+    let Invited {
+        invitation,
+        receipt,
+    } = invited;
+    let until = time_of_ms(invitation.expires_at_ms);
+    let value = json!({
+        "agency": invitation.agency.to_string(),
+        "invitation": if file.is_none() { Some(&text) } else { None },
+        "file": file.map(|path| path.display().to_string()),
+        "expires_at": until,
+        "index": receipt.index,
+    });
+    output.show(&value, || {
+        match file {
+            Some(path) => output.line(format!(
+                "{} {}",
+                output.say("Invitation written to", "كُتبت الدعوة في"),
+                path.display()
+            )),
+            None => output.line(&text),
+        }
+        // Not into a pipe that takes the invitation itself.
+        output.note(format!(
+            "{} {} {} {until}. {}",
+            output.say("For", "إلى"),
+            invitation.agency,
+            output.say("until", "حتى"),
+            output.say(
+                "Hand it over in person; whoever holds it can enrol in this name, once.",
+                "سلّمها باليد؛ فمن يحملها يستطيع التسجيل بهذا الاسم مرة واحدة.",
+            )
+        ));
+    })
+}
+
+fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
+    let mut open: Vec<&InvitationRecord> = registry
+        .invitations()
+        .filter(|record| record.used.is_none())
+        .collect();
+    open.sort_by_key(|record| record.index);
+    let agencies: Vec<&Record> = registry.agencies().collect();
+    let value = json!({
+        "agencies": agencies.iter().map(|agency| agency_json(registry, agency)).collect::<Vec<_>>(),
+        "open_invitations": open.iter().map(|record| json!({
+            "agency": record.invitation.agency.to_string(),
+            "operator": record.operator.to_string(),
+            "expires_at": time_of_ms(record.invitation.expires_at_ms),
+            "index": record.index,
+        })).collect::<Vec<_>>(),
+    });
+    output.show(&value, || {
+        let heading = [
+            output.say("agency", "الجهة"),
+            output.say("name", "الاسم"),
+            output.say("systems", "الأنظمة"),
+            output.say("entry", "القيد"),
+        ];
+        output.table(
+            heading,
+            agencies.iter().map(|agency| {
+                let systems: Vec<_> = systems_of(registry, &agency.id)
+                    .map(|system| system.part(3).to_owned())
+                    .collect();
+                let name = output.say(&agency.name_en, &agency.name_ar).to_owned();
+                [
+                    agency.id.to_string(),
+                    name,
+                    systems.join(" "),
+                    agency.index.to_string(),
+                ]
+            }),
+        );
+        if !open.is_empty() {
+            let heading = [
+                output.say("open invitation", "دعوة مفتوحة"),
+                output.say("by", "من"),
+                output.say("until", "حتى"),
+                output.say("entry", "القيد"),
+            ];
+            output.table(
+                heading,
+                open.iter().map(|record| {
+                    let until = time_of_ms(record.invitation.expires_at_ms);
+                    [
+                        record.invitation.agency.to_string(),
+                        record.operator.to_string(),
+                        until,
+                        record.index.to_string(),
+                    ]
+                }),
+            );
+        }
+    })
+}
+
+fn show(registry: &Registry, id: &AgencyId, output: Output) -> Result<(), Failure> {
+    let agency = registry.agency(id).ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            [
+                format!("{id} is not a registered agency"),
+                format!("الجهة {id} غير مسجّلة"),
+            ],
+            [
+                "`mohawel agency list` shows all of them.",
+                "يعرضها كلها الأمر mohawel agency list.",
+            ],
+        )
+    })?;
+    let services: Vec<_> = registry
+        .services()
+        .filter(|record| record.definition.system.belongs_to(id))
+        .collect();
+    let agreements: Vec<_> = registry
+        .agreements()
+        .filter(|record| record.content.provider == *id || record.content.consumer.covers(id))
+        .collect();
+    let keys: Vec<_> = registry
+        .keys()
+        .filter(|key| key.system.belongs_to(id))
+        .collect();
+    let mut value = agency_json(registry, agency);
+    value["keys"] = keys.iter().map(|key| json!({
+        "kid": key.key.kid().to_string(),
+        "system": key.system.to_string(),
+        "adapter": key.adapter.to_string(),
+        "algorithm": key.key.algorithm().name(),
+        "index": key.index,
+        "ended": key.ended.as_ref().map(|(index, reason)| json!({ "index": index, "reason": reason.to_string() })),
+    })).collect();
+    value["services"] = services.iter().map(|record| service_json(record)).collect();
+    value["agreements"] = agreements
+        .iter()
+        .map(|record| agreement_json(record))
+        .collect();
+    output.show(&value, || {
+        output.line(format!("{id}  {} / {}", agency.name_en, agency.name_ar));
+        output.line(format!(
+            "{}: {}",
+            output.say("authority key", "مفتاح السلطة"),
+            agency.authority_key.kid()
+        ));
+        let heading = [
+            output.say("system", "النظام"),
+            output.say("adapter", "المحوّل الطرفي"),
+            output.say("seal key", "مفتاح الختم"),
+            output.say("state", "الحالة"),
+        ];
+        output.table(
+            heading,
+            keys.iter().map(|key| {
+                let state = key.ended.as_ref().map_or_else(
+                    || output.say("bound", "مربوط").to_owned(),
+                    |(_, reason)| format!("{}: {reason}", output.say("ended", "منتهٍ")),
+                );
+                [
+                    key.system.part(3).to_owned(),
+                    key.adapter.to_string(),
+                    key.key.kid().short(),
+                    state,
+                ]
+            }),
+        );
+        for record in &services {
+            output.line(format!(
+                "{}: {}",
+                output.say("service", "خدمة"),
+                record.definition.id()
+            ));
+        }
+        for record in agreements
+            .iter()
+            .filter(|record| record.state != AgreementState::Revoked)
+        {
+            let content = &record.content;
+            output.line(format!(
+                "{}: {}  {} → {}  {}",
+                output.say("agreement", "اتفاقية"),
+                record.id.short(),
+                content.consumer,
+                content.provider,
+                record.state.name()
+            ));
+        }
+    })
+}
+
+fn systems_of<'a>(
+    registry: &'a Registry,
+    agency: &'a AgencyId,
+) -> impl Iterator<Item = &'a proto::id::SystemId> {
+    registry
+        .systems()
+        .map(|system| &system.id)
+        .filter(move |system| system.belongs_to(agency))
+}
+
+fn agency_json(registry: &Registry, agency: &Record) -> Value {
+    json!({
+        "agency": agency.id.to_string(),
+        "name_ar": agency.name_ar,
+        "name_en": agency.name_en,
+        "authority_kid": agency.authority_key.kid().to_string(),
+        "systems": systems_of(registry, &agency.id).map(ToString::to_string).collect::<Vec<_>>(),
+        "index": agency.index,
+    })
+}

@@ -1,0 +1,339 @@
+//! The TOML file of an agreement's terms. Unknown keys are refused, every problem is told at once, and nothing that
+//! grants anything has a default.
+//!
+//! ```toml
+//! consumer = "EG/GOV/MOSS"      # or a class: "EG/GOV/*", or everyone: "EG/*/*"
+//! provider = "EG/GOV/CIVIL"
+//! days = 365                    # or not_after = "2027-11-22T00:00:00Z"; not_before = … where it is not now
+//!
+//! [[grants]]
+//! system = "registry"
+//! service = "persons.v1"
+//! operations = ["person"]
+//! purposes = ["takaful-eligibility"]
+//! fields = ["name", "birth_date"]
+//! legal_basis = "Law 12 of 2023, article 4"
+//! daily_quota = 10000           # 0: no quota
+//! retention_days = 90
+//! ```
+
+use std::fs;
+use std::path::Path;
+
+use proto::act::{AgreementContent, ConsumerScope, Grant};
+use proto::id::AgencyId;
+use proto::limits::{FIELDS_MAX, GRANT_LIST_MAX, GRANTS_MAX};
+use serde::Deserialize;
+
+use crate::commands::refused::problems;
+use crate::commands::service::definition::{parsed, parts};
+use crate::commands::switch_dir::in_file;
+use crate::failure::Failure;
+use crate::output::ms_of_time;
+
+const DAY_MS: u64 = 86_400_000;
+const MINUTE_MS: u64 = 60_000;
+/// The longest that `days` may say.
+const DAYS_MAX: u32 = 36_500;
+
+/// What is proposed, apart from the origin and the random part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Who may ask.
+    pub consumer: ConsumerScope,
+    /// Who answers.
+    pub provider: AgencyId,
+    /// When it counts.
+    pub validity: Validity,
+    /// The permissions; lists ascending, each once.
+    pub grants: Vec<Grant>,
+}
+
+/// When an agreement counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// Unix milliseconds; from the minute of the proposal when `None`.
+    pub not_before_ms: Option<u64>,
+    /// Its end.
+    pub end: End,
+}
+
+/// When an agreement ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// So many days after its beginning.
+    Days(u32),
+    /// At this Unix time in milliseconds.
+    At(u64),
+}
+
+impl Validity {
+    /// Beginning and end, Unix milliseconds, of an agreement proposed at `now_ms`.
+    pub fn at(&self, now_ms: u64) -> (u64, u64) {
+        // The whole minute: a switch whose clock is a little behind must not find it not begun.
+        let from = self.not_before_ms.unwrap_or(now_ms - now_ms % MINUTE_MS);
+        match self.end {
+            End::Days(days) => (from, from.saturating_add(u64::from(days) * DAY_MS)),
+            End::At(until) => (from, until),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    consumer: String,
+    provider: String,
+    days: Option<u32>,
+    not_before: Option<String>,
+    not_after: Option<String>,
+    grants: Vec<FileGrant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileGrant {
+    system: String,
+    service: String,
+    operations: Vec<String>,
+    purposes: Vec<String>,
+    fields: Vec<String>,
+    legal_basis: String,
+    daily_quota: u64,
+    retention_days: u32,
+}
+
+impl Terms {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// A usage failure with every problem of the file.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path).map_err(|error| in_file(path, error))?;
+        Self::parse(&text).map_err(|found| problems(path, &found))
+    }
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// Every problem, a sentence each.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let file: File = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let mut found = Vec::new();
+        let consumer = ConsumerScope::parse(&file.consumer)
+            .map_err(|_| {
+                found.push(format!(
+                    "consumer: '{}' is not INSTANCE/CLASS/AGENCY, INSTANCE/CLASS/* or INSTANCE/*/*",
+                    file.consumer
+                ))
+            })
+            .ok();
+        let provider = AgencyId::parse(&file.provider)
+            .map_err(|error| found.push(format!("provider: {error}")))
+            .ok();
+        let validity = validity(&file, &mut found);
+        if file.grants.is_empty() || file.grants.len() > GRANTS_MAX {
+            found.push(format!("grants: 1 to {GRANTS_MAX} are needed"));
+        }
+        let mut grants = Vec::new();
+        if let Some(provider) = &provider {
+            grants.extend(
+                file.grants
+                    .into_iter()
+                    .filter_map(|grant| grant.read(provider, &mut found)),
+            );
+        }
+        let (Some(consumer), Some(provider), Some(validity)) = (consumer, provider, validity)
+        else {
+            return Err(found);
+        };
+        if !found.is_empty() {
+            return Err(found);
+        }
+        let terms = Self {
+            consumer,
+            provider,
+            validity,
+            grants,
+        };
+        terms.readable().map_err(|problem| vec![problem])?;
+        Ok(terms)
+    }
+
+    /// What the protocol itself refuses, such as hidden characters, is told before anything is sealed.
+    fn readable(&self) -> Result<(), String> {
+        let (not_before_ms, not_after_ms) = self.validity.at(0);
+        let content = AgreementContent {
+            nonce: [0; 16],
+            origin: String::new(),
+            consumer: self.consumer.clone(),
+            provider: self.provider.clone(),
+            grants: self.grants.clone(),
+            not_before_ms,
+            not_after_ms,
+        };
+        AgreementContent::open(&content.encode())
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl FileGrant {
+    fn read(self, provider: &AgencyId, found: &mut Vec<String>) -> Option<Grant> {
+        let system = parsed("grants.system", &self.system, found);
+        let service = parsed("grants.service", &self.service, found);
+        let operations = parts("grants.operations", &self.operations, GRANT_LIST_MAX, found);
+        let purposes = parts("grants.purposes", &self.purposes, GRANT_LIST_MAX, found);
+        let fields = parts("grants.fields", &self.fields, FIELDS_MAX, found);
+        for (key, list) in [
+            ("grants.operations", &self.operations),
+            ("grants.purposes", &self.purposes),
+        ] {
+            if list.is_empty() {
+                found.push(format!("{key}: a grant without any permits nothing"));
+            }
+        }
+        Some(Grant {
+            system: provider.system(&system?),
+            service: service?,
+            operations,
+            purposes,
+            fields,
+            legal_basis: self.legal_basis,
+            daily_quota: self.daily_quota,
+            retention_days: self.retention_days,
+        })
+    }
+}
+
+fn validity(file: &File, found: &mut Vec<String>) -> Option<Validity> {
+    let mut time = |key: &str, text: &Option<String>| match text {
+        None => Some(None),
+        Some(text) => match ms_of_time(text) {
+            Ok(ms) => Some(Some(ms)),
+            Err(failure) => {
+                found.push(format!("{key}: {}", failure.what[0]));
+                None
+            }
+        },
+    };
+    let (not_before_ms, not_after_ms) = (
+        time("not_before", &file.not_before),
+        time("not_after", &file.not_after),
+    );
+    let (not_before_ms, not_after_ms) = (not_before_ms?, not_after_ms?);
+    let end = match (file.days, not_after_ms) {
+        (Some(days), None) if (1..=DAYS_MAX).contains(&days) => End::Days(days),
+        (Some(days), None) => {
+            found.push(format!("days = {days} is not within 1 and {DAYS_MAX}"));
+            return None;
+        }
+        (None, Some(until)) if not_before_ms.is_none_or(|from| from < until) => End::At(until),
+        (None, Some(_)) => {
+            found.push("not_after: it ends before it begins".to_owned());
+            return None;
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            found.push("say when it ends: either days or not_after".to_owned());
+            return None;
+        }
+    };
+    Some(Validity { not_before_ms, end })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        consumer = "EG/GOV/MOSS"
+        provider = "EG/GOV/CIVIL"
+        days = 365
+        [[grants]]
+        system = "registry"
+        service = "persons.v1"
+        operations = ["person", "alive", "person"]
+        purposes = ["takaful"]
+        fields = ["name", "birth_date"]
+        legal_basis = "Law 12 of 2023"
+        daily_quota = 0
+        retention_days = 90
+    "#;
+
+    #[test]
+    fn lists_are_sorted_and_days_count_from_the_minute() {
+        let terms = Terms::parse(GOOD).unwrap();
+        let grant = &terms.grants[0];
+        assert_eq!(grant.system.as_str(), "EG/GOV/CIVIL/registry");
+        let operations: Vec<_> = grant.operations.iter().map(|part| part.as_str()).collect();
+        assert_eq!(operations, ["alive", "person"]);
+        assert_eq!(terms.validity.at(90_000), (60_000, 60_000 + 365 * DAY_MS));
+        let dated = GOOD.replace(
+            "days = 365",
+            "not_before = '2026-01-01T00:00:00Z'\nnot_after = '2026-01-02T00:00:00Z'",
+        );
+        let (from, until) = Terms::parse(&dated).unwrap().validity.at(0);
+        assert_eq!(until - from, DAY_MS);
+        for scope in ["EG/GOV/*", "EG/*/*"] {
+            assert!(
+                Terms::parse(&GOOD.replace("EG/GOV/MOSS", scope))
+                    .unwrap()
+                    .consumer
+                    .is_public()
+            );
+        }
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let bad = GOOD
+            .replace("EG/GOV/MOSS", "EG/MOSS")
+            .replace("days = 365", "")
+            .replace("persons.v1", "persons v1")
+            .replace("[\"takaful\"]", "[]");
+        let found = Terms::parse(&bad).unwrap_err();
+        assert_eq!(found.len(), 4, "{found:?}");
+    }
+
+    #[test]
+    fn what_grants_anything_must_be_written_down() {
+        for key in [
+            "operations",
+            "purposes",
+            "fields",
+            "legal_basis",
+            "daily_quota",
+            "retention_days",
+        ] {
+            let missing: String = GOOD
+                .lines()
+                .filter(|line| !line.trim().starts_with(key))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            let found = Terms::parse(&missing).unwrap_err();
+            assert!(found[0].contains(key), "{key}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn contradictions_and_unknown_keys_are_refused() {
+        for (from, to) in [
+            (
+                "days = 365",
+                "days = 365\nnot_after = '2027-01-01T00:00:00Z'",
+            ),
+            ("days = 365", "days = 0"),
+            (
+                "days = 365",
+                "not_before = '2027-01-02T00:00:00Z'\nnot_after = '2027-01-01T00:00:00Z'",
+            ),
+            ("days = 365", "not_after = 'tomorrow'"),
+            ("days = 365", "days = 365\ncolour = 'green'"),
+            ("\"Law 12 of 2023\"", "\"\""),
+            ("\"Law 12 of 2023\"", "\"\u{202e}Law\""),
+            ("\"EG/GOV/CIVIL\"", "\"EG/GOV/*\""),
+        ] {
+            assert!(Terms::parse(&GOOD.replace(from, to)).is_err(), "{to}");
+        }
+    }
+}

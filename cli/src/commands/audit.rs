@@ -1,0 +1,379 @@
+//! `mohawel audit`: verify, replay and read a log directory. No server, no store, no trust.
+
+use std::fs;
+use std::path::Path;
+
+use audit::checkpoint::LogKey;
+use audit::replay::{self, Event, Filter};
+use audit::verify::{self, Finding, Findings};
+use serde_json::{Value, json};
+
+use crate::args::{Audit, LogDir, Wanted};
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, ms_of_time};
+
+pub mod event;
+
+pub use event::{event_json, event_line};
+
+/// Runs one of the audit commands.
+///
+/// # Errors
+/// What the command cannot do; [`Exit::Found`] when the log does not hold.
+pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
+    match audit {
+        Audit::Verify(log) => verify_log(&log, output),
+        Audit::Replay { log, wanted, list } => replay_log(&log, &wanted, list, output),
+        Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
+        Audit::Show { index, log } => show(index, &log, output),
+        Audit::Prove {
+            index,
+            log,
+            output: file,
+        } => prove(index, &log, file.as_deref(), output),
+    }
+}
+
+/// The key given on the command line, if one was.
+fn given_key(log: &LogDir) -> Result<Option<LogKey>, Failure> {
+    let Some(text) = &log.key else {
+        return Ok(None);
+    };
+    let text = match text.strip_prefix('@') {
+        Some(path) => {
+            fs::read_to_string(path).map_err(|error| Failure::usage(format!("{path}: {error}")))?
+        }
+        None => text.clone(),
+    };
+    LogKey::from_vkey(text.trim())
+        .map(Some)
+        .map_err(Failure::usage)
+}
+
+/// The key to check proofs with: the one given, or the one beside the log.
+fn key_or_beside(log: &LogDir) -> Result<LogKey, Failure> {
+    if let Some(key) = given_key(log)? {
+        return Ok(key);
+    }
+    let path = log.log.join(verify::VKEY_FILE);
+    let text = fs::read_to_string(&path)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    LogKey::from_vkey(text.trim()).map_err(Failure::usage)
+}
+
+fn directory(log: &LogDir) -> Result<&Path, Failure> {
+    if log.log.join("tile").is_dir() || log.log.join("checkpoint").is_file() {
+        return Ok(&log.log);
+    }
+    let path = log.log.display();
+    Err(Failure::new(
+        Exit::Usage,
+        [
+            format!("{path} is no log directory: it has neither tile/ nor checkpoint"),
+            format!("{path} ليس مجلد سجل: لا يوجد فيه tile/ ولا checkpoint"),
+        ],
+        [
+            "Name the folder that the switch's [log] dir points to, or a copy of it.",
+            "اذكر المجلد المذكور في [log] dir بإعدادات المحوِّل أو نسخة منه.",
+        ],
+    ))
+}
+
+fn verify_log(log: &LogDir, output: Output) -> Result<(), Failure> {
+    let dir = directory(log)?;
+    let bar = output.progress(0, "verifying", "جارٍ التحقق");
+    let mut on_progress = |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let options = verify::Options {
+        key: given_key(log)?,
+        on_progress: Some(&mut on_progress),
+        ..Default::default()
+    };
+    let report = verify::verify_directory(dir, options);
+    bar.finish_and_clear();
+    output.show(&files_json(&report), || print_files(&report, output))?;
+    found(report.is_proven(), report.findings.errors(), output)
+}
+
+fn replay_log(log: &LogDir, wanted: &Wanted, list: bool, output: Output) -> Result<(), Failure> {
+    let dir = directory(log)?;
+    let filter = filter(wanted)?;
+    let bar = output.progress(0, "replaying", "جارٍ إعادة الفحص");
+    let mut on_progress = |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let mut failed = None;
+    let mut on_event = |event: &Event| {
+        let shown = if output.json {
+            output.json_line(&event_json(event))
+        } else {
+            Ok(())
+        };
+        failed = shown.err().or(failed.take());
+        output.line(event_line(event));
+    };
+    let options = replay::Options {
+        key: given_key(log)?,
+        filter,
+        on_progress: Some(&mut on_progress),
+        on_event: if list { Some(&mut on_event) } else { None },
+    };
+    let report = replay::replay(dir, options);
+    bar.finish_and_clear();
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
+    let summary = json!({
+        "files": files_json(&report.files),
+        "kinds": report.kinds,
+        "codes": report.codes,
+        "open": report.open,
+        "seals_verified": report.seals,
+        "findings": findings_json(&report.findings),
+        "clean": report.is_clean(),
+    });
+    if list && output.json {
+        output.json_line(&summary)?;
+    } else {
+        output.show(&summary, || print_replay(&report, output))?;
+    }
+    found(
+        report.is_clean(),
+        report.files.findings.errors() + report.findings.errors(),
+        output,
+    )
+}
+
+fn found(good: bool, errors: u64, output: Output) -> Result<(), Failure> {
+    if good {
+        output.line(output.say("The log holds.", "السجل سليم."));
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Found,
+        [
+            format!("The log does not hold: {errors} finding(s) of weight error."),
+            format!("السجل لا يصح: عدد المخالفات الجسيمة {errors}."),
+        ],
+        [
+            "Keep the directory as it is and compare it with an earlier copy and with the agencies' receipts.",
+            "احفظ المجلد كما هو وقارنه بنسخة سابقة وبإيصالات الجهات.",
+        ],
+    ))
+}
+
+fn print_files(report: &verify::Report, output: Output) {
+    if let Some(checkpoint) = &report.checkpoint {
+        output.line(format!(
+            "{}: {}",
+            output.say("log", "السجل"),
+            checkpoint.origin
+        ));
+        output.line(format!(
+            "{}: {}",
+            output.say("entries", "القيود"),
+            checkpoint.size
+        ));
+        output.line(format!(
+            "{}: {}",
+            output.say("root", "الجذر"),
+            checkpoint.root
+        ));
+    }
+    let signed = if report.signed {
+        output.say("holds", "يصح")
+    } else {
+        output.say("does not hold", "لا يصح")
+    };
+    output.line(format!(
+        "{}: {signed}",
+        output.say("checkpoint signature", "توقيع نقطة التحقق")
+    ));
+    print_findings(&report.findings, output);
+}
+
+fn print_replay(report: &replay::Report, output: Output) {
+    print_files(&report.files, output);
+    let heading = [
+        output.say("entries", "القيود"),
+        output.say("count", "العدد"),
+    ];
+    output.table(
+        heading,
+        report
+            .kinds
+            .iter()
+            .map(|(kind, count)| [(*kind).to_owned(), count.to_string()]),
+    );
+    let heading = [
+        output.say("decision", "القرار"),
+        output.say("count", "العدد"),
+    ];
+    output.table(
+        heading,
+        report
+            .codes
+            .iter()
+            .map(|(code, count)| [code.clone(), count.to_string()]),
+    );
+    output.line(format!(
+        "{}: {}",
+        output.say("seals verified", "أختام جرى التحقق منها"),
+        report.seals
+    ));
+    output.line(format!(
+        "{}: {}",
+        output.say("requests still open", "طلبات ما زالت مفتوحة"),
+        report.open
+    ));
+    print_findings(&report.findings, output);
+}
+
+fn print_findings(findings: &Findings, output: Output) {
+    for finding in findings.kept() {
+        output.line(finding.to_string());
+    }
+    if findings.dropped() > 0 {
+        output.line(format!(
+            "{} {}",
+            findings.dropped(),
+            output.say("more findings", "مخالفات أخرى")
+        ));
+    }
+}
+
+fn tail(log: &LogDir, count: u64, wanted: &Wanted, output: Output) -> Result<(), Failure> {
+    let dir = directory(log)?;
+    let keep = usize::try_from(count).unwrap_or(usize::MAX).min(100_000);
+    let mut last = std::collections::VecDeque::with_capacity(keep.min(1_000));
+    let mut on_event = |event: &Event| {
+        if last.len() == keep {
+            last.pop_front();
+        }
+        last.push_back(event.clone());
+    };
+    let options = replay::Options {
+        key: given_key(log)?,
+        filter: filter(wanted)?,
+        on_event: Some(&mut on_event),
+        ..Default::default()
+    };
+    let report = replay::replay(dir, options);
+    for event in last.iter().take(keep) {
+        if output.json {
+            output.json_line(&event_json(event))?
+        } else {
+            output.line(event_line(event))
+        }
+    }
+    if !report.is_clean() {
+        output.note(output.say(
+            "The log does not hold; see `mohawel audit replay`.",
+            "السجل لا يصح؛ راجع mohawel audit replay.",
+        ));
+    }
+    Ok(())
+}
+
+fn show(index: u64, log: &LogDir, output: Output) -> Result<(), Failure> {
+    let dir = directory(log)?;
+    let proven = verify::prove(dir, index, &key_or_beside(log)?).map_err(Failure::untrusted)?;
+    let mut event = None;
+    let mut on_event = |found: &Event| event = Some(found.clone());
+    let filter = Filter {
+        from: Some(index),
+        to: Some(index + 1),
+        ..Filter::default()
+    };
+    replay::replay(
+        dir,
+        replay::Options {
+            key: given_key(log)?,
+            filter,
+            on_event: Some(&mut on_event),
+            ..Default::default()
+        },
+    );
+    let entry = &proven.entry;
+    let value = json!({
+        "event": event.as_ref().map(event_json),
+        "leaf": proto::digest::leaf_hash(&proven.bytes).to_string(),
+        "stamp": {
+            "recorded_at_us": entry.stamp.recorded_at_us,
+            "broker": entry.stamp.broker,
+            "registry_size": entry.stamp.registry_size,
+            "registry_root": entry.stamp.registry_root.to_string(),
+        },
+        "facts": hex::encode(&entry.facts),
+        "header": hex::encode(&entry.header),
+        "seal": entry.seal.as_ref().map(|seal| hex::encode(seal.to_block())),
+        "entry": hex::encode(&proven.bytes),
+    });
+    // One entry in full is the same tree of values for people and for machines.
+    let text = serde_json::to_string_pretty(&value).map_err(Failure::unavailable)?;
+    if output.json {
+        output.show(&value, || {})
+    } else {
+        output.line(text);
+        Ok(())
+    }
+}
+
+fn prove(index: u64, log: &LogDir, file: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let dir = directory(log)?;
+    let proven = verify::prove(dir, index, &key_or_beside(log)?).map_err(Failure::untrusted)?;
+    let text = proven.to_tlog_proof(None).to_text();
+    match file {
+        Some(path) => {
+            fs::write(path, &text)
+                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+            output.line(format!(
+                "{} {}",
+                output.say("proof written to", "كُتب الإثبات في"),
+                path.display()
+            ));
+        }
+        None => output.line(String::from_utf8_lossy(&text).trim_end()),
+    }
+    Ok(())
+}
+
+fn filter(wanted: &Wanted) -> Result<Filter, Failure> {
+    Ok(Filter {
+        exchange: wanted.exchange,
+        party: wanted.party.clone(),
+        service: wanted.service.clone(),
+        purpose: wanted.purpose.clone(),
+        code: wanted.code.clone(),
+        from_ms: wanted.since.as_deref().map(ms_of_time).transpose()?,
+        to_ms: wanted.until.as_deref().map(ms_of_time).transpose()?,
+        from: wanted.from,
+        to: wanted.to,
+    })
+}
+
+fn files_json(report: &verify::Report) -> Value {
+    json!({
+        "origin": report.checkpoint.as_ref().map(|checkpoint| checkpoint.origin.clone()),
+        "size": report.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
+        "root": report.root.map(|root| root.to_string()),
+        "signed": report.signed,
+        "key_given": report.key_given,
+        "entries": report.entries,
+        "registry_size": report.registry.size,
+        "registry_root": report.registry.root.to_string(),
+        "findings": findings_json(&report.findings),
+        "proven": report.is_proven(),
+    })
+}
+
+fn findings_json(findings: &Findings) -> Vec<Value> {
+    findings.kept().iter().map(finding_json).collect()
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    json!({ "index": finding.index, "rule": finding.rule, "severity": finding.severity.name(), "detail": finding.detail })
+}

@@ -1,0 +1,73 @@
+//! `mohawel broker --check`: the configuration as it is in force, defaults included.
+
+use broker::Config;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Prints every key with its value.
+pub(super) fn run(config: &Config, output: Output) -> Result<(), Failure> {
+    let value = json!({
+        "switch": {
+            "name": config.name.to_string(),
+            "broker": config.broker,
+            "origin": config.origin,
+            "exchange_listen": config.exchange_listen.to_string(),
+            "enrol_listen": config.enrol_listen.to_string(),
+            "exchange_address": config.exchange_address,
+            "reflection": config.reflection,
+        },
+        "tls": {
+            "certificate_chain": config.tls.certificate_chain,
+            "key": config.tls.key,
+            "authority_dir": config.tls.authority_dir,
+        },
+        "log": {
+            "dir": config.log.dir,
+            "key": config.log.key,
+            "gather_us": config.log.gather_us,
+            "queue_entries": config.log.queue_entries,
+            "publish_interval_ms": config.log.publish_interval_ms,
+        },
+        "limits": {
+            "window_ms": config.limits.window_ms,
+            "in_flight": config.limits.in_flight,
+            "in_flight_per_agency": config.limits.in_flight_per_agency,
+            "connections": config.limits.connections,
+            "connections_per_agency": config.limits.connections_per_agency,
+            "handshake_timeout_ms": config.limits.handshake_timeout_ms,
+            "refusals_per_minute": config.limits.refusals_per_minute,
+            "certificate_life_hours": config.limits.certificate_life_hours,
+            "drain_ms": config.limits.drain_ms,
+        },
+    });
+    output.show(&value, || {
+        let empty = Map::new();
+        let rows = value
+            .as_object()
+            .unwrap_or(&empty)
+            .iter()
+            .flat_map(|(section, keys)| {
+                keys.as_object()
+                    .unwrap_or(&empty)
+                    .iter()
+                    .map(move |(key, value)| [format!("{section}.{key}"), plain(value)])
+            });
+        output.table(
+            [
+                output.say("key", "المفتاح"),
+                output.say("in force", "القيمة السارية"),
+            ],
+            rows,
+        );
+        output.line(output.say("The configuration holds.", "الإعدادات صحيحة."));
+    })
+}
+
+/// A value without JSON's quotes.
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,63 @@
+//! The text of a new switch's `switch.toml`: every key with its meaning, so that nobody needs another page.
+
+use super::InitOptions;
+use crate::commands::switch_dir::Addresses;
+
+/// The file's text for the broker of that name and number.
+pub(super) fn text(
+    options: &InitOptions,
+    addresses: &Addresses,
+    (name, broker): (&str, u16),
+) -> String {
+    let InitOptions {
+        origin,
+        exchange_listen,
+        enrol_listen,
+        ..
+    } = options;
+    let exchange_address = &addresses.exchange;
+    format!(
+        r#"# A switch. Relative paths are taken from this file's folder; unknown keys are refused.
+# A key that is commented out shows its default. docs/operating.md explains every key.
+
+[switch]
+# The broker's name, as its certificate says: spiffe://TRUST-DOMAIN/broker/NAME.
+name = "{name}"
+# This broker's number in every stamp.
+broker = {broker}
+# The log's name, as entry 0 says. Every seal is made for it.
+origin = "{origin}"
+# The door for members (client certificates required) and the door for newcomers (an invitation speaks for them).
+# Port 0 takes a free one; the address told to agencies then carries that port.
+exchange_listen = "{exchange_listen}"
+enrol_listen = "{enrol_listen}"
+# How adapters dial the door for members. Its host must stand in tls/hosts.
+exchange_address = "{exchange_address}"
+# reflection = false
+
+[tls]
+certificate_chain = "tls/broker.pem"
+key = "tls/broker.key"
+authority_dir = "authority"
+
+[log]
+# On a local disk that does not lie about syncs.
+dir = "log"
+key = "keys/log.key"
+# gather_us = 300
+# queue_entries = 4096
+# publish_interval_ms = 1000
+
+[limits]
+# window_ms = 30000
+# in_flight = 4096
+# in_flight_per_agency = 512
+# connections = 4096
+# connections_per_agency = 64
+# handshake_timeout_ms = 5000
+# refusals_per_minute = 60
+# certificate_life_hours = 168
+# drain_ms = 30000
+"#
+    )
+}
