@@ -82,3 +82,6 @@ pub fn server(settings: &Settings) -> Server {
         .http2_keepalive_timeout(Some(settings.keepalive_timeout))
         .accept_http1(false)
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@
 pub(crate) mod lanes;
 pub(crate) mod link;
 pub mod outbox;
+mod parcel;
 pub(crate) mod reader;
 pub(crate) mod seat;
 

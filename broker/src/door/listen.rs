@@ -38,7 +38,10 @@ pub type Incoming<I> = ReceiverStream<io::Result<Connection<I>>>;
 pub struct Door {
     /// Its live connections.
     pub connections: Arc<Connections>,
+    /// Cancelled when nothing more is accepted.
     stop: CancellationToken,
+    /// Cancelled when what is connected must go, too.
+    closed: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -82,7 +85,7 @@ impl Door {
         door.tasks.spawn(look_over(
             Arc::clone(&door.connections),
             clock,
-            door.stop.clone(),
+            door.closed.clone(),
         ));
         (door, incoming)
     }
@@ -118,6 +121,7 @@ impl Door {
     /// Accepts nothing more, closes every connection, and waits for the door's own tasks.
     pub async fn close(&self) {
         self.stop.cancel();
+        self.closed.cancel();
         self.connections.close_all();
         self.tasks.close();
         self.tasks.wait().await;
@@ -127,6 +131,7 @@ impl Door {
         Self {
             connections: Connections::new(settings.connections, settings.connections_per_owner),
             stop: CancellationToken::new(),
+            closed: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
     }
@@ -168,6 +173,13 @@ impl Door {
             }
         });
         ReceiverStream::new(incoming)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.closed.cancel();
     }
 }
 
@@ -221,12 +233,12 @@ impl<A> Gate<A> {
 }
 
 /// Ends connections at their certificates' end, until the door closes.
-async fn look_over(connections: Arc<Connections>, clock: Clock, stop: CancellationToken) {
+async fn look_over(connections: Arc<Connections>, clock: Clock, closed: CancellationToken) {
     let mut ticks = interval(LOOK_OVER);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = closed.cancelled() => return,
             _ = ticks.tick() => {
                 let ended = connections.close_ended(clock.now_ms());
                 if ended > 0 {

@@ -12,15 +12,13 @@ use bytes::Bytes;
 use proto::id::{ExchangeId, SystemId};
 use proto::wire::audit::v1::Receipt;
 use proto::wire::exchange::v1::attach_response::Message;
-use proto::wire::exchange::v1::{
-    AnswerRecorded, Attached, Cancel, CancelReason, Deliver, Drain, Envelope,
-};
+use proto::wire::exchange::v1::{AnswerRecorded, Attached, Cancel, CancelReason, Drain, Envelope};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::lanes::Lanes;
+use super::parcel::Parcel;
 use super::seat::NoSeat;
 use super::{LateAnswer, LinkEnd, Settings};
 use crate::door::Peer;
@@ -82,26 +80,6 @@ struct Pending {
     queued: Option<u64>,
     /// What came after that. Kept until the exchange is closed: a late entry follows its closing entry.
     late: Option<Option<Envelope>>,
-}
-
-/// A recorded request on its way.
-pub(super) struct Parcel {
-    pub(super) exchange: ExchangeId,
-    pub(super) envelope: Envelope,
-    pub(super) receipt: Receipt,
-    pub(super) deadline: Instant,
-    pub(super) traceparent: String,
-}
-
-impl std::fmt::Debug for Parcel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Parcel({}, payload {} bytes)",
-            self.exchange,
-            self.envelope.payload.len()
-        )
-    }
 }
 
 impl Link {
@@ -348,16 +326,14 @@ impl Link {
     }
 
     fn send_late(&self, request_index: u64, envelope: Option<Envelope>) {
+        let peer = Arc::clone(&self.peer);
         let late = LateAnswer {
-            peer: Arc::clone(&self.peer),
+            peer,
             request_index,
             envelope,
         };
         if self.late.try_send(late).is_err() {
-            warn!(
-                link = self.id,
-                request_index, "a late answer was dropped: too many wait"
-            );
+            warn!(request_index, "a late answer was dropped: too many wait");
         }
     }
 
@@ -418,21 +394,6 @@ impl Link {
     /// The state is whole whenever the lock is free, also after a panic elsewhere.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Parcel {
-    fn into_wire(self) -> Deliver {
-        let remaining = self
-            .deadline
-            .saturating_duration_since(Instant::now())
-            .as_millis();
-        Deliver {
-            envelope: Some(self.envelope),
-            receipt: Some(self.receipt),
-            remaining_ms: u32::try_from(remaining).unwrap_or(u32::MAX),
-            traceparent: self.traceparent,
-        }
     }
 }
 

@@ -10,7 +10,8 @@ use proto::wire::audit::v1::Receipt;
 use proto::wire::exchange::v1::{CancelReason, Envelope};
 use tokio::sync::oneshot;
 
-use super::link::{Link, Parcel};
+use super::link::Link;
+use super::parcel::Parcel;
 use crate::door::Peer;
 use crate::exchange::record::Recorded;
 

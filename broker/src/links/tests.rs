@@ -10,7 +10,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
-use super::link::Parcel;
+use super::parcel::Parcel;
 use super::*;
 
 type Adapter = mpsc::Sender<Result<AttachRequest, Status>>;

@@ -12,9 +12,9 @@ use proto::{Code, Digest};
 use tokio::sync::oneshot;
 
 use super::world::World;
-use crate::exchange::Caller;
 use crate::exchange::record::Unrecorded;
-use crate::testing::ORIGIN;
+use crate::exchange::{Caller, Recording};
+use crate::testing::{Applicant, ORIGIN};
 
 #[tokio::test]
 async fn a_duplicate_hears_what_became_of_the_first_also_after_a_restart() {
@@ -206,25 +206,60 @@ async fn who_hangs_up_before_the_request_is_durable_leaves_nothing() {
     assert!(world.exchange.judge(received).is_ok());
 }
 
-#[tokio::test]
-async fn a_dispute_names_the_recorded_answer_under_its_consumers_seal_once() {
-    let world = World::new().await;
+/// An exchange that was answered, and a dispute about it, not sealed yet.
+async fn answered(world: &World) -> (DisputeHeader, u64) {
     let mut adapter = world.adapter().await;
     let request = world.request(1);
     let asking = world.asking(&request);
-    adapter.serve(&world).await;
+    adapter.serve(world).await;
     let (answer, closing, named) = asking.await.unwrap().unwrap().into_parts();
+    assert!(named.index < closing.index);
     let dispute = DisputeHeader {
         exchange_id: request.exchange_id,
         answer_header: Digest::of(&answer.header),
         code: Code::PayloadMismatch,
         issued_at_ms: world.site.clock.now_ms(),
     };
-    let sealed = |dispute: &DisputeHeader, by: &crate::testing::Applicant, label: &str| {
-        let header = dispute.encode();
-        let seal = Seal::one(label, ORIGIN, &header, &by.seal_key).unwrap();
-        Envelope::bare(header, seal)
-    };
+    (dispute, named.index)
+}
+
+fn sealed(dispute: &DisputeHeader, by: &Applicant, label: &str) -> Envelope {
+    let header = dispute.encode();
+    let seal = Seal::one(label, ORIGIN, &header, &by.seal_key).unwrap();
+    Envelope::bare(header, seal)
+}
+
+#[tokio::test]
+async fn a_dispute_names_the_recorded_answer_under_its_consumers_seal_once() {
+    let world = World::new().await;
+    let (dispute, request_index) = answered(&world).await;
+    let good = sealed(&dispute, &world.consumer, label::DISPUTE);
+    let receipt = world
+        .exchange
+        .dispute(world.received(Some(good.to_wire())))
+        .await
+        .unwrap();
+    assert_eq!(receipt.kind, Kind::Dispute);
+    assert!(
+        receipt
+            .verify(&good.header, Some(&good.seal), world.log.key())
+            .is_ok()
+    );
+    let seen = world.entries(receipt.index).await;
+    assert_eq!(seen[0].facts.request_index, request_index);
+    let again = world
+        .exchange
+        .dispute(world.received(Some(good.to_wire())))
+        .await
+        .unwrap_err();
+    assert_eq!(again.code, Code::Duplicate);
+    world.replay_is_clean().await;
+}
+
+#[tokio::test]
+async fn a_dispute_that_is_refused_leaves_the_exchange_open_to_one() {
+    let world = World::new().await;
+    let (dispute, _) = answered(&world).await;
     let other = DisputeHeader {
         answer_header: Digest([1; 32]),
         ..dispute.clone()
@@ -260,32 +295,20 @@ async fn a_dispute_names_the_recorded_answer_under_its_consumers_seal_once() {
         (loaded, Code::Malformed),
     ] {
         let received = world.received(Some(envelope.to_wire()));
+        let refused = world.exchange.dispute(received).await.unwrap_err();
         assert_eq!(
-            world.exchange.dispute(received).await.unwrap_err().code,
-            code
+            (refused.code, refused.recording),
+            (code, Recording::Recorded)
         );
     }
     let good = sealed(&dispute, &world.consumer, label::DISPUTE);
-    let receipt = world
-        .exchange
-        .dispute(world.received(Some(good.to_wire())))
-        .await
-        .unwrap();
-    assert_eq!(receipt.kind, Kind::Dispute);
     assert!(
-        receipt
-            .verify(&good.header, Some(&good.seal), world.log.key())
+        world
+            .exchange
+            .dispute(world.received(Some(good.to_wire())))
+            .await
             .is_ok()
     );
-    let seen = world.entries(receipt.index).await;
-    assert_eq!(seen[0].facts.request_index, named.index);
-    assert!(named.index < closing.index);
-    let again = world
-        .exchange
-        .dispute(world.received(Some(good.to_wire())))
-        .await
-        .unwrap_err();
-    assert_eq!(again.code, Code::Duplicate);
     world.exchange.finish(Duration::from_secs(1)).await;
     world.replay_is_clean().await;
 }
