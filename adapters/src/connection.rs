@@ -202,7 +202,7 @@ impl Dialler {
     }
 }
 
-/// Waits that double from a tenth of a second to five seconds, each cut by up to half at random.
+/// Waits that double from a tenth of a second to three seconds, each cut by up to half at random.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
@@ -210,7 +210,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     const FIRST_MS: u64 = 100;
-    const LONGEST_MS: u64 = 5_000;
+    const LONGEST_MS: u64 = 3_000;
 
     /// How long to wait after one more failure.
     pub(crate) fn next_wait(&mut self) -> Duration {

@@ -190,7 +190,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            max_in_flight: 64,
+            max_in_flight: 256,
             kept_bytes: 64 * PAYLOAD_BYTES_MAX,
             drain_within: Duration::from_secs(30),
         }
