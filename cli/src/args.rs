@@ -136,18 +136,18 @@ pub struct Broker {
     pub check: bool,
 }
 
-/// Where the registry is read from.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+/// Where the registry is read from: one of these, or else the folder that MOHAWEL_SWITCH or MOHAWEL_HOME names.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
 pub struct Source {
-    /// The folder made by `mohawel init`; reads its published log.
-    #[arg(long, env = "MOHAWEL_SWITCH")]
+    /// The folder made by `mohawel init`; reads its published log, which is a moment behind a running switch.
+    #[arg(long)]
     pub switch: Option<PathBuf>,
     /// A log directory, for example an auditor's copy.
     #[arg(long)]
     pub log: Option<PathBuf>,
     /// An adapter's home; asks the switch.
-    #[arg(long, env = "MOHAWEL_HOME")]
+    #[arg(long)]
     pub home: Option<PathBuf>,
 }
 

@@ -7,7 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use proto::refusal::Language;
 use serde::Serialize;
 use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 
 use crate::failure::Failure;
 
@@ -104,12 +106,16 @@ pub fn isolated(text: impl AsRef<str>) -> String {
     format!("\u{2066}{}\u{2069}", text.as_ref())
 }
 
-/// Unix milliseconds as RFC 3339 in UTC.
+/// Always the same width, so that times stand under each other and sort as text.
+const MILLISECONDS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// Unix milliseconds as RFC 3339 in UTC, with three digits of the second's fraction.
 pub fn time_of_ms(unix_ms: u64) -> String {
     let nanos = i128::from(unix_ms) * 1_000_000;
     OffsetDateTime::from_unix_timestamp_nanos(nanos)
         .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
+        .and_then(|time| time.format(MILLISECONDS).ok())
         .unwrap_or_else(|| unix_ms.to_string())
 }
 
@@ -127,4 +133,28 @@ pub fn ms_of_time(text: &str) -> Result<u64, Failure> {
 fn write_line(text: &str) {
     // A reader that closed the pipe (head, less) has seen enough.
     let _ = writeln!(stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+
+    #[test]
+    fn times_have_one_width_and_come_back() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_795_363_078_330, "2026-11-22T15:57:58.330Z"),
+        ] {
+            assert_eq!(time_of_ms(ms), text);
+            assert_eq!(ms_of_time(text).unwrap(), ms);
+        }
+        assert_eq!(
+            ms_of_time("2026-11-22T17:57:58+02:00").unwrap(),
+            1_795_363_078_000
+        );
+        for bad in ["", "yesterday", "2026-11-22", "1969-12-31T23:59:59Z"] {
+            assert_eq!(ms_of_time(bad).unwrap_err().exit, Exit::Usage, "{bad}");
+        }
+    }
 }

@@ -347,3 +347,6 @@ fn log_stopped(reason: &str) -> Failure {
         ],
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! sees it. Never asked of the switch's word: from files every hash, stamp and the checkpoint are verified on the
 //! way, from the switch the adapter's own mirror folds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use audit::verify::{self, Options};
@@ -13,16 +13,41 @@ use super::switch_dir::SwitchDir;
 use crate::args::Source;
 use crate::failure::{Exit, Failure};
 
-/// Reads the registry from where the command line says.
+/// Reads the registry from where the command line or the environment says.
 ///
 /// # Errors
 /// A usage failure when there is no log or home; untrusted when what is there does not prove itself.
 pub async fn read(source: &Source) -> Result<Arc<Registry>, Failure> {
-    match (&source.switch, &source.log, &source.home) {
-        (Some(switch), None, None) => from_log(&SwitchDir::new(switch).log()).map(Arc::new),
-        (None, Some(log), None) => from_log(log).map(Arc::new),
-        (None, None, Some(home)) => Ok(act::connect(home).await?.mirror().snapshot()),
-        _ => Err(Failure::usage("say one of --switch, --log and --home")),
+    match Place::of(source, |name| std::env::var_os(name).map(PathBuf::from))? {
+        Place::Log(log) => from_log(&log).map(Arc::new),
+        Place::Home(home) => Ok(act::connect(&home).await?.mirror().snapshot()),
+    }
+}
+
+/// Where a registry comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Log(PathBuf),
+    Home(PathBuf),
+}
+
+impl Place {
+    /// The option that was given, or the one variable of `environment` that is set.
+    fn of(source: &Source, environment: impl Fn(&str) -> Option<PathBuf>) -> Result<Self, Failure> {
+        let of_switch = |dir: &PathBuf| Self::Log(SwitchDir::new(dir).log());
+        match (&source.switch, &source.log, &source.home) {
+            (Some(switch), None, None) => return Ok(of_switch(switch)),
+            (None, Some(log), None) => return Ok(Self::Log(log.clone())),
+            (None, None, Some(home)) => return Ok(Self::Home(home.clone())),
+            _ => {}
+        }
+        match (environment("MOHAWEL_SWITCH"), environment("MOHAWEL_HOME")) {
+            (Some(switch), None) => Ok(of_switch(&switch)),
+            (None, Some(home)) => Ok(Self::Home(home)),
+            _ => Err(Failure::usage(
+                "say where to read: one of --switch DIR, --log DIR and --home DIR",
+            )),
+        }
     }
 }
 
@@ -81,4 +106,38 @@ pub fn from_log(dir: &Path) -> Result<Registry, Failure> {
         )));
     }
     Ok(registry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_goes_before_the_environment_and_two_variables_decide_nothing() {
+        let home = Source {
+            home: Some("home".into()),
+            ..Source::default()
+        };
+        let set = |name: &str| (name == "MOHAWEL_SWITCH").then(|| PathBuf::from("switch"));
+        assert_eq!(Place::of(&home, set).unwrap(), Place::Home("home".into()));
+        assert_eq!(
+            Place::of(&Source::default(), set).unwrap(),
+            Place::Log("switch/log".into())
+        );
+        let both = |_: &str| Some(PathBuf::from("somewhere"));
+        assert_eq!(
+            Place::of(&Source::default(), both).unwrap_err().exit,
+            Exit::Usage
+        );
+        assert_eq!(
+            Place::of(&Source::default(), |_| None).unwrap_err().exit,
+            Exit::Usage
+        );
+    }
+
+    #[test]
+    fn a_folder_without_a_log_is_a_usage_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(from_log(dir.path()).unwrap_err().exit, Exit::Usage);
+    }
 }
