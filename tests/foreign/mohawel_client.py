@@ -48,11 +48,14 @@ def call(home, service, operation, purpose, fields, payload):
 
     header, salt, _ = ask()
     seal = switch.seal([header])[0]
-    answer, data = switch.verify(switch.send(header, seal, salt, payload), header, seal, codes)
+    response = switch.send(header, seal, salt, payload)
+    answer, data = switch.verify(response, header, seal, codes)
     if answer.status != 1:
         raise SystemExit(f"status {answer.status} {answer.refusal_code}")
     print(f"answered and verified: fields {', '.join(answer.fields)}, {len(data)} bytes")
     first = json.loads(data)
+    index = switch.dispute(header, "payload_mismatch", response.answer.header)
+    print(f"an objection to it stands as entry {index}")
 
     # Three sealed together; each is verified alone.
     batch = [ask() for _ in range(3)]
@@ -62,6 +65,15 @@ def call(home, service, operation, purpose, fields, payload):
         if answer.status != 1 or json.loads(data) != first:
             raise SystemExit("the same question was answered otherwise")
     print("three requests under one seal answered and verified")
+
+    # The payload asks for another operation than the header: the provider's adapter refuses under its seal.
+    lie = json.dumps(json.loads(payload) | {"operation": "another"}).encode()
+    other, other_salt, _ = switch.request(service, operation, purpose, fields, lie)
+    sealed = switch.seal([other])[0]
+    answer, _ = switch.verify(switch.send(other, sealed, other_salt, lie), other, sealed, codes)
+    if (answer.status, answer.refusal_code) != (6, "operation_mismatch"):
+        raise SystemExit(f"operation_mismatch expected, got status {answer.status} {answer.refusal_code}")
+    print("refused by the provider under its seal: operation_mismatch")
 
     refused(switch, "duplicate", "ALREADY_EXISTS", (header, seal, salt, payload), None)
 

@@ -41,6 +41,7 @@ class Registry:
     genesis_sha256: bytes = b""
     origin: str = ""
     instance: str = ""
+    authority_root_sha256: bytes = b""
     leaves: list = field(default_factory=list)
     used: set = field(default_factory=set)
     names: set = field(default_factory=set)
@@ -108,6 +109,7 @@ class Registry:
         need(is_part(header.instance) and len(header.authority_root_sha256) == 32)
         need(1 <= len(header.operators) <= 64)
         self.origin, self.instance = header.origin, header.instance
+        self.authority_root_sha256 = header.authority_root_sha256
         self._sealed(entry, "mohawel/genesis/v1", self.log_key.public)
         self.used.add(self.log_key.public.kid)
         for operator in header.operators:

@@ -133,14 +133,18 @@ class Switch:
                 with self.grew:
                     self.registry.apply(message.entry)
                     if len(self.registry.leaves) == 1:
-                        rules.need(
-                            self.registry.genesis_sha256.hex() == self.home.config["genesis_sha256"], "another switch"
-                        )
+                        self._check_genesis()
                     self.grew.notify_all()
         except Exception as error:  # told to whoever waits
             with self.grew:
                 self.broken = error
                 self.grew.notify_all()
+
+    def _check_genesis(self):
+        """Entry 0 is the one we were told of, and names the TLS root that we were given."""
+        rules.need(self.registry.genesis_sha256.hex() == self.home.config["genesis_sha256"], "another switch")
+        root = ssl.PEM_cert_to_DER_cert(self.home.root.read_text())
+        rules.need(self.registry.authority_root_sha256 == sha256(root), "another TLS root")
 
     def close(self):
         self.stream.cancel()
@@ -189,7 +193,11 @@ class Switch:
     def request(self, service, operation, purpose, fields, payload, agreement=None):
         """Header, salt and payload of a request, not sealed yet."""
         provider, _, name = service.rpartition("/")
+        # The stream does not say when we have caught up: we have what we need once both are there.
         self.until(lambda registry: service in registry.services)
+        if agreement is None:
+            self.until(lambda registry: self.agreement(provider, name, operation))
+            agreement = self.agreement(provider, name, operation)
         now_ms, salt = int(time.time() * 1000), secrets.token_bytes(32)
         exchange_id = bytearray(now_ms.to_bytes(6, "big") + secrets.token_bytes(10))
         exchange_id[6] = 0x70 | exchange_id[6] & 0x0F
@@ -206,7 +214,7 @@ class Switch:
             operation=operation,
             contract=self.registry.services[service][1],
             purpose=purpose,
-            agreement=self.agreement(provider, name, operation) if agreement is None else agreement,
+            agreement=agreement,
             fields=sorted(fields),
             issued_at_ms=now_ms,
             deadline_ms=10_000,
@@ -256,6 +264,24 @@ class Switch:
             self.registry.holds_at(entry.registry_size, entry.registry_root)
         self.extend(checkpoint)
         return opened, answer.payload
+
+    def dispute(self, header, code, answer_header):
+        """Objects to a recorded answer and verifies the receipt of the objection."""
+        exchange_id = rules.open_request(header).exchange_id
+        data = schemas.envelope.DisputeHeader(
+            version=1,
+            exchange_id=exchange_id,
+            answer_header_sha256=sha256(answer_header),
+            code=code,
+            issued_at_ms=int(time.time() * 1000),
+        ).SerializeToString(deterministic=True)
+        seal = self.seal([data], "mohawel/dispute/v1")[0]
+        envelope = schemas.envelope.Envelope(header=data, seal=seal.cose, tree_size=1)
+        response = self.exchange.Dispute(schemas.exchange.DisputeRequest(envelope=envelope), timeout=15)
+        entry, checkpoint = entries.verify_receipt(response.receipt, data, seal, self.home.log_key)
+        rules.need(entry.kind == entries.DISPUTE, "not a dispute entry")
+        self.extend(checkpoint)
+        return response.receipt.index
 
     def verify_refusal(self, refused, header, seal):
         """The receipt of a refusal: with header and seal, or of a header that nobody vouches for."""
