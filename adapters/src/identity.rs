@@ -12,6 +12,7 @@
 //!
 //! Specification: `docs/protocol.md` §1.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ const TEXT_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub const EVIDENCE_PREFIX: &str = "fork-evidence-";
 
 /// An adapter's home, opened: settings, keys, certificates.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Home {
     dir: PathBuf,
     config: Config,
@@ -167,6 +168,12 @@ impl Home {
         found.map_or(Ok(()), |path| {
             Err(Distrust::Evidence(path.display().to_string()))
         })
+    }
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Home({} at {})", self.config.system, self.dir.display())
     }
 }
 
