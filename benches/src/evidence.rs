@@ -1,0 +1,64 @@
+//! The log of the run, verified from its files: the number counts only if everything that was asked is in there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{bail, ensure};
+use audit::checkpoint::LogKey;
+use audit::verify::{Options, Severity, verify_directory};
+use proto::entry::{Entry, Kind};
+use serde::Serialize;
+
+/// What the log holds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Evidence {
+    /// All entries, each hashed again up to the signed checkpoint.
+    pub(crate) entries: u64,
+    /// Requests; each was durable before the provider saw it.
+    pub(crate) requests: u64,
+    /// Endings; each was durable before the consumer saw it.
+    pub(crate) closings: u64,
+}
+
+/// Verifies the log directory and compares it with `answered`, what the consumer counted.
+pub(crate) fn examine(dir: &Path, key: LogKey, answered: u64) -> anyhow::Result<Evidence> {
+    let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut on_entry = |_: u64, entry: &Entry| *kinds.entry(entry.kind.name()).or_insert(0) += 1;
+    let options = Options {
+        key: Some(key),
+        on_entry: Some(&mut on_entry),
+        ..Options::default()
+    };
+    let report = verify_directory(dir, options);
+    if !report.is_proven() {
+        let errors = report
+            .findings
+            .kept()
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error);
+        let errors: Vec<String> = errors
+            .take(5)
+            .map(|finding| format!("{finding:?}"))
+            .collect();
+        bail!(
+            "the log of this run does not verify (signed: {}): {}",
+            report.signed,
+            errors.join("; ")
+        );
+    }
+    let of = |kind: Kind| kinds.get(kind.name()).copied().unwrap_or(0);
+    let evidence = Evidence {
+        entries: report.entries,
+        requests: of(Kind::Request),
+        closings: of(Kind::Closing),
+    };
+    ensure!(
+        evidence.requests == answered && evidence.closings == answered,
+        "{answered} exchanges were answered, but the log holds {evidence:?}"
+    );
+    ensure!(
+        of(Kind::Refusal) == 0 && of(Kind::Late) == 0,
+        "the log holds refusals or late answers: {kinds:?}"
+    );
+    Ok(evidence)
+}

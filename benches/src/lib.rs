@@ -1,1 +1,0 @@
-//! Skeleton: this crate is being laid.
