@@ -1,0 +1,61 @@
+//! Whole-switch scenarios over real mTLS. Each ends by verifying and replaying its log from disk.
+//!
+//! Bad input, and where it is tested:
+//!
+//! | bad input | test |
+//! |---|---|
+//! | a switch that forwards a request it did not log | `provider_side::a_request_without_a_receipt_never_reaches_the_backend` |
+//! | … with another log's receipt | `provider_side::a_receipt_of_another_log_or_another_request_is_none` |
+//! | no client certificate | `identity::without_a_client_certificate_nobody_comes_in` |
+//! | a client certificate of another authority | `identity::a_certificate_of_another_authority_is_nobody` |
+//! | an expired client certificate | `identity::an_expired_certificate_is_nobody`, `identity::a_connection_ends_with_its_certificate` |
+//! | a seal key of another system | `identity::a_seal_or_a_connection_of_another_system_is_a_wrong_signer` |
+//! | a seal of another use or another switch | `identity::a_seal_for_another_use_or_another_switch_is_worthless` |
+//! | a changed header, index, path | `headers::a_changed_header_place_or_path_breaks_the_seal` |
+//! | a changed payload, a changed salt | `headers::a_changed_payload_or_salt_never_reaches_the_backend` |
+//! | a non-canonical header: duplicate field, unknown field, wide varint, wrong order | `headers::a_header_in_another_form_is_malformed` |
+//! | a duplicate exchange id | `freshness::a_duplicate_is_told_what_became_of_the_first` |
+//! | too old, too new | `freshness::the_window_ends_to_the_millisecond` |
+//! | an unknown version | `headers::another_version_is_told_apart_from_garbage` |
+//! | a payload over the limit | `headers::what_is_over_a_limit_is_refused` |
+//! | empty, huge, truncated and random frames | `frames::*`, `headers::truncated_and_random_headers_are_refused_each_time` |
+//! | a provider that answers for another exchange | `answers::an_answer_to_another_exchange_is_invalid` |
+//! | … answers twice | `answers::a_second_answer_is_recorded_as_late_and_changes_nothing` |
+//! | … answers late | `answers::a_late_answer_is_recorded_and_changes_nothing` |
+//! | … dies half way | `answers::a_provider_that_dies_half_way_has_failed` |
+//! | … never answers | `answers::a_provider_that_never_answers_is_a_deadline` |
+//! | … returns fields outside the grant | `answers::a_field_that_was_not_asked_for_is_invalid`, `answers::the_adapter_itself_lets_no_other_field_out` |
+//! | a consumer that hangs up | `hang_up::*` |
+//! | a failing sync while exchanges run | `log_faults::nothing_is_acknowledged_after_a_failed_sync` |
+//! | a disk that is full while exchanges run | `disk_full::a_full_disk_ends_the_process_and_loses_nothing` |
+//! | a second broker on the same store | `log_faults::a_second_broker_on_the_same_store_is_refused` |
+//! | a tail cut at every byte of its last frames | `tail::a_tail_cut_anywhere_in_its_last_frames_opens_whole_or_not_at_all` |
+//! | … with a flipped bit | `tail::a_flipped_bit_in_the_tail_is_never_believed` |
+//! | … missing | `tail::a_missing_tail_is_refused_with_the_repair` |
+//! | … from another log | `tail::a_tail_of_another_log_is_refused` |
+//! | a store shorter than its published checkpoint | `log_faults::a_log_shorter_than_its_published_checkpoint_is_refused` |
+//! | an empty store | `log_faults::an_empty_or_lost_store_is_rebuilt` |
+//! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod agreements;
+mod answers;
+mod configuration;
+mod disk_full;
+mod docs;
+mod exchange;
+mod frames;
+mod freshness;
+mod hang_up;
+mod headers;
+mod health;
+mod identity;
+mod kill9;
+mod limits;
+mod log_faults;
+mod provider_side;
+mod refusals;
+mod restart;
+mod shutdown;
+mod tail;
+mod tidy;
