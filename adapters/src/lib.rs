@@ -58,6 +58,7 @@
 //! | [`sealer`] | the one thread that seals |
 //! | [`consumer`] | asking |
 //! | [`provider`] | answering |
+//! | [`stock`] | providers described in TOML: SQL, HTTP, CSV, echo |
 //! | [`error`] | when the switch is no longer believed |
 
 pub mod adapter;
@@ -71,6 +72,7 @@ pub mod identity;
 pub mod mirror;
 pub mod provider;
 pub mod sealer;
+pub mod stock;
 #[cfg(test)]
 mod testing;
 

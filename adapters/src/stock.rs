@@ -42,7 +42,7 @@
 //! ```
 //! A password never stands in the URL: it lies in a file that only its owner can read, or in a
 //! variable. A connection to PostgreSQL is not encrypted, so the host must be this machine (or a
-//! socket, `postgres://user@/database?host=/run/postgresql`), unless `plaintext_network = true` says
+//! socket, `postgres://user@:5432/database?host=/run/postgresql`), unless `plaintext_network = true` says
 //! that something else protects the way.
 //! ```toml
 //! [service.insured]
@@ -187,22 +187,18 @@ impl Providers {
 
     /// What is served: each operation as (service, operation, fields that it can return).
     pub fn operations(&self) -> Vec<(&str, &str, Vec<&Part>)> {
-        let of = |service| -> Vec<(&str, Vec<&Part>)> {
-            match service {
-                &Service::Sql(ref sql) => sql.operations.list(),
-                &Service::Http(ref http) => http.operations.list(),
-                &Service::Csv(ref csv) => csv.operations.list(),
-                &Service::Echo(_) => Vec::new(),
-            }
-        };
-        self.services
-            .iter()
-            .flat_map(|(name, service)| {
-                of(service)
-                    .into_iter()
-                    .map(move |(operation, fields)| (name.as_str(), operation, fields))
-            })
-            .collect()
+        let mut all = Vec::new();
+        for (name, service) in &self.services {
+            let operations = match service {
+                Service::Sql(sql) => sql.operations.list(),
+                Service::Http(http) => http.operations.list(),
+                Service::Csv(csv) => csv.operations.list(),
+                Service::Echo(_) => Vec::new(),
+            };
+            let named = operations.into_iter();
+            all.extend(named.map(|(operation, fields)| (name.as_str(), operation, fields)));
+        }
+        all
     }
 
     /// The names of the services.
@@ -255,7 +251,10 @@ impl Provider for Providers {
     fn operation_of(&self, content_type: &str, payload: &[u8]) -> Option<String> {
         // An echo takes anything, also what looks like a question of another service. The other
         // kinds compare the operation again when they open the payload.
-        let echoes = self.services.values().any(|service| matches!(service, Service::Echo(_)));
+        let echoes = self
+            .services
+            .values()
+            .any(|service| matches!(service, Service::Echo(_)));
         if echoes {
             None
         } else {

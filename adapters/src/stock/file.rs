@@ -36,27 +36,56 @@ impl Reading {
     }
 
     /// Reads one table's shape, which refuses unknown keys itself.
-    pub(super) fn shape<T: DeserializeOwned>(&mut self, place: &str, table: toml::Table) -> Option<T> {
+    pub(super) fn shape<T: DeserializeOwned>(
+        &mut self,
+        place: &str,
+        table: toml::Table,
+    ) -> Option<T> {
         let shape = table.try_into();
-        shape.map_err(|error| self.say(place, error.to_string().trim())).ok()
+        shape
+            .map_err(|error| self.say(place, error.to_string().trim()))
+            .ok()
     }
 
     /// A number from 1 to `max`.
-    pub(super) fn number(&mut self, place: &str, key: &str, value: Option<u64>, default: u64, max: u64) -> u64 {
+    pub(super) fn number(
+        &mut self,
+        place: &str,
+        key: &str,
+        value: Option<u64>,
+        default: u64,
+        max: u64,
+    ) -> u64 {
         let value = value.unwrap_or(default);
         if value == 0 || value > max {
-            self.say(place, format_args!("{key} = {value} is not within 1 and {max}"));
+            self.say(
+                place,
+                format_args!("{key} = {value} is not within 1 and {max}"),
+            );
         }
         value
     }
 
     /// The same as a `usize`.
-    pub(super) fn size(&mut self, place: &str, key: &str, value: Option<u64>, default: u64, max: u64) -> usize {
+    pub(super) fn size(
+        &mut self,
+        place: &str,
+        key: &str,
+        value: Option<u64>,
+        default: u64,
+        max: u64,
+    ) -> usize {
         usize::try_from(self.number(place, key, value, default, max)).unwrap_or(usize::MAX)
     }
 
     /// A timeout.
-    pub(super) fn timeout(&mut self, place: &str, key: &str, value: Option<u64>, default_ms: u64) -> Duration {
+    pub(super) fn timeout(
+        &mut self,
+        place: &str,
+        key: &str,
+        value: Option<u64>,
+        default_ms: u64,
+    ) -> Duration {
         Duration::from_millis(self.number(place, key, value, default_ms, TIMEOUT_MS_MAX))
     }
 
@@ -68,10 +97,14 @@ impl Reading {
     /// Reads a secret now, so that a missing one is found before the first request.
     pub(super) fn secret(&mut self, place: &str, secret: &Secret) -> Option<String> {
         let read = match secret {
-            Secret { file: Some(file), env: None } => self.secret_file(file),
-            Secret { file: None, env: Some(name) } => {
-                std::env::var(name).map_err(|_| format!("the variable {name} is not set to text"))
-            }
+            Secret {
+                file: Some(file),
+                env: None,
+            } => self.secret_file(file),
+            Secret {
+                file: None,
+                env: Some(name),
+            } => std::env::var(name).map_err(|_| format!("the variable {name} is not set to text")),
             _ => Err("a secret is either { file = \"...\" } or { env = \"...\" }".to_owned()),
         };
         match read {
@@ -88,7 +121,8 @@ impl Reading {
     }
 
     fn secret_file(&self, file: &Path) -> Result<String, String> {
-        let bytes = certs::key_files::read_private(&self.path(file)).map_err(|error| error.to_string())?;
+        let bytes =
+            certs::key_files::read_private(&self.path(file)).map_err(|error| error.to_string())?;
         let text = std::str::from_utf8(&bytes).map_err(|_| "the secret is not text".to_owned())?;
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
@@ -123,7 +157,10 @@ pub(super) fn services(text: &str, reading: &mut Reading) -> Vec<(String, toml::
                     }
                 }
             }
-            _ => reading.say("", format_args!("unknown key `{key}`: a stock file holds [service.NAME] tables")),
+            _ => reading.say(
+                "",
+                format_args!("unknown key `{key}`: a stock file holds [service.NAME] tables"),
+            ),
         }
     }
     if services.is_empty() {
@@ -180,5 +217,8 @@ pub(super) type OperationTables = BTreeMap<String, toml::Table>;
 /// Whether `host` is this machine and nothing else.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    bare.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }

@@ -55,7 +55,10 @@ impl Argument {
                 holds.then(|| Self::Text(text.to_owned()))
             }
             ParameterType::Integer => value.as_i64().map(Self::Integer),
-            ParameterType::Real => value.as_f64().filter(|real| real.is_finite()).map(Self::Real),
+            ParameterType::Real => value
+                .as_f64()
+                .filter(|real| real.is_finite())
+                .map(Self::Real),
             ParameterType::Bool => value.as_bool().map(Self::Bool),
             ParameterType::Date => {
                 let text = value.as_str()?;
@@ -143,8 +146,15 @@ impl<T> Operations<T> {
                 reading.say(&place, error);
             }
             if let Some(operation) = read(&place, table, reading) {
-                for parameter in operation.parameters.keys().filter(|name| !is_parameter(name)) {
-                    reading.say(&place, format_args!("parameter '{parameter}' is not a name like national_id"));
+                for parameter in operation
+                    .parameters
+                    .keys()
+                    .filter(|name| !is_parameter(name))
+                {
+                    reading.say(
+                        &place,
+                        format_args!("parameter '{parameter}' is not a name like national_id"),
+                    );
                 }
                 by_name.insert(name, operation);
             }
@@ -157,13 +167,20 @@ impl<T> Operations<T> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Operation<T>)> {
-        self.by_name.iter().map(|(name, operation)| (name.as_str(), operation))
+        self.by_name
+            .iter()
+            .map(|(name, operation)| (name.as_str(), operation))
     }
 
     /// Each operation with its fields.
     pub(super) fn list(&self) -> Vec<(&str, Vec<&Part>)> {
         self.iter()
-            .map(|(name, operation)| (name, operation.fields.iter().map(|(field, _)| field).collect()))
+            .map(|(name, operation)| {
+                (
+                    name,
+                    operation.fields.iter().map(|(field, _)| field).collect(),
+                )
+            })
             .collect()
     }
 
@@ -187,16 +204,22 @@ impl<T> Operations<T> {
 
 impl<T> Operation<T> {
     fn arguments(&self, given: &Map<String, Value>) -> Result<BTreeMap<&str, Argument>, Failure> {
-        if let Some(unknown) = given.keys().find(|name| !self.parameters.contains_key(*name)) {
-            return Err(Failure::InvalidRequest(format!("unknown parameter '{unknown}'")));
+        if let Some(unknown) = given
+            .keys()
+            .find(|name| !self.parameters.contains_key(*name))
+        {
+            return Err(Failure::InvalidRequest(format!(
+                "unknown parameter '{unknown}'"
+            )));
         }
         let mut arguments = BTreeMap::new();
         for (name, kind) in &self.parameters {
             let value = given
                 .get(name)
                 .ok_or_else(|| Failure::InvalidRequest(format!("parameter '{name}' is missing")))?;
-            let argument = Argument::read(*kind, value)
-                .ok_or_else(|| Failure::InvalidRequest(format!("parameter '{name}' is not {kind:?}")))?;
+            let argument = Argument::read(*kind, value).ok_or_else(|| {
+                Failure::InvalidRequest(format!("parameter '{name}' is not {kind:?}"))
+            })?;
             arguments.insert(name.as_str(), argument);
         }
         Ok(arguments)
@@ -209,7 +232,11 @@ impl<T> Operation<T> {
                 let found = self.fields.iter().find(|(name, _)| name == field);
                 found
                     .map(|(name, source)| (name, source.as_str()))
-                    .ok_or_else(|| Failure::failed(format_args!("the stock file maps nothing to field '{field}'")))
+                    .ok_or_else(|| {
+                        Failure::failed(format_args!(
+                            "the stock file maps nothing to field '{field}'"
+                        ))
+                    })
             })
             .collect()
     }

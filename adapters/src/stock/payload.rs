@@ -28,11 +28,15 @@ impl Question {
     /// Opens the payload of a request for the operation that its header names.
     pub(super) fn open(request: &Request) -> Result<Self, Failure> {
         if !is_json(&request.content_type) {
-            return Err(Failure::InvalidRequest("the payload is not application/json".to_owned()));
+            return Err(Failure::InvalidRequest(
+                "the payload is not application/json".to_owned(),
+            ));
         }
         let question: Self = request.json()?;
         if question.operation != request.operation.as_str() {
-            return Err(Failure::InvalidRequest("the payload names another operation".to_owned()));
+            return Err(Failure::InvalidRequest(
+                "the payload names another operation".to_owned(),
+            ));
         }
         Ok(question)
     }
@@ -49,7 +53,12 @@ pub(super) fn operation_of(content_type: &str, payload: &[u8]) -> Option<String>
 
 /// Whether a media type is JSON, whatever its parameters.
 pub(super) fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     essence == JSON || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
@@ -88,7 +97,9 @@ impl Rows {
         serde_json::to_writer(&mut self.body, row).map_err(Failure::failed)?;
         if self.body.len() + TAIL_WHOLE.len() > PAYLOAD_BYTES_MAX {
             if self.count == 0 {
-                return Err(Failure::failed("one row alone is larger than a payload may be"));
+                return Err(Failure::failed(
+                    "one row alone is larger than a payload may be",
+                ));
             }
             self.body.truncate(before);
             self.truncated = true;
@@ -103,7 +114,8 @@ impl Rows {
     }
 
     pub(super) fn finish(mut self) -> Bytes {
-        self.body.extend_from_slice(if self.truncated { TAIL_CUT } else { TAIL_WHOLE });
+        self.body
+            .extend_from_slice(if self.truncated { TAIL_CUT } else { TAIL_WHOLE });
         self.body.into()
     }
 }
