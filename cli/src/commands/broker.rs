@@ -111,9 +111,13 @@ impl Running {
             clock,
         } = options;
         let mut config = load(&dir)?;
-        let renewed = certificates::renew_broker(&dir, config.name.as_str(), now(&clock)?)?;
-        if renewed {
-            tracing::info!("the broker's certificate was made anew");
+        // A certificate that has not ended serves on; one that has is refused where the switch starts.
+        match certificates::renew_broker(&dir, config.name.as_str(), now(&clock)?) {
+            Ok(true) => tracing::info!("the broker's certificate was made anew"),
+            Ok(false) => {}
+            Err(failure) => tracing::error!(
+                error = %failure.what[0], "the broker's certificate could not be made anew"
+            ),
         }
         let listeners = Listeners {
             exchange: bind(config.exchange_listen, "exchange_listen").await?,

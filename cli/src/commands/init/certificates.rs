@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use audit::checkpoint::LogKey;
 use certs::authority::{Host, LEAF_LIFE_MAX};
@@ -55,12 +56,17 @@ pub(super) fn new_operator(
     write(operator::FILE, file.to_toml()?)
 }
 
-/// Makes the broker's certificate anew when it ends soon. Says whether it did.
+/// Makes the broker's certificate anew when it ends soon or `tls/hosts` was changed after it. Says whether it did.
 ///
 /// # Errors
 /// A failure when the authority or one of the files cannot be used.
 pub fn renew_broker(switch: &SwitchDir, name: &str, now: OffsetDateTime) -> Result<bool, Failure> {
-    if !ends_soon(&switch.broker_chain(), &switch.broker_key(), now)? {
+    let chain = switch.broker_chain();
+    let changed = match (written(&switch.broker_hosts()), written(&chain)) {
+        (Some(hosts), Some(chain)) => hosts > chain,
+        _ => false,
+    };
+    if !changed && !ends_soon(&chain, &switch.broker_key(), now)? {
         return Ok(false);
     }
     let authority = Authority::open(&switch.authority()).map_err(Failure::usage)?;
@@ -87,6 +93,11 @@ pub fn renew_operator(
     let key = TlsKey::load(&key).map_err(Failure::usage)?;
     issue_operator(&dir, &authority, name, &key, now)?;
     Ok(true)
+}
+
+/// When a file was last written.
+fn written(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|found| found.modified()).ok()
 }
 
 fn ends_soon(chain: &Path, key: &Path, now: OffsetDateTime) -> Result<bool, Failure> {

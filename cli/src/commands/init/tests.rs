@@ -119,5 +119,12 @@ async fn certificates_are_made_anew_before_they_end() {
     assert!(certificates::renew_broker(switch, "b1", now(&clock).unwrap()).unwrap());
     assert!(certificates::renew_operator(switch, "operator", now(&clock).unwrap()).unwrap());
     assert!(!certificates::renew_broker(switch, "b1", now(&clock).unwrap()).unwrap());
-    assert_ne!(fs::read(switch.broker_chain()).unwrap(), before);
+    let after = fs::read(switch.broker_chain()).unwrap();
+    assert_ne!(after, before);
+    let hosts = fs::read_to_string(switch.broker_hosts()).unwrap();
+    fs::write(switch.broker_hosts(), format!("{hosts}switch.example\n")).unwrap();
+    assert!(certificates::renew_broker(switch, "b1", now(&clock).unwrap()).unwrap());
+    assert_ne!(fs::read(switch.broker_chain()).unwrap(), after);
+    fs::write(switch.broker_hosts(), "not a host\n").unwrap();
+    assert!(certificates::renew_broker(switch, "b1", now(&clock).unwrap()).is_err());
 }
