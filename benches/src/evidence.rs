@@ -62,3 +62,59 @@ pub(crate) fn examine(dir: &Path, key: LogKey, answered: u64) -> anyhow::Result<
     );
     Ok(evidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use audit::clock::Clock;
+    use cli::commands::init::{InitOptions, create};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_that_holds_less_or_something_else_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = InitOptions {
+            dir: dir.path().join("switch"),
+            instance: "EG".to_owned(),
+            origin: "switch.example/bench".to_owned(),
+            trust_domain: None,
+            operator: "operator".to_owned(),
+            exchange_listen: "127.0.0.1:0".parse().unwrap(),
+            enrol_listen: "127.0.0.1:0".parse().unwrap(),
+            exchange_address: None,
+            enrol_address: None,
+        };
+        let created = create(&options, &Clock::System).await.unwrap();
+        let (log, key) = (created.switch.log(), created.log_key);
+        let evidence = examine(&log, key.clone(), 0).unwrap();
+        assert_eq!((evidence.entries, evidence.requests), (1, 0));
+        // One more was counted than the log holds.
+        let missing = examine(&log, key.clone(), 1).unwrap_err().to_string();
+        assert!(missing.contains("1 exchanges were answered"), "{missing}");
+        let bundle = fs::read_dir(log.join("tile/entries"))
+            .unwrap()
+            .flat_map(|entry| walk(&entry.unwrap().path()))
+            .next()
+            .unwrap();
+        let mut bytes = fs::read(&bundle).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::remove_file(&bundle).unwrap();
+        fs::write(&bundle, bytes).unwrap();
+        let changed = examine(&log, key, 0).unwrap_err().to_string();
+        assert!(changed.contains("does not verify"), "{changed}");
+    }
+
+    fn walk(path: &Path) -> Vec<std::path::PathBuf> {
+        if path.is_dir() {
+            let entries = fs::read_dir(path).unwrap();
+            entries
+                .flat_map(|entry| walk(&entry.unwrap().path()))
+                .collect()
+        } else {
+            vec![path.to_owned()]
+        }
+    }
+}
