@@ -10,7 +10,9 @@ use proto::act;
 use proto::envelope::Envelope;
 use proto::id::AgencyId;
 use proto::limits::label;
-use proto::registry::{Agency as Record, AgreementState, InvitationRecord, Registry};
+use proto::registry::{
+    Agency as Record, Agreement, AgreementState, BoundKey, InvitationRecord, Registry, Service,
+};
 use proto::seal::Seal;
 use serde_json::{Value, json};
 
@@ -218,81 +220,111 @@ fn show(registry: &Registry, id: &AgencyId, output: Output) -> Result<(), Failur
             ],
         )
     })?;
-    let services: Vec<_> = registry
-        .services()
-        .filter(|record| record.definition.system.belongs_to(id))
-        .collect();
-    let agreements: Vec<_> = registry
-        .agreements()
-        .filter(|record| record.content.provider == *id || record.content.consumer.covers(id))
-        .collect();
-    let keys: Vec<_> = registry
-        .keys()
-        .filter(|key| key.system.belongs_to(id))
-        .collect();
+    let of = Belongings::of(registry, id);
     let mut value = agency_json(registry, agency);
-    value["keys"] = keys.iter().map(|key| json!({
+    value["keys"] = of.keys.iter().map(|key| key_json(key)).collect();
+    value["services"] = of
+        .services
+        .iter()
+        .map(|record| service_json(record))
+        .collect();
+    value["agreements"] = of
+        .agreements
+        .iter()
+        .map(|record| agreement_json(record))
+        .collect();
+    output.show(&value, || print(agency, &of, output))
+}
+
+/// What the registry holds of one agency, each in the order of the log.
+struct Belongings<'a> {
+    keys: Vec<&'a BoundKey>,
+    services: Vec<&'a Service>,
+    agreements: Vec<&'a Agreement>,
+}
+
+impl<'a> Belongings<'a> {
+    fn of(registry: &'a Registry, id: &AgencyId) -> Self {
+        let (keys, services) = (registry.keys(), registry.services());
+        let mut of = Self {
+            keys: keys.filter(|key| key.system.belongs_to(id)).collect(),
+            services: services
+                .filter(|record| record.definition.system.belongs_to(id))
+                .collect(),
+            agreements: registry
+                .agreements()
+                .filter(|record| {
+                    record.content.provider == *id || record.content.consumer.covers(id)
+                })
+                .collect(),
+        };
+        of.keys.sort_by_key(|key| key.index);
+        of.services.sort_by_key(|record| record.index);
+        of.agreements
+            .sort_by_key(|record| record.acts.first().map_or(0, |act| act.index));
+        of
+    }
+}
+
+fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
+    output.line(format!(
+        "{}  {} / {}",
+        agency.id, agency.name_en, agency.name_ar
+    ));
+    let kid = agency.authority_key.kid();
+    output.line(format!(
+        "{}: {kid}",
+        output.say("authority key", "مفتاح السلطة")
+    ));
+    let heading = [
+        output.say("system", "النظام"),
+        output.say("adapter", "المحوّل الطرفي"),
+        output.say("seal key", "مفتاح الختم"),
+        output.say("state", "الحالة"),
+    ];
+    let row = |key: &&BoundKey| {
+        let state = key.ended.as_ref().map_or_else(
+            || output.say("bound", "مربوط").to_owned(),
+            |(_, reason)| format!("{}: {reason}", output.say("ended", "منتهٍ")),
+        );
+        [
+            key.system.part(3).to_owned(),
+            key.adapter.to_string(),
+            key.key.kid().short(),
+            state,
+        ]
+    };
+    output.table(heading, of.keys.iter().map(row));
+    for record in &of.services {
+        output.line(format!(
+            "{}: {}",
+            output.say("service", "خدمة"),
+            record.definition.id()
+        ));
+    }
+    for record in of
+        .agreements
+        .iter()
+        .filter(|record| record.state != AgreementState::Revoked)
+    {
+        let (content, word) = (&record.content, output.say("agreement", "اتفاقية"));
+        let (id, state) = (record.id.short(), record.state.name());
+        output.line(format!(
+            "{word}: {id}  {} → {}  {state}",
+            content.consumer, content.provider
+        ));
+    }
+}
+
+fn key_json(key: &BoundKey) -> Value {
+    let ended = key.ended.as_ref();
+    json!({
         "kid": key.key.kid().to_string(),
         "system": key.system.to_string(),
         "adapter": key.adapter.to_string(),
         "algorithm": key.key.algorithm().name(),
         "index": key.index,
-        "ended": key.ended.as_ref().map(|(index, reason)| json!({ "index": index, "reason": reason.to_string() })),
-    })).collect();
-    value["services"] = services.iter().map(|record| service_json(record)).collect();
-    value["agreements"] = agreements
-        .iter()
-        .map(|record| agreement_json(record))
-        .collect();
-    output.show(&value, || {
-        output.line(format!("{id}  {} / {}", agency.name_en, agency.name_ar));
-        output.line(format!(
-            "{}: {}",
-            output.say("authority key", "مفتاح السلطة"),
-            agency.authority_key.kid()
-        ));
-        let heading = [
-            output.say("system", "النظام"),
-            output.say("adapter", "المحوّل الطرفي"),
-            output.say("seal key", "مفتاح الختم"),
-            output.say("state", "الحالة"),
-        ];
-        output.table(
-            heading,
-            keys.iter().map(|key| {
-                let state = key.ended.as_ref().map_or_else(
-                    || output.say("bound", "مربوط").to_owned(),
-                    |(_, reason)| format!("{}: {reason}", output.say("ended", "منتهٍ")),
-                );
-                [
-                    key.system.part(3).to_owned(),
-                    key.adapter.to_string(),
-                    key.key.kid().short(),
-                    state,
-                ]
-            }),
-        );
-        for record in &services {
-            output.line(format!(
-                "{}: {}",
-                output.say("service", "خدمة"),
-                record.definition.id()
-            ));
-        }
-        for record in agreements
-            .iter()
-            .filter(|record| record.state != AgreementState::Revoked)
-        {
-            let content = &record.content;
-            output.line(format!(
-                "{}: {}  {} → {}  {}",
-                output.say("agreement", "اتفاقية"),
-                record.id.short(),
-                content.consumer,
-                content.provider,
-                record.state.name()
-            ));
-        }
+        "ended": ended.map(|(index, reason)| json!({ "index": index, "reason": reason.to_string() })),
     })
 }
 

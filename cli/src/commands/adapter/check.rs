@@ -16,6 +16,7 @@ use time::format_description::well_known::Rfc2822;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::commands::act;
 use crate::commands::switch_dir::host_of;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time_of_ms};
@@ -215,67 +216,87 @@ async fn handshake(home: &Home) -> Result<(), String> {
 
 /// Everything that needs the switch to answer: who we are to it, its clock, its registry, its log.
 async fn switch(home: &Home, hops: &mut Vec<Hop>) {
-    let name = ["registry", "السجل العام"];
     let adapter = match Adapter::start(home.clone(), Clock::System) {
         Ok(adapter) => adapter,
         Err(error) => {
-            hops.push(failed(
-                name,
-                error,
-                [
-                    "Look at the message; the home folder holds what it names.",
-                    "راجع الرسالة؛ والمجلد يحوي ما تذكره.",
-                ],
-            ));
+            let remedy = [
+                "Look at the message; the home folder holds what it names.",
+                "راجع الرسالة؛ والمجلد يحوي ما تذكره.",
+            ];
+            hops.push(failed(["adapter", "المحوّل الطرفي"], error, remedy));
             return;
         }
     };
-    let mut log = adapter.connection().log();
-    let response = match tokio::time::timeout(HOP_WAIT, log.checkpoint(CheckpointRequest {})).await
-    {
-        Ok(Ok(response)) => response,
-        Ok(Err(status)) => {
-            let failure = crate::commands::refused::failure(&status);
-            hops.push(failed(["switch", "المحوِّل"], &failure.what[0], ["The switch is reached and does not serve this certificate: ask the operator whether it was revoked, and look at the clock.", "المحوِّل متاح لكنه لا يقبل هذه الشهادة: اسأل المشغّل وراجع الساعة."]));
-            return;
-        }
-        Err(_) => {
-            hops.push(failed(
-                ["switch", "المحوِّل"],
-                "no answer in 10 s",
-                [
-                    "Ask the operator for the switch's state.",
-                    "اسأل المشغّل عن حالة المحوِّل.",
-                ],
-            ));
-            return;
-        }
+    let clock = match date_of(&adapter).await {
+        Ok(date) => clock(
+            date.as_deref(),
+            Clock::System.now_ms(),
+            home.config().window_ms,
+        ),
+        Err(hop) => hop,
     };
-    let date = response
-        .metadata()
-        .get("date")
-        .and_then(|date| date.to_str().ok());
-    let clock = clock(date, Clock::System.now_ms(), home.config().window_ms);
-    let skewed = clock.standing == Standing::Failed;
+    let failed_here = clock.standing == Standing::Failed;
     hops.push(clock);
-    if skewed {
+    if failed_here {
         return;
     }
-    hops.push(match adapter.ready(HOP_WAIT).await {
-        Ok(()) => mirror(&adapter),
-        Err(error) => failed(name, error, ["Ask the operator for the switch's state; if the switch is not believed, tell the auditor.", "اسأل المشغّل عن حالة المحوِّل؛ وإن لم يعد موثوقًا فأبلغ المدقّق."]),
-    });
-    let consistent = tokio::time::timeout(
-        HOP_WAIT,
-        adapter.checkpoints().reconcile(adapter.connection()),
-    )
-    .await;
+    hops.push(registry(&adapter).await);
+    hops.push(log(&adapter).await);
+}
+
+/// The date of the switch's answer to the smallest question there is.
+async fn date_of(adapter: &Adapter) -> Result<Option<String>, Hop> {
+    let name = ["switch", "المحوِّل"];
+    let mut log = adapter.connection().log();
+    match tokio::time::timeout(HOP_WAIT, log.checkpoint(CheckpointRequest {})).await {
+        Ok(Ok(response)) => {
+            let date = response.metadata().get("date");
+            Ok(date.and_then(|date| date.to_str().ok()).map(str::to_owned))
+        }
+        Ok(Err(status)) => {
+            let failure = crate::commands::refused::failure(&status);
+            let remedy = [
+                "The switch is reached and does not serve this certificate: ask the operator, and look at the clock.",
+                "المحوِّل متاح لكنه لا يقبل هذه الشهادة: اسأل المشغّل وراجع الساعة.",
+            ];
+            Err(failed(name, &failure.what[0], remedy))
+        }
+        Err(_) => {
+            let remedy = [
+                "Ask the operator for the switch's state.",
+                "اسأل المشغّل عن حالة المحوِّل.",
+            ];
+            Err(failed(name, "no answer in 10 s", remedy))
+        }
+    }
+}
+
+/// Whether the registry comes, proves itself, and knows this adapter's key.
+async fn registry(adapter: &Adapter) -> Hop {
+    match adapter.ready(HOP_WAIT).await {
+        Ok(()) => {
+            act::settled(adapter).await;
+            mirror(adapter)
+        }
+        Err(error) => {
+            let remedy = [
+                "Ask the operator for the switch's state; if the switch is not believed, tell the auditor.",
+                "اسأل المشغّل عن حالة المحوِّل؛ وإن لم يعد موثوقًا فأبلغ المدقّق.",
+            ];
+            failed(["registry", "السجل العام"], error, remedy)
+        }
+    }
+}
+
+/// Whether the published log extends everything that this home has seen of it.
+async fn log(adapter: &Adapter) -> Hop {
     let name = ["log", "سجل القيود"];
     let remedy = [
         "Keep the home folder as it is and tell the auditor.",
         "أبقِ المجلد كما هو وأبلغ المدقّق.",
     ];
-    hops.push(match consistent {
+    let reconciled = adapter.checkpoints().reconcile(adapter.connection());
+    match tokio::time::timeout(HOP_WAIT, reconciled).await {
         Ok(Ok(())) => {
             let size = adapter.checkpoints().seen().map_or(0, |seen| seen.size);
             good(
@@ -285,7 +306,7 @@ async fn switch(home: &Home, hops: &mut Vec<Hop>) {
         }
         Ok(Err(error)) => failed(name, error, remedy),
         Err(_) => failed(name, "no answer in 10 s", remedy),
-    });
+    }
 }
 
 /// Whether this machine's clock is the switch's, by the date of its answer, whole seconds.
