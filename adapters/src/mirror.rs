@@ -49,7 +49,7 @@ struct Shared {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Progress {
     size: u64,
-    /// The stream had nothing more at hand at least once.
+    /// Everything that the switch said it held was folded at least once.
     caught_up: bool,
 }
 
@@ -171,16 +171,17 @@ impl Mirror {
         let mut entries = connection.log().registry(request).await?.into_inner();
         let mut roots = Vec::new();
         while let Some(first) = entries.message().await? {
+            let said = first.registry_size;
             let folded = fold_at_hand(fold, first, &mut entries, &mut roots).await;
             // What was folded before a lie or an end still counts.
-            let caught_up = matches!(folded, Ok(Hand::Empty));
-            self.publish(fold.registry(), &mut roots, caught_up);
+            self.publish(fold.registry(), &mut roots, said);
             folded?;
         }
         Ok(())
     }
 
-    fn publish(&self, registry: &Registry, roots: &mut Vec<Digest>, caught_up: bool) {
+    /// Publishes what was folded; `said` is how many entries the switch said it held.
+    fn publish(&self, registry: &Registry, roots: &mut Vec<Digest>, said: u64) {
         self.0.registry.store(Arc::new(registry.clone()));
         self.0
             .roots
@@ -189,15 +190,9 @@ impl Mirror {
             .append(roots);
         self.0.progress.send_modify(|progress| {
             progress.size = registry.size();
-            progress.caught_up |= caught_up;
+            progress.caught_up |= registry.size() >= said;
         });
     }
-}
-
-/// Whether the stream had more at hand when folding stopped.
-enum Hand {
-    Empty,
-    Full,
 }
 
 /// Folds `first` and everything that has already arrived after it, up to [`PUBLISH_EVERY`].
@@ -206,22 +201,17 @@ async fn fold_at_hand(
     first: wire::RegistryResponse,
     entries: &mut Streaming<wire::RegistryResponse>,
     roots: &mut Vec<Digest>,
-) -> Result<Hand, Ended> {
+) -> Result<(), Ended> {
     let mut next = Some(first);
     for _ in 0..PUBLISH_EVERY {
-        let Some(entry) = next else {
-            return Ok(Hand::Empty);
-        };
+        let Some(entry) = next else { return Ok(()) };
         roots.push(fold.push(entry.index, &entry.entry)?);
-        next = match at_hand(entries).await {
-            Some(Some(entry)) => Some(entry?),
-            Some(None) | None => None,
-        };
+        next = at_hand(entries).await.flatten().transpose()?;
     }
     if let Some(entry) = next {
         roots.push(fold.push(entry.index, &entry.entry)?);
     }
-    Ok(Hand::Full)
+    Ok(())
 }
 
 /// What the stream has ready now: an item, its end, or `None` for nothing yet.

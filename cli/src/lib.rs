@@ -9,6 +9,7 @@ pub mod demo;
 pub mod failure;
 pub mod output;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -20,7 +21,10 @@ use crate::output::Output;
 /// Reads the command line, runs the command, prints what went wrong, gives the exit code.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let output = Output { language: cli.lang.into(), json: cli.json };
+    let output = Output {
+        language: cli.lang.into(),
+        json: cli.json,
+    };
     // The one provider for every TLS configuration in this process; a second call would be refused.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match dispatch(cli.command, output) {
@@ -36,7 +40,10 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
     match command {
         Command::Audit(audit) => commands::audit::run(audit, output),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "mohawel", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "mohawel", &mut script);
+            // A reader that closed the pipe has seen enough.
+            let _ = std::io::stdout().write_all(&script);
             Ok(())
         }
         Command::Init(init) => block_on(commands::init::run(init, output)),
@@ -51,6 +58,9 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
 }
 
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::unavailable)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::unavailable)?;
     runtime.block_on(work)
 }

@@ -6,11 +6,14 @@ use bytes::Bytes;
 use proto::Digest;
 use proto::header::RequestHeader;
 use proto::id::{ExchangeId, SystemId};
-use proto::limits::{DEADLINE_MS_MAX, WINDOW_MS};
+use proto::limits::{DEADLINE_MS_MAX, KEPT_ANSWER_MS, WINDOW_MS};
 use proto::seal::Seal;
 
-/// How long ended requests are remembered for late answers and disputes, and ids for duplicates.
-const REMEMBERED_US: u64 = (2 * WINDOW_MS + DEADLINE_MS_MAX as u64 + 600_000) * 1_000;
+/// How long ended requests are remembered for late answers and disputes.
+const REMEMBERED_US: u64 = (DUPLICATE_MS + KEPT_ANSWER_MS) * 1_000;
+/// How long an exchange id is one: a window before, a window after, and the longest deadline. The
+/// switch forgets it then, too, and a request that old is stale.
+const DUPLICATE_MS: u64 = 2 * WINDOW_MS + DEADLINE_MS_MAX as u64;
 
 /// A request as the log holds it.
 #[derive(Clone, Debug)]
@@ -40,7 +43,11 @@ impl Pairing {
     pub(super) fn begin(&mut self, request: Recorded) -> bool {
         self.forget(request.recorded_at_us);
         let id = (request.opened.consumer.clone(), request.opened.exchange_id);
-        let first = self.by_id.insert(id, request.index).is_none();
+        let before = self.by_id.insert(id, request.index);
+        let earliest_us = request.recorded_at_us.saturating_sub(DUPLICATE_MS * 1_000);
+        let first = before
+            .and_then(|index| self.by_index.get(&index))
+            .is_none_or(|earlier| earlier.recorded_at_us < earliest_us);
         self.oldest_first.push_back(request.index);
         self.by_index.insert(request.index, request);
         self.open += 1;
@@ -92,7 +99,9 @@ impl Pairing {
             self.oldest_first.pop_front();
             if oldest.ended {
                 let id = (oldest.opened.consumer.clone(), oldest.opened.exchange_id);
-                self.by_id.remove(&id);
+                if self.by_id.get(&id) == Some(&index) {
+                    self.by_id.remove(&id);
+                }
                 self.by_index.remove(&index);
             }
         }

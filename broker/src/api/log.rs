@@ -143,7 +143,12 @@ impl Mirror {
         loop {
             let page = self.registry.entries_from(self.next, PAGE_ENTRIES);
             for (index, entry) in page {
-                let message = wire::RegistryResponse { index, entry };
+                let registry_size = *sizes.borrow();
+                let message = wire::RegistryResponse {
+                    index,
+                    entry,
+                    registry_size,
+                };
                 if self.sender.send(Ok(message)).await.is_err() {
                     return;
                 }

@@ -84,17 +84,25 @@ pub(super) fn encode<'a>(
     out.resize(start + (out.len() - start).next_multiple_of(8), 0);
 }
 
+/// Where the last byte that is not zero ends: nothing was written from there on.
+pub(super) fn written_end(segment: &[u8]) -> usize {
+    segment
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1)
+}
+
 /// Reads what stands at `offset` of `segment` (the whole file, or as much of it as there is).
 ///
 /// A write that power cut short left at least one sector, or everything after some byte, as it was
 /// before: zeros, because segments are preallocated and never reused. Bytes that fail their checksum
 /// with no such hole were whole once; that, or a whole frame further on, is damage and not a tear.
-pub(super) fn read(segment: &Bytes, nonce: &[u8; 16], offset: usize) -> Found {
-    let rest = segment.get(offset..).unwrap_or_default();
-    let Some(last) = rest.iter().rposition(|byte| *byte != 0) else {
+///
+/// `written_end` is the segment's own [`written_end`], found once: a segment has many frames.
+pub(super) fn read(segment: &Bytes, nonce: &[u8; 16], offset: usize, written_end: usize) -> Found {
+    if offset >= written_end {
         return Found::End;
-    };
-    let written_end = offset + last + 1;
+    }
     let body = match header_at(segment, nonce, offset) {
         Some(header) => header,
         None if frame_follows(segment, nonce, offset, written_end) => {

@@ -136,17 +136,15 @@ fn follow(
 ) -> Result<Head, JournalError> {
     replay.end_offset = FRAMES_AT;
     replay.ended = false;
+    let written_end = frame::written_end(segment);
     loop {
         let offset = replay.end_offset;
         let damaged = |what: &str| Some(format!("{} at byte {offset}: {what}", path.display()));
-        let frame = match frame::read(segment, nonce, offset) {
+        let frame = match frame::read(segment, nonce, offset, written_end) {
             Found::Frame(frame) => frame,
             Found::End => return Ok(head),
             Found::Torn => {
-                let end = segment
-                    .iter()
-                    .rposition(|byte| *byte != 0)
-                    .map_or(offset, |last| last + 1);
+                let end = written_end.max(offset);
                 replay.torn_bytes = (end - offset) as u64;
                 return Ok(head);
             }
