@@ -48,7 +48,6 @@ pub async fn run(demo: Demo, output: Output) -> Result<(), Failure> {
     let case = world.case()?.clone();
     let lines = Story {
         teller,
-        output,
         homes: &homes,
         case: &case,
     }

@@ -17,10 +17,6 @@ use crate::failure::{Exit, Failure};
 
 /// How long the own mirror may take to show what was recorded.
 const MIRROR_WAIT: Duration = Duration::from_secs(10);
-/// A registry that does not grow for this long is whole.
-const SETTLING_PAUSE: Duration = Duration::from_millis(150);
-/// How often that is looked for at most: a registry that grows all the time is used as it is.
-const SETTLING_LOOKS_MAX: u32 = 100;
 
 /// Connects as the system of the home `dir`, and waits until the registry is here.
 ///
@@ -28,25 +24,9 @@ const SETTLING_LOOKS_MAX: u32 = 100;
 /// A usage failure for a home that cannot be opened; unavailable or untrusted as the switch is.
 pub async fn connect(dir: &Path) -> Result<Adapter, Failure> {
     let home = Home::open(dir).map_err(Failure::usage)?;
-    let adapter = Adapter::connect(home)
+    Adapter::connect(home)
         .await
-        .map_err(|error| connecting(&error))?;
-    settled(&adapter).await;
-    Ok(adapter)
-}
-
-/// Waits until the registry has stopped growing. The stream does not say where its first part ends, and a command
-/// that looks once must not miss what was still on the way.
-pub async fn settled(adapter: &Adapter) {
-    let mut size = adapter.mirror().size();
-    for _ in 0..SETTLING_LOOKS_MAX {
-        tokio::time::sleep(SETTLING_PAUSE).await;
-        let now = adapter.mirror().size();
-        if now == size {
-            return;
-        }
-        size = now;
-    }
+        .map_err(|error| connecting(&error))
 }
 
 /// Why an adapter does not start, with the exit code that fits.

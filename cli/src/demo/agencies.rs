@@ -6,7 +6,7 @@ use super::stores::Postgres;
 
 /// One agency with one system, as the demo sets it up.
 #[derive(Debug)]
-pub struct Agency {
+pub(super) struct Agency {
     /// Folder name, and the last part of the agency's name in lower case.
     pub key: &'static str,
     /// INSTANCE/CLASS/AGENCY.
@@ -25,13 +25,13 @@ pub struct Agency {
 
 impl Agency {
     /// INSTANCE/CLASS/AGENCY/SYSTEM.
-    pub fn system_id(&self) -> String {
+    pub(super) fn system_id(&self) -> String {
         format!("{}/{}", self.id, self.system)
     }
 }
 
 /// All five, in the order in which they join.
-pub const AGENCIES: [Agency; 5] = [
+pub(super) const AGENCIES: [Agency; 5] = [
     Agency {
         key: "civil",
         id: "EG/GOV/CIVIL",
@@ -122,7 +122,7 @@ fields = ["kind", "licence_valid_until", "model_year", "plate"]
 ];
 
 /// The agency with that folder name; the first when there is none.
-pub fn agency(key: &str) -> &'static Agency {
+pub(super) fn agency(key: &str) -> &'static Agency {
     AGENCIES
         .iter()
         .find(|agency| agency.key == key)
@@ -131,7 +131,7 @@ pub fn agency(key: &str) -> &'static Agency {
 
 /// An agreement of the demo: its proposer, its acceptor and its terms in TOML.
 #[derive(Debug)]
-pub struct Terms {
+pub(super) struct Terms {
     /// Folder name of the consumer, which proposes.
     pub consumer: &'static str,
     /// Folder name of the provider, which accepts.
@@ -141,7 +141,7 @@ pub struct Terms {
 }
 
 /// What the five agreed on. Giza has no agreement with the civil registry: the story needs that.
-pub const AGREEMENTS: [Terms; 4] = [
+pub(super) const AGREEMENTS: [Terms; 4] = [
     Terms {
         consumer: "moss",
         provider: "civil",
@@ -218,7 +218,7 @@ retention_days = 30
 
 /// Where the rows of the four providers are.
 #[derive(Debug)]
-pub struct Stores<'a> {
+pub(super) struct Stores<'a> {
     /// SQLite file of the civil registry.
     pub civil: &'a Path,
     /// host:port of the HTTP backend of social solidarity.

@@ -18,7 +18,9 @@ use super::people::{NationalId, SocialSolidarityBackend};
 use crate::failure::Failure;
 
 /// Starts the backend on a free port; it ends when the handle is aborted.
-pub async fn start(rows: SocialSolidarityBackend) -> Result<(SocketAddr, JoinHandle<()>), Failure> {
+pub(super) async fn start(
+    rows: SocialSolidarityBackend,
+) -> Result<(SocketAddr, JoinHandle<()>), Failure> {
     let listener = TcpListener::bind(("127.0.0.1", 0))
         .await
         .map_err(Failure::unavailable)?;

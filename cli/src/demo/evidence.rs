@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::isolated;
 
 /// Copies what auditors get of a log: the checkpoint, the key and the tiles. No store, no tail.
-pub fn copy_log(log: &Path, copy: &Path) -> Result<(), Failure> {
+pub(super) fn copy_log(log: &Path, copy: &Path) -> Result<(), Failure> {
     fs::create_dir_all(copy).map_err(Failure::unavailable)?;
     for name in ["checkpoint", verify::VKEY_FILE] {
         fs::copy(log.join(name), copy.join(name)).map_err(Failure::unavailable)?;
@@ -38,7 +38,12 @@ fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 /// Verifies and replays the copy, finds every line of the story in it, and proves each entry.
-pub fn examine(copy: &Path, key: &LogKey, lines: &[Line], teller: Teller) -> Result<(), Failure> {
+pub(super) fn examine(
+    copy: &Path,
+    key: &LogKey,
+    lines: &[Line],
+    teller: Teller,
+) -> Result<(), Failure> {
     let mut events = Vec::new();
     let mut on_event = |event: &Event| events.push(event.clone());
     let options = replay::Options {

@@ -20,7 +20,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// What a short command printed and how it ended.
 #[derive(Debug)]
-pub struct Ended {
+pub(super) struct Ended {
     /// The exit code; -1 when a signal ended it.
     pub code: i32,
     /// Standard output as JSON; null when it printed none.
@@ -31,7 +31,7 @@ pub struct Ended {
 
 impl Ended {
     /// The JSON of a command that must have worked.
-    pub fn success(self, what: &str) -> Result<Value, Failure> {
+    pub(super) fn success(self, what: &str) -> Result<Value, Failure> {
         if self.code == 0 {
             return Ok(self.json);
         }
@@ -48,7 +48,7 @@ impl Ended {
 }
 
 /// Runs this binary with `--json` and waits for its end.
-pub async fn mohawel<S: AsRef<str>>(arguments: &[S]) -> Result<Ended, Failure> {
+pub(super) async fn mohawel<S: AsRef<str>>(arguments: &[S]) -> Result<Ended, Failure> {
     let mut command = Command::new(binary()?);
     command
         .arg("--json")
@@ -70,7 +70,7 @@ pub async fn mohawel<S: AsRef<str>>(arguments: &[S]) -> Result<Ended, Failure> {
 
 /// A process that serves until it is told to stop. Dropping it ends it at once.
 #[derive(Debug)]
-pub struct Server {
+pub(super) struct Server {
     child: Child,
     what: String,
 }
@@ -78,7 +78,7 @@ pub struct Server {
 impl Server {
     /// Starts this binary and waits until a line of its standard output begins with `ready`.
     /// What it says on standard error goes to `log`.
-    pub async fn start<S: AsRef<str>>(
+    pub(super) async fn start<S: AsRef<str>>(
         what: &str,
         arguments: &[S],
         ready: &str,
@@ -122,13 +122,8 @@ impl Server {
         })
     }
 
-    /// The process id.
-    pub fn id(&self) -> Option<u32> {
-        self.child.id()
-    }
-
     /// Asks it to stop and waits until it has.
-    pub async fn stop(mut self) -> Result<(), Failure> {
+    pub(super) async fn stop(mut self) -> Result<(), Failure> {
         if let Some(pid) = self
             .child
             .id()

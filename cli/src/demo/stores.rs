@@ -13,7 +13,7 @@ use crate::failure::Failure;
 const ROWS_PER_TRANSACTION: usize = 10_000;
 
 /// Writes social insurance into SQLite, for machines without PostgreSQL.
-pub async fn write_insurance_sqlite(plan: &Plan, path: &Path) -> Result<(), Failure> {
+pub(super) async fn write_insurance_sqlite(plan: &Plan, path: &Path) -> Result<(), Failure> {
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -54,7 +54,7 @@ async fn write_some(
 }
 
 /// The stock providers of one agency, TOML; empty for an agency that only asks.
-pub fn providers_toml(key: &str, stores: &Stores<'_>) -> String {
+pub(super) fn providers_toml(key: &str, stores: &Stores<'_>) -> String {
     match key {
         "civil" => civil(stores.civil),
         "moss" => moss(stores.moss),
@@ -148,7 +148,7 @@ empty = "answer"
 
 /// A PostgreSQL server as a stock provider names it: the password apart, in a file of its own.
 #[derive(Debug)]
-pub struct Postgres {
+pub(super) struct Postgres {
     /// The URL without the password.
     pub url: String,
     /// Owner-only file that holds the password, if there is one.
@@ -157,7 +157,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// Takes the password out of `url` and puts it into `file`.
-    pub fn part(url: &str, file: &Path) -> Result<Self, Failure> {
+    pub(super) fn part(url: &str, file: &Path) -> Result<Self, Failure> {
         let (scheme, rest) = url
             .split_once("://")
             .ok_or_else(|| Failure::usage("the PostgreSQL URL has no scheme"))?;

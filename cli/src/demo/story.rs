@@ -11,12 +11,12 @@ use super::process::mohawel;
 use super::tamper;
 use super::tell::Teller;
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, isolated};
+use crate::output::isolated;
 use proto::refusal::Language;
 
 /// How a line of the story ended, as its own log must say, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub(super) struct Line {
     /// What happened, in the story's language.
     pub title: String,
     /// Where its log holds it.
@@ -27,7 +27,7 @@ pub struct Line {
 
 /// Where the log holds a line of the story.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// Under this exchange id.
     Exchange(String),
     /// At this index: what was refused unread has no id that could be believed.
@@ -35,11 +35,9 @@ pub enum Place {
 }
 
 /// Tells the whole story and gives its lines.
-pub struct Story<'a> {
+pub(super) struct Story<'a> {
     /// Who tells.
     pub teller: Teller,
-    /// How this run speaks.
-    pub output: Output,
     /// Folder of the agencies' homes.
     pub homes: &'a Path,
     /// The application that the ministry looks into.
@@ -60,7 +58,7 @@ struct Question<'a> {
 
 impl Story<'_> {
     /// Tells it, line by line. An ending that the story does not expect is a failure.
-    pub async fn tell(&self) -> Result<Vec<Line>, Failure> {
+    pub(super) async fn tell(&self) -> Result<Vec<Line>, Failure> {
         let mut lines = Vec::new();
         self.teller
             .part(2, ["Before Takaful is paid", "قبل صرف تكافل"]);
@@ -388,7 +386,7 @@ impl Story<'_> {
 }
 
 /// A Takaful application under review, with a wrong declaration where there is one.
-pub fn case_of<'a>(plan: &Plan, rows: &'a [Application]) -> Option<&'a Application> {
+pub(super) fn case_of<'a>(plan: &Plan, rows: &'a [Application]) -> Option<&'a Application> {
     let open = |row: &&Application| {
         row.programme == Programme::Takaful && row.status == ApplicationStatus::UnderReview
     };
@@ -411,10 +409,10 @@ fn exchange(printed: &Value) -> Place {
     Place::Exchange(text(&printed["exchange_id"]))
 }
 
-/// A JSON value as a person reads it.
+/// A JSON value as a person reads it; a dash where there is none.
 fn text(value: &Value) -> String {
     match value {
-        Value::Null => String::new(),
+        Value::Null => "—".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

@@ -25,7 +25,7 @@ use crate::failure::Failure;
 
 /// What the switch said to the changed request, and where its log holds that.
 #[derive(Debug)]
-pub struct Refused {
+pub(super) struct Refused {
     /// The refusal code.
     pub code: String,
     /// Log index of the refusal entry.
@@ -35,7 +35,7 @@ pub struct Refused {
 const SERVICE: &str = "EG/GOV/CIVIL/registry/persons.v1";
 
 /// Seals a permitted request as the home's system, then asks for another field under the same seal.
-pub async fn send_changed(home: &Path, parameters: Value) -> Result<Refused, Failure> {
+pub(super) async fn send_changed(home: &Path, parameters: Value) -> Result<Refused, Failure> {
     let adapter = Adapter::connect(Home::open(home).map_err(Failure::usage)?)
         .await
         .map_err(Failure::unavailable)?;

@@ -23,18 +23,18 @@ const POSTGRES: &str = "MOHAWEL_TEST_POSTGRES";
 
 /// A folder that is removed at the end.
 #[derive(Debug)]
-pub struct Temporary(PathBuf);
+pub(super) struct Temporary(PathBuf);
 
 impl Temporary {
     /// A new folder under the system's temporary folder.
-    pub fn make() -> Result<Self, Failure> {
+    pub(super) fn make() -> Result<Self, Failure> {
         let dir = std::env::temp_dir().join(format!("mohawel-demo-{}", uuid::Uuid::now_v7()));
         make_empty(&dir)?;
         Ok(Self(dir))
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -47,7 +47,7 @@ impl Drop for Temporary {
 }
 
 /// Makes `dir`, which must not exist or be empty.
-pub fn make_empty(dir: &Path) -> Result<(), Failure> {
+pub(super) fn make_empty(dir: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(dir).map_err(Failure::unavailable)?;
     let mut items = std::fs::read_dir(dir).map_err(Failure::unavailable)?;
     if items.next().is_none() {
@@ -66,7 +66,7 @@ pub fn make_empty(dir: &Path) -> Result<(), Failure> {
 
 /// Everything that runs.
 #[derive(Debug)]
-pub struct World {
+pub(super) struct World {
     dir: PathBuf,
     plan: Plan,
     applications: Vec<Application>,
@@ -77,7 +77,7 @@ pub struct World {
 
 impl World {
     /// Builds it from nothing: keys, log, people, stores, services, agreements, processes.
-    pub async fn build(
+    pub(super) async fn build(
         dir: &Path,
         people: u64,
         teller: Teller,
@@ -117,37 +117,37 @@ impl World {
             traffic: &traffic,
         };
         for agency in AGENCIES.iter().filter(|agency| !agency.service.is_empty()) {
-            world.serve(agency, &stores).await?;
+            world.serve(agency, &stores, teller).await?;
         }
         world.agree(teller).await?;
         Ok(world)
     }
 
     /// Folder of the agencies' homes.
-    pub fn homes(&self) -> PathBuf {
+    pub(super) fn homes(&self) -> PathBuf {
         self.dir.join("agencies")
     }
 
     /// The switch's log directory.
-    pub fn log_dir(&self) -> PathBuf {
+    pub(super) fn log_dir(&self) -> PathBuf {
         self.dir.join("switch/log")
     }
 
     /// The application that the story is about.
-    pub fn case(&self) -> Result<&Application, Failure> {
+    pub(super) fn case(&self) -> Result<&Application, Failure> {
         story::case_of(&self.plan, &self.applications)
             .ok_or_else(|| Failure::usage("nobody applied for Takaful; use more --people"))
     }
 
     /// The log's key as an agency pinned it at enrolment: not from beside the log.
-    pub fn log_key(&self) -> Result<LogKey, Failure> {
+    pub(super) fn log_key(&self) -> Result<LogKey, Failure> {
         let home =
             adapters::identity::Home::open(self.homes().join("moss")).map_err(Failure::usage)?;
         Ok(home.log_key().clone())
     }
 
     /// Stops the adapters, then the switch, and waits for each.
-    pub async fn stop(&mut self) -> Result<(), Failure> {
+    pub(super) async fn stop(&mut self) -> Result<(), Failure> {
         for adapter in self.adapters.drain(..) {
             adapter.stop().await?;
         }
@@ -286,7 +286,12 @@ impl World {
     }
 
     /// Publishes the agency's service and starts its adapter.
-    async fn serve(&mut self, agency: &Agency, stores: &Stores<'_>) -> Result<(), Failure> {
+    async fn serve(
+        &mut self,
+        agency: &Agency,
+        stores: &Stores<'_>,
+        teller: Teller,
+    ) -> Result<(), Failure> {
         let home = self.home(agency.key);
         let (definition, providers) = (
             format!("{home}/service.toml"),
@@ -302,6 +307,27 @@ impl World {
         let arguments = ["adapter", "run", "--home", &home, "--providers", &providers];
         self.adapters
             .push(Server::start(agency.name_en, &arguments, "serving", &log).await?);
+        // Without a PostgreSQL server social insurance stands in SQLite, too.
+        let stand_in = agency.key == "nosi" && stores.nosi_postgres.is_none();
+        let store = if stand_in {
+            ["SQLite", "SQLite"]
+        } else {
+            agency.store
+        };
+        teller.good([
+            &format!(
+                "{} serves {} from {}",
+                agency.name_en,
+                agency.system_id(),
+                store[0]
+            ),
+            &format!(
+                "{}: تقدّم {} من {}",
+                agency.name_ar,
+                crate::output::isolated(agency.system_id()),
+                store[1]
+            ),
+        ]);
         Ok(())
     }
 

@@ -16,7 +16,6 @@ use time::format_description::well_known::Rfc2822;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::commands::act;
 use crate::commands::switch_dir::host_of;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time_of_ms};
@@ -274,10 +273,7 @@ async fn date_of(adapter: &Adapter) -> Result<Option<String>, Hop> {
 /// Whether the registry comes, proves itself, and knows this adapter's key.
 async fn registry(adapter: &Adapter) -> Hop {
     match adapter.ready(HOP_WAIT).await {
-        Ok(()) => {
-            act::settled(adapter).await;
-            mirror(adapter)
-        }
+        Ok(()) => mirror(adapter),
         Err(error) => {
             let remedy = [
                 "Ask the operator for the switch's state; if the switch is not believed, tell the auditor.",

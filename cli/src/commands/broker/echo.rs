@@ -75,7 +75,6 @@ pub async fn serve(
         .ready(ATTACH_WAIT)
         .await
         .map_err(|error| act::connecting(&error))?;
-    act::settled(&adapter).await;
     offer(&adapter).await?;
     let serving = Serving::start(&adapter, Echo, Options::default()).await;
     serving
