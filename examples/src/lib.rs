@@ -1,1 +1,111 @@
-//! Examples live in `src/bin/`, one story a file.
+//! One story per file in `src/bin/`, each run by a test (`tests/stories.rs`) and by `make stories`.
+//!
+//! | file | story |
+//! |---|---|
+//! | `first_exchange.rs` | a new agency comes on board and asks the built-in echo: from nothing to a proved answer |
+//! | `own_provider.rs` | an agency answers from its own code, another asks under an agreement that both sealed |
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use adapters::adapter::Adapter;
+use adapters::enrol::{EnrolOptions, enrol};
+use anyhow::{Context as _, Result, anyhow};
+use audit::clock::Clock;
+use cli::commands::agency;
+use cli::commands::broker::{BrokerOptions, Running};
+use cli::commands::init::{InitOptions, create};
+use cli::commands::operator::Operator;
+use cli::commands::switch_dir::SwitchDir;
+use cli::failure::Failure;
+
+/// A switch of the story's own, in a folder that is removed at its end.
+#[derive(Debug)]
+pub struct Stage {
+    dir: tempfile::TempDir,
+    switch: SwitchDir,
+    running: Running,
+}
+
+impl Stage {
+    /// Makes and starts a switch on free loopback ports, with its echo service.
+    pub async fn start() -> Result<Self> {
+        // Every TLS configuration names its provider; this is for libraries that ask for the default.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let dir = tempfile::tempdir()?;
+        let options = InitOptions {
+            dir: dir.path().join("switch"),
+            instance: "EG".to_owned(),
+            origin: "switch.example/log".to_owned(),
+            trust_domain: None,
+            operator: "nour".to_owned(),
+            exchange_listen: ([127, 0, 0, 1], 0).into(),
+            enrol_listen: ([127, 0, 0, 1], 0).into(),
+            exchange_address: None,
+            enrol_address: None,
+        };
+        let created = create(&options, &Clock::System).await.map_err(told)?;
+        let switch = created.switch;
+        let options = BrokerOptions {
+            switch: switch.clone(),
+            echo: true,
+            clock: Clock::System,
+        };
+        let running = Box::pin(Running::start(options)).await.map_err(told)?;
+        Ok(Self {
+            dir,
+            switch,
+            running,
+        })
+    }
+
+    /// Invites an agency, enrols it with keys of its own, and connects its adapter.
+    pub async fn join(&self, agency: &str, system: &str, names: [&str; 2]) -> Result<Adapter> {
+        let operator = Operator::open(&self.switch, &Clock::System).map_err(told)?;
+        let agency = agency.parse().context("the agency's name")?;
+        let hour = Duration::from_secs(3_600);
+        let invited = agency::invite(&operator, &agency, hour, &Clock::System)
+            .await
+            .map_err(told)?;
+        let enrolled = enrol(EnrolOptions {
+            home: self.dir.path().join(system),
+            invitation: invited.invitation.encode()?,
+            address: None,
+            system: system.to_owned(),
+            adapter: "a1".to_owned(),
+            name_en: names[0].to_owned(),
+            name_ar: names[1].to_owned(),
+            clock: Clock::System,
+        })
+        .await?;
+        Ok(Adapter::connect(enrolled.home).await?)
+    }
+
+    /// Stops the switch and replays its log from the files: nothing in the story may be missing.
+    pub async fn end(self) -> Result<()> {
+        let log: PathBuf = self.switch.log();
+        Box::pin(self.running.shutdown()).await.map_err(told)?;
+        let report = audit::replay::replay(Path::new(&log), audit::replay::Options::default());
+        let findings: Vec<String> = report.all_findings().map(ToString::to_string).collect();
+        if !report.is_clean() {
+            return Err(anyhow!("the log does not hold: {}", findings.join("; ")));
+        }
+        show(format!(
+            "the log holds: {} entries, {} seals verified",
+            report.files.entries, report.seals
+        ));
+        Ok(())
+    }
+}
+
+/// Prints a line of the story.
+pub fn show(text: impl AsRef<str>) {
+    use std::io::Write as _;
+    // A story whose reader has left is still told to its end.
+    let _ = writeln!(std::io::stdout(), "{}", text.as_ref());
+}
+
+/// A command's failure, in English.
+pub fn told(failure: Failure) -> anyhow::Error {
+    anyhow!(failure.text(proto::refusal::Language::English))
+}
