@@ -97,9 +97,9 @@ codes! {
     /// The seal key was ended in the registry.
     KeyEnded = "key_ended" {
         en: "The seal key was ended in the registry.",
-        remedy_en: "Bind a new key with `mohawel adapter enrol` and seal with it.",
+        remedy_en: "The agency's administrators bind a new key with the authority key; seal with that one.",
         ar: "انتهت صلاحية مفتاح الختم في السجل.",
-        remedy_ar: "اربط مفتاحًا جديدًا بالأمر mohawel adapter enrol واختم به."
+        remedy_ar: "يربط مسؤولو الجهة مفتاحًا جديدًا بمفتاح السلطة؛ اختم به."
     }
     /// This exchange id was seen before.
     Duplicate = "duplicate" {

@@ -11,7 +11,8 @@ use adapters::adapter::Adapter;
 use adapters::config::{Config, FILE_NAME};
 use adapters::enrol::{EnrolOptions, Invitation, enrol};
 use adapters::identity::Home;
-use adapters::provider::{Failure as NoAnswer, Options, Provider, Reply, Request};
+use adapters::provider::Options;
+use adapters::stock::Echo;
 use audit::clock::Clock;
 use proto::act::{ConsumerScope, Grant, Operation};
 use proto::id::{AgencyId, Part};
@@ -39,20 +40,6 @@ const DAYS: u32 = 3_650;
 const INVITATION_LIFE: Duration = Duration::from_secs(3_600);
 /// How long the switch may take to accept the echo adapter's link.
 const ATTACH_WAIT: Duration = Duration::from_secs(20);
-
-/// Gives back what it is given.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Echo;
-
-impl Provider for Echo {
-    async fn answer(&self, request: Request) -> Result<Reply, NoAnswer> {
-        Reply::new(
-            std::iter::empty::<&str>(),
-            &request.content_type,
-            request.payload,
-        )
-    }
-}
 
 /// Puts the echo agency of `switch` on board where it is not yet, and serves it. The switch runs at `addresses`.
 ///
