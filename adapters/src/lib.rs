@@ -50,7 +50,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`identity`], [`config`] | the home folder: settings, keys, certificates |
-//! | [`enrol`] | from an invitation to a home |
+//! | [`mod@enrol`] | from an invitation to a home |
 //! | [`adapter`] | everything that runs: connection, mirror, checkpoints, sealer |
 //! | [`connection`] | TLS and HTTP/2 to the switch, dialled again when it breaks |
 //! | [`mirror`] | the registry, folded here from the log |

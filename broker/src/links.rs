@@ -1,6 +1,6 @@
 //! Links: the providers' adapters, each on one long-lived stream that the adapter dialled.
 //!
-//! Takes a [`Seat`](seat::Seat) request for a provider's system; gives a place on its least-loaded adapter, where
+//! Takes a [`Seat`] request for a provider's system; gives a place on its least-loaded adapter, where
 //! exactly one recorded request can be delivered and answered. Never verifies anything and never waits while it
 //! holds a lock: an answer is handed to the task of its exchange as it came.
 //!

@@ -1,17 +1,18 @@
 //! Generated messages and services. Domain types elsewhere in this crate are what the rest of the
 //! house uses; these are the shapes on the wire.
 
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
+    reason = "generated code"
+)]
+
 /// Envelopes, exchanges, links.
 pub mod exchange {
     /// Version 1.
-    #[allow(
-        missing_docs,
-        unreachable_pub,
-        clippy::all,
-        clippy::allow_attributes_without_reason,
-        clippy::too_many_lines,
-        reason = "generated code"
-    )]
     pub mod v1 {
         tonic::include_proto!("mohawel.exchange.v1");
     }
@@ -20,14 +21,6 @@ pub mod exchange {
 /// Enrolment, acts, agreements.
 pub mod registry {
     /// Version 1.
-    #[allow(
-        missing_docs,
-        unreachable_pub,
-        clippy::all,
-        clippy::allow_attributes_without_reason,
-        clippy::too_many_lines,
-        reason = "generated code"
-    )]
     pub mod v1 {
         tonic::include_proto!("mohawel.registry.v1");
     }
@@ -36,14 +29,6 @@ pub mod registry {
 /// The log.
 pub mod audit {
     /// Version 1.
-    #[allow(
-        missing_docs,
-        unreachable_pub,
-        clippy::all,
-        clippy::allow_attributes_without_reason,
-        clippy::too_many_lines,
-        reason = "generated code"
-    )]
     pub mod v1 {
         tonic::include_proto!("mohawel.audit.v1");
     }

@@ -33,7 +33,7 @@ one_provider() {
 
 deny() { .tools/bin/cargo-deny --offline --log-level error check --hide-inclusion-graph bans licenses sources; }
 
-docs() { RUSTDOCFLAGS=-Dwarnings cargo doc --locked --quiet --workspace --no-deps; }
+docs() { RUSTDOCFLAGS=-Dwarnings cargo doc --locked --quiet --workspace --no-deps --document-private-items; }
 
 # A server of one's own, named in MOHAWEL_TEST_POSTGRES, is used as it is.
 tests() {
