@@ -86,10 +86,15 @@ pub(super) fn encode<'a>(
 
 /// Where the last byte that is not zero ends: nothing was written from there on.
 pub(super) fn written_end(segment: &[u8]) -> usize {
-    segment
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1)
+    // Nearly all of a preallocated segment is zeros: those go a page at a time.
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let pages = segment.chunks(ZEROS.len());
+    let Some(page) = pages.clone().rposition(|page| page != &ZEROS[..page.len()]) else {
+        return 0;
+    };
+    let start = page * ZEROS.len();
+    let last = segment[start..].iter().take(ZEROS.len()).rposition(|byte| *byte != 0);
+    last.map_or(start, |last| start + last + 1)
 }
 
 /// Reads what stands at `offset` of `segment` (the whole file, or as much of it as there is).
