@@ -21,7 +21,7 @@ async fn one_agencys_flood_does_not_take_anothers_place() {
         .civil
         .agree(&world.switch, &giza, &Terms::for_agency(&giza))
         .await;
-    let mut provider = world.raw_provider(8).await;
+    let mut provider = world.raw_provider(3).await;
     let moss = world.raw_consumer().await;
     let giza = RawConsumer::connect(&world, &giza, world.switch.exchange()).await;
     let for_giza = || giza.envelope(|header| header.agreement = Some(agreement));

@@ -1,14 +1,12 @@
 //! Disks that fail, stores that are lost, brokers that meet: nothing acknowledged is ever lost, and nothing is
 //! acknowledged after a fault.
 
-use std::path::Path;
-
 use audit::log::{AppendError, LogError};
 use broker::{StartError, Switch};
 use proto::Code;
 use proto::entry::Kind;
 use tests::check::{check_log, published_size};
-use tests::ground::Ground;
+use tests::ground::{Ground, copy, walk};
 use tests::journal::{Faulty, NO_SPACE};
 use tests::load::Ack;
 use tests::raw::Answered;
@@ -286,30 +284,6 @@ async fn an_empty_or_lost_store_is_rebuilt() {
         ["store_corrupt", "store_empty"].contains(&&*recovery),
         "{recovery}"
     );
-}
-
-/// Every file below `dir`.
-pub(crate) fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(walk(&path))
-        } else {
-            found.push(path)
-        }
-    }
-    found
-}
-
-/// Copies `from` to `to`, whole.
-pub(crate) fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for path in walk(from) {
-        let target = to.join(path.strip_prefix(from).unwrap());
-        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::copy(&path, target).unwrap();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

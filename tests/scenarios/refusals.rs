@@ -453,7 +453,15 @@ async fn provoke(world: &World, code: Code) -> Said {
         }
         Code::OperationMismatch => {
             let backend = Backend::new(Does::Fails(Failure::Unavailable)).that_reads("erase");
-            let handle = world.civil.serve(switch.ground(), backend.clone()).await;
+            // No more than this small switch lets one adapter take.
+            let options = adapters::Options {
+                max_in_flight: 1,
+                ..adapters::Options::default()
+            };
+            let handle = world
+                .civil
+                .serve_with(switch.ground(), backend.clone(), options)
+                .await;
             let answered = consumer.ask_well().await.unwrap();
             assert_eq!(backend.seen(), 0);
             handle.drain().await.unwrap();

@@ -8,7 +8,7 @@ use tests::world::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_open_when_power_was_cut_is_abandoned_at_the_start() {
-    let world = World::new().await;
+    let world = World::with_limits("drain_ms = 50").await;
     let mut provider = world.raw_provider(4).await;
     let consumer = world.raw_consumer().await;
     let envelope = consumer.envelope(|_| {});
@@ -17,7 +17,7 @@ async fn what_was_open_when_power_was_cut_is_abandoned_at_the_start() {
         async move { consumer.call(&envelope).await }
     });
     let delivered = provider.delivery().await;
-    let world = world.crash_and_restart().await;
+    let world = world.after_a_power_cut().await;
     assert!(soon("the call breaks", asked).await.unwrap().is_err());
     let consumer = world.raw_consumer().await;
     let duplicate = consumer.refused(&envelope).await;

@@ -3,9 +3,9 @@
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
-use tests::ground::Ground;
+use tests::ground::{Ground, copy};
 
-use super::log_faults::{copy, refuses, some_exchanges, starts_whole};
+use super::log_faults::{refuses, some_exchanges, starts_whole};
 
 /// The newest tail segment, and where the bytes end that were written to it.
 fn last_segment(ground: &Ground) -> (PathBuf, u64) {

@@ -94,23 +94,26 @@ impl Double {
         envelope: &Envelope,
         receipt: Option<audit_wire::Receipt>,
     ) -> AnswerHeader {
+        self.send(envelope, receipt).await;
+        let answer = soon("the provider answers the double", self.answers.recv())
+            .await
+            .unwrap();
+        let envelope = Envelope::from_wire(answer.envelope).unwrap();
+        AnswerHeader::open(&envelope.header).unwrap()
+    }
+
+    /// Delivers `envelope` with `receipt`, whatever comes of it.
+    pub async fn send(&self, envelope: &Envelope, receipt: Option<audit_wire::Receipt>) {
         let deliver = wire::Deliver {
             envelope: Some(envelope.to_wire()),
             receipt,
             remaining_ms: 10_000,
             traceparent: String::new(),
         };
-        self.deliveries
-            .send(wire::AttachResponse {
-                message: Some(In::Deliver(deliver)),
-            })
-            .await
-            .unwrap();
-        let answer = soon("the provider answers the double", self.answers.recv())
-            .await
-            .unwrap();
-        let envelope = Envelope::from_wire(answer.envelope).unwrap();
-        AnswerHeader::open(&envelope.header).unwrap()
+        let message = wire::AttachResponse {
+            message: Some(In::Deliver(deliver)),
+        };
+        self.deliveries.send(message).await.unwrap();
     }
 }
 

@@ -125,6 +125,18 @@ impl Ground {
         }
     }
 
+    /// The folder as it stands on disk now, while a switch runs on this one: what a power cut would leave.
+    pub fn image(&self) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        copy(&self.dir, temporary.path());
+        Self {
+            dir: temporary.path().to_owned(),
+            clock: self.clock.clone(),
+            genesis: self.genesis,
+            _temporary: Some(temporary),
+        }
+    }
+
     /// The whole folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -224,6 +236,39 @@ impl Ground {
         let broker = format!("spiffe://{TRUST_DOMAIN}/broker/{BROKER}");
         let identity = ReloadableIdentity::new(identity.clone());
         tls::client_config(&identity, &trust, &broker, time_of(&self.clock)).unwrap()
+    }
+}
+
+/// Every file below `dir`.
+pub fn walk(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(walk(&path))
+        } else {
+            found.push(path)
+        }
+    }
+    found
+}
+
+/// Copies `from` to `to`, whole.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for path in walk(from) {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        // A file may go while its folder is copied: a tail segment that was let go.
+        match std::fs::copy(&path, target) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(
+                error.kind(),
+                std::io::ErrorKind::NotFound,
+                "{}",
+                path.display()
+            ),
+        }
     }
 }
 

@@ -228,12 +228,6 @@ impl TestSwitch {
         };
         (self.ground.take().unwrap(), reason.to_string())
     }
-
-    /// Drops it, as if power were cut.
-    pub fn crash(mut self) -> Ground {
-        drop(self.switch.take());
-        self.ground.take().unwrap()
-    }
 }
 
 impl Drop for TestSwitch {

@@ -87,8 +87,8 @@ impl World {
         (world, journal)
     }
 
-    /// Cuts the switch off, as if by a power cut, and starts it again.
-    pub async fn crash_and_restart(self) -> Self {
+    /// Starts another switch on what a power cut would leave of this one now. This one then ends, unchecked.
+    pub async fn after_a_power_cut(self) -> Self {
         let Self {
             switch,
             moss,
@@ -96,7 +96,9 @@ impl World {
             agreement,
             contract,
         } = self;
-        let switch = TestSwitch::on(switch.crash(), "").await.unwrap();
+        let image = switch.ground().image();
+        switch.stop().await;
+        let switch = TestSwitch::on(image, "").await.unwrap();
         let world = Self {
             switch,
             moss,
