@@ -21,7 +21,7 @@ pub(super) async fn write_insurance_sqlite(plan: &Plan, path: &Path) -> Result<(
         .await
         .map_err(Failure::unavailable)?;
     sqlx::query(
-        "CREATE TABLE insured_persons (national_id TEXT PRIMARY KEY, insured INTEGER NOT NULL, sector TEXT, \
+        "CREATE TABLE insured_persons (national_id TEXT PRIMARY KEY, insured BOOLEAN NOT NULL, sector TEXT, \
          monthly_wage_egp INTEGER, monthly_pension_egp INTEGER)",
     )
     .execute(&mut connection)

@@ -270,9 +270,14 @@ impl World {
         }
         bar.finish_and_clear();
         let total = self.plan.total();
+        let also = if postgres.is_some() {
+            ", PostgreSQL"
+        } else {
+            ""
+        };
         teller.good([
-            &format!("{total} synthetic people written: SQLite, PostgreSQL, CSV and an HTTP backend hold their rows"),
-            &format!("كُتبت بيانات {total} شخصًا مصطنعًا في SQLite وPostgreSQL وCSV وخادم HTTP"),
+            &format!("{total} synthetic people written: SQLite{also}, CSV and an HTTP backend hold their rows"),
+            &format!("كُتبت بيانات {total} شخصًا مصطنعًا في SQLite{also} وCSV وخادم HTTP"),
         ]);
         if postgres.is_none() {
             teller.line([
