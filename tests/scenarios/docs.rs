@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tests::process::mohawel_path;
 
@@ -16,42 +16,48 @@ fn root() -> PathBuf {
         .to_owned()
 }
 
-/// The commands of every ```console block of a page, in order, each with its line. A `\` at a line's end goes on.
+/// The commands of every ```console block of a page, in order, each with its line. A `\` at a line's end goes on, and so
+/// does a line that begins with `>`, as a shell shows it.
 fn commands(page: &str) -> Vec<(usize, String)> {
     let mut commands: Vec<(usize, String)> = Vec::new();
     let (mut inside, mut goes_on) = (false, false);
     for (number, line) in page.lines().enumerate() {
-        if let Some(fence) = line.trim_start().strip_prefix("```") {
+        let line = line.trim_start();
+        if let Some(fence) = line.strip_prefix("```") {
             inside = !inside && fence.trim() == "console";
             goes_on = false;
             continue;
         }
-        let text = if goes_on {
-            Some(line)
-        } else {
-            line.trim_start().strip_prefix("$ ")
-        };
-        if let (true, Some(text)) = (inside, text) {
-            match commands.last_mut() {
-                Some((_, command)) if goes_on => {
-                    command.push('\n');
-                    command.push_str(text);
-                }
-                _ => commands.push((number + 1, text.to_owned())),
-            }
-            goes_on = text.ends_with('\\');
+        let more = line.strip_prefix("> ").or_else(|| line.strip_prefix('>'));
+        if !inside {
+            continue;
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            commands.push((number + 1, command.to_owned()));
+        } else if goes_on || more.is_some() {
+            let (_, command) = commands.last_mut().expect("something goes on");
+            command.push('\n');
+            command.push_str(more.unwrap_or(line));
         }
+        goes_on = line.ends_with('\\') && (goes_on || line.starts_with("$ "));
     }
     commands
 }
 
-/// Runs all commands of a page in one shell, in an empty folder, with the built binary first on PATH.
+/// Said when every command has run.
+const ALL: &str = "every command has run";
+
+/// Runs all commands of a page in one shell, in an empty folder, with the built binary first on PATH. Ports that a page
+/// takes from EXCHANGE and ENROL are the system's choice here.
 fn run(page: &str) {
     let path = root().join(page);
     let Ok(text) = fs::read_to_string(&path) else {
         return;
     };
-    let commands = commands(&text);
+    // What make does is run by make; that its targets are there is tested below.
+    let commands: Vec<_> = commands(&text)
+        .into_iter()
+        .filter(|(_, command)| !command.starts_with("make "))
+        .collect();
     if commands.is_empty() {
         return;
     }
@@ -62,31 +68,49 @@ fn run(page: &str) {
         binary.display()
     );
     let dir = tempfile::tempdir().unwrap();
-    let mut script = String::from("set -eu\n");
+    // Whatever a page leaves running in the background ends with its shell.
+    let mut script = String::from(
+        "set -euo pipefail\ntrap 'for job in $(jobs -p); do kill \"$job\" 2>/dev/null || true; done; wait' EXIT\n",
+    );
     for (line, command) in &commands {
         script.push_str(&format!("echo '{page}:{line}' >&2\n{command}\n"));
     }
-    // Whatever a page leaves running in the background ends with its shell.
-    script.push_str("for job in $(jobs -p); do kill \"$job\" 2>/dev/null || true; done\nwait\n");
+    script.push_str(&format!("echo '{ALL}' >&2\n"));
     let paths = format!(
         "{}:{}",
         binary.parent().unwrap().display(),
         std::env::var("PATH").unwrap()
     );
-    let run = Command::new("timeout")
-        .args(["--kill-after=5", "120", "bash", "-c", &script])
-        .current_dir(dir.path())
-        .env("PATH", paths)
+    let said = fs::File::create(dir.path().join(".said")).unwrap();
+    let errors = fs::File::create(dir.path().join(".errors")).unwrap();
+    fs::create_dir(dir.path().join("page")).unwrap();
+    let status = Command::new("timeout")
+        .args(["--kill-after=10", "120", "bash", "-c", &script])
+        .current_dir(dir.path().join("page"))
+        .envs([
+            ("PATH", paths.as_str()),
+            ("EXCHANGE", &free_address()),
+            ("ENROL", &free_address()),
+        ])
         .env("HOME", dir.path())
-        .output()
+        .stdin(Stdio::null())
+        .stdout(said)
+        .stderr(errors)
+        .status()
         .unwrap();
+    let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+    let errors = read(".errors");
     assert!(
-        run.status.success(),
-        "{page}: {}\n--- said\n{}\n--- errors (the last line number is where it ended)\n{}",
-        run.status,
-        String::from_utf8_lossy(&run.stdout),
-        String::from_utf8_lossy(&run.stderr)
+        status.success() && errors.contains(ALL),
+        "{page}: {status}\n--- said\n{}\n--- errors (the last {page}:LINE is where it ended)\n{errors}",
+        read(".said"),
     );
+}
+
+/// An address that was free a moment ago: a page names its ports before anything listens.
+fn free_address() -> String {
+    let listener = std::net::TcpListener::bind(tests::ground::loopback()).unwrap();
+    listener.local_addr().unwrap().to_string()
 }
 
 #[test]
@@ -129,10 +153,10 @@ fn every_make_target_that_is_named_is_there() {
 
 #[test]
 fn blocks_are_read_as_written() {
-    let page = "```console\n$ one \\\n  two\nshown\n$ three\n```\n```sh\n$ four\n```\n  ```console\n  $ five\n  ```\n";
+    let page = "```console\n$ one \\\n  two\nshown\n$ cat <<END\n> three\n>\n> END\n```\n> $ quoted\n```sh\n$ four\n```\n  ```console\n  $ five\n  ```\n";
     let read: Vec<_> = commands(page)
         .into_iter()
         .map(|(_, command)| command)
         .collect();
-    assert_eq!(read, ["one \\\n  two", "three", "five"]);
+    assert_eq!(read, ["one \\\ntwo", "cat <<END\nthree\n\nEND", "five"]);
 }
