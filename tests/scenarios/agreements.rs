@@ -2,9 +2,10 @@
 
 use proto::Code;
 use proto::entry::Kind;
+use proto::envelope::Envelope;
 use tests::agency::TestAgency;
 use tests::agreements::{DAY_MS, Terms, part, parts};
-use tests::raw::RawConsumer;
+use tests::raw::{RawConsumer, Refusal};
 use tests::soon;
 use tests::world::World;
 
@@ -64,26 +65,39 @@ async fn the_clause_that_decided_is_named() {
         ),
     ];
     for (envelope, code, clause) in &cases {
-        let refusal = consumer.refused(envelope).await;
-        assert_eq!(
-            (refusal.code, refusal.word("clause")),
-            (Some(*code), *clause)
-        );
-        let proven = refusal.prove(envelope, &world.switch.ground().log_key());
-        assert_eq!(
-            proto::facts::exchange(&proven.entry.facts).unwrap().clause,
-            *clause
-        );
-        // What an agreement says is told only to those it is between.
-        let named = refusal.word("agreement");
-        assert_eq!(
-            named.is_empty(),
-            matches!(*clause, "agreement" | "parties"),
-            "{clause}: {named}"
+        names_its_clause(
+            &world,
+            &consumer.refused(envelope).await,
+            envelope,
+            *code,
+            clause,
         );
     }
     let told = world.finish().await;
     assert_eq!(told.count(Kind::Refusal), cases.len());
+}
+
+/// To the caller and in the log.
+fn names_its_clause(
+    world: &World,
+    refusal: &Refusal,
+    envelope: &Envelope,
+    code: Code,
+    clause: &str,
+) {
+    assert_eq!((refusal.code, refusal.word("clause")), (Some(code), clause));
+    let proven = refusal.prove(envelope, &world.switch.ground().log_key());
+    assert_eq!(
+        proto::facts::exchange(&proven.entry.facts).unwrap().clause,
+        clause
+    );
+    // What an agreement says is told only to those it is between.
+    let named = refusal.word("agreement");
+    assert_eq!(
+        named.is_empty(),
+        matches!(clause, "agreement" | "parties"),
+        "{clause}: {named}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

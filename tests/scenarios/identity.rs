@@ -116,10 +116,13 @@ async fn a_connection_ends_with_its_certificate() {
     let mut rest = Vec::new();
     // In order or not: it ends.
     let _ = soon("the connection ends", stands.read_to_end(&mut rest)).await;
-    let refusal = consumer.ask_well().await.unwrap_err();
-    assert_eq!(refusal.code, None, "{}", refusal.message);
+    // The other one ends with it, though not in the same instant; a new one does not come to be.
+    soon("the other connection ends", async {
+        while consumer.ask_well().await.unwrap_err().code.is_some() {}
+    })
+    .await;
     let told = world.finish().await;
-    assert_eq!(told.coded("provider_offline"), 1);
+    assert!(told.coded("provider_offline") > 0);
 }
 
 fn short_lived(ground: &Ground) -> certs::Identity {

@@ -9,7 +9,7 @@ use tests::check::{check_log, published_size};
 use tests::ground::{Ground, copy, walk};
 use tests::journal::{Faulty, NO_SPACE};
 use tests::load::Ack;
-use tests::raw::Answered;
+use tests::raw::{Answered, RawConsumer, Refusal};
 use tests::soon;
 use tests::switch::TestSwitch;
 use tests::world::World;
@@ -24,6 +24,30 @@ fn ack(answered: &Answered) -> Ack {
     }
 }
 
+/// What was acknowledged, and the refusal that ended it.
+async fn ask_until_refused(consumer: RawConsumer) -> (Vec<Ack>, Refusal) {
+    let mut acks = Vec::new();
+    loop {
+        match consumer.ask_well().await {
+            Ok(answered) => acks.push(ack(&answered)),
+            Err(refusal) => return (acks, refusal),
+        }
+    }
+}
+
+/// Nothing is taken any more, and health says so.
+async fn nothing_after(world: &World, consumer: &RawConsumer) {
+    let after = consumer.ask_well().await.unwrap_err();
+    assert_eq!(
+        (after.code, after.grpc),
+        (Some(Code::LogUnavailable), tonic::Code::Unavailable)
+    );
+    soon("not serving", async {
+        while super::health::status(world, "").await != ServingStatus::NotServing as i32 {}
+    })
+    .await;
+}
+
 /// Fails at some commit while exchanges run; whether or not the failed commit reached the disk.
 async fn fails(written: bool, after: i64) {
     let (world, journal) = World::new()
@@ -33,18 +57,7 @@ async fn fails(written: bool, after: i64) {
     let provider = tokio::spawn(world.raw_provider(64).await.answer_all());
     let consumer = world.raw_consumer().await;
     let asking: Vec<_> = (0..6)
-        .map(|_| {
-            let consumer = consumer.clone();
-            tokio::spawn(async move {
-                let mut acks = Vec::new();
-                loop {
-                    match consumer.ask_well().await {
-                        Ok(answered) => acks.push(ack(&answered)),
-                        Err(refusal) => return (acks, refusal),
-                    }
-                }
-            })
-        })
+        .map(|_| tokio::spawn(ask_until_refused(consumer.clone())))
         .collect();
     journal.fail_after(after);
     let reason = soon("the log stops", world.switch.switch().stopped()).await;
@@ -59,16 +72,7 @@ async fn fails(written: bool, after: i64) {
         assert!(refusal.receipt.is_none());
         acks.extend(acked);
     }
-    // Nothing after it, and health says so.
-    let after = consumer.ask_well().await.unwrap_err();
-    assert_eq!(
-        (after.code, after.grpc),
-        (Some(Code::LogUnavailable), tonic::Code::Unavailable)
-    );
-    soon("not serving", async {
-        while super::health::status(&world, "").await != ServingStatus::NotServing as i32 {}
-    })
-    .await;
+    nothing_after(&world, &consumer).await;
     let size = world.switch.size();
     let World {
         switch,

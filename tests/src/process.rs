@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -158,10 +158,22 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
+    /// From now on no write of it may end past `bytes` in any file.
+    pub fn limit_files(&self, bytes: u64) {
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: Some(bytes),
+        };
+        prlimit(Some(self.pid()), Resource::Fsize, limit).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id().expect("it runs")).unwrap()).unwrap()
+    }
+
     /// SIGTERM, then what became of it and what it said.
     pub async fn stop(self) -> (ExitStatus, String) {
-        let pid = i32::try_from(self.child.id().expect("it runs")).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        kill_process(self.pid(), Signal::TERM).unwrap();
         self.ended().await
     }
 

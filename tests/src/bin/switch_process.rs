@@ -25,9 +25,10 @@ async fn main() -> ExitCode {
             return ExitCode::from(5);
         }
     };
+    // Before anybody is told that it listens: whoever then says SIGTERM is heard.
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
     println!("listening exchange {}", switch.exchange_address());
     println!("listening enrol {}", switch.enrol_address());
-    let mut terminate = signal(SignalKind::terminate()).unwrap();
     tokio::select! {
         _ = terminate.recv() => match switch.shutdown().await {
             Ok(()) => ExitCode::SUCCESS,
