@@ -90,16 +90,33 @@ fn micros(ticks: u64) -> u64 {
     ticks * 1_000_000 / clock_ticks_per_second().max(1)
 }
 
-/// CPU time that the whole machine has spent busy, microseconds.
-pub(crate) fn machine_busy_us() -> anyhow::Result<u64> {
-    let stat = fs::read_to_string("/proc/stat")?;
-    busy_of(&stat)
-        .map(micros)
-        .ok_or_else(|| anyhow!("/proc/stat is not what it was"))
+/// CPU time of the whole machine, microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Machine {
+    /// Spent by its processes and its kernel.
+    pub(crate) busy_us: u64,
+    /// Wanted, and given to other machines by the host.
+    pub(crate) stolen_us: u64,
 }
 
-/// All of the first line but idle and iowait (4 and 5) and the guests', which are in user time already.
-fn busy_of(stat: &str) -> Option<u64> {
+impl Machine {
+    /// What came after `before`.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            busy_us: self.busy_us.saturating_sub(before.busy_us),
+            stolen_us: self.stolen_us.saturating_sub(before.stolen_us),
+        }
+    }
+}
+
+/// What the whole machine has used since it started.
+pub(crate) fn machine_used() -> anyhow::Result<Machine> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    machine_of(&stat).ok_or_else(|| anyhow!("/proc/stat is not what it was"))
+}
+
+/// The first line of proc_stat(5). Idle and iowait (4 and 5) are not busy; the guests' are in user time already.
+fn machine_of(stat: &str) -> Option<Machine> {
     let ticks = stat
         .lines()
         .next()?
@@ -107,7 +124,13 @@ fn busy_of(stat: &str) -> Option<u64> {
         .split_ascii_whitespace()
         .take(8);
     let ticks: Vec<u64> = ticks.map(str::parse).collect::<Result<_, _>>().ok()?;
-    (ticks.len() == 8).then(|| ticks.iter().sum::<u64>() - ticks[3] - ticks[4])
+    let [user, nice, system, _, _, irq, softirq, stolen] = ticks[..] else {
+        return None;
+    };
+    Some(Machine {
+        busy_us: micros(user + nice + system + irq + softirq),
+        stolen_us: micros(stolen),
+    })
 }
 
 /// The load average of the last minute.
@@ -209,10 +232,12 @@ mod tests {
     }
 
     #[test]
-    fn idle_waiting_and_guests_are_not_busy() {
+    fn idle_waiting_and_guests_are_not_busy_and_stolen_time_is_told_apart() {
         let stat = "cpu  10 1 20 1000 500 3 4 5 6 7\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
-        assert_eq!(busy_of(stat), Some(10 + 1 + 20 + 3 + 4 + 5));
-        assert_eq!(busy_of("cpu  1 2"), None);
+        let machine = machine_of(stat).unwrap();
+        assert_eq!(machine.busy_us, micros(10 + 1 + 20 + 3 + 4));
+        assert_eq!(machine.stolen_us, micros(5));
+        assert_eq!(machine_of("cpu  1 2"), None);
     }
 
     #[test]
@@ -227,7 +252,7 @@ mod tests {
         let after = usage(id, false).unwrap();
         assert!(after.cpu_us > before.cpu_us);
         assert!(after.rss_kib > 0);
-        assert!(machine_busy_us().unwrap() > 0);
+        assert!(machine_used().unwrap().busy_us > 0);
     }
 
     #[test]

@@ -234,18 +234,13 @@ async fn measure(
     let window = async {
         load.order(&serde_json::to_string(&order)?).await?;
         expect(load, "begin").await?;
-        let (before, busy_before) = (used()?, cost::machine_busy_us()?);
+        let (before, machine_before) = (used()?, cost::machine_used()?);
         expect(load, "end").await?;
-        let (after, busy_after) = (used()?, cost::machine_busy_us()?);
+        let (after, machine_after) = (used()?, cost::machine_used()?);
         let outcome: Outcome = serde_json::from_str(&load.line().await?)?;
-        anyhow::Ok((
-            before,
-            after,
-            busy_after.saturating_sub(busy_before),
-            outcome,
-        ))
+        anyhow::Ok((before, after, machine_after.since(machine_before), outcome))
     };
-    let (before, after, busy_us, outcome) = tokio::time::timeout(limit, window)
+    let (before, after, machine, outcome) = tokio::time::timeout(limit, window)
         .await
         .with_context(|| format!("{side} gave no outcome within {limit:?}"))??;
     if let Some(error) = outcome.error {
@@ -284,7 +279,8 @@ async fn measure(
         p99_ms: outcome.p99_us as f64 / 1e3,
         max_ms: outcome.max_us as f64 / 1e3,
         parts: costs,
-        others_cpu_percent: busy_us.saturating_sub(parts_cpu_us) as f64 / (seconds * 1e4),
+        others_cpu_percent: machine.busy_us.saturating_sub(parts_cpu_us) as f64 / (seconds * 1e4),
+        stolen_percent: machine.stolen_us as f64 / (seconds * 1e4),
         load_average: cost::load_average()?,
     };
     eprintln!("{measured}");

@@ -64,6 +64,8 @@ pub(crate) struct Measurement {
     pub(crate) parts: Vec<Part>,
     /// CPU that everything else on this machine took in the window, in percent of one core.
     pub(crate) others_cpu_percent: f64,
+    /// CPU that the host of this machine gave to others while it was wanted here, in percent of one core.
+    pub(crate) stolen_percent: f64,
     /// Of the last minute, at the end.
     pub(crate) load_average: f64,
 }
@@ -342,11 +344,15 @@ impl fmt::Display for Report {
                 "the log verifies: {entries} entries, {requests} requests and {closings} endings, one each for every answer counted"
             )?;
         }
-        let others = Spread::of(self.measurements.iter().map(|one| one.others_cpu_percent));
-        let others = others.map(|spread| spread.text(0)).unwrap_or_default();
+        let over = |value: fn(&Measurement) -> f64| {
+            let spread = Spread::of(self.measurements.iter().map(value));
+            spread.map(|spread| spread.text(0)).unwrap_or_default()
+        };
         writeln!(
             f,
-            "everything else on this machine took {others} % of one core; load average before {:.2}",
+            "besides, of one core: other processes took {} %, the host {} %; load average before {:.2}",
+            over(|one| one.others_cpu_percent),
+            over(|one| one.stolen_percent),
             self.load_average_before
         )?;
         if self.disk_is_memory {

@@ -31,6 +31,7 @@ fn measured(side: Side, round: u32, exchanges_per_s: f64) -> Measurement {
             rss_mib: 12.0,
         }],
         others_cpu_percent: 1.0,
+        stolen_percent: 0.0,
         load_average: 0.5,
     }
 }
