@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use audit::clock::Clock;
-use tests::check::check_log;
+use tests::check::check_log_after_a_crash;
 use tests::ground::Ground;
 use tests::load::{Ack, Notebook, differences};
-use tests::process::{Process, Program};
+use tests::process::Process;
 use tests::{soon, until};
 
 use super::kill9::{grounded, load, notebooks};
@@ -60,11 +60,10 @@ async fn a_full_disk_ends_the_process_and_loses_nothing() {
     // Tail segments are preallocated; two of them and the store fit before it is filled.
     let disk = SmallDisk::mount(&dir, 160);
     let (ground, members) = grounded(Ground::found_in(&dir, Clock::System).await).await;
-    let helper = Program::Helper(env!("CARGO_BIN_EXE_switch_process").into());
     let books = notebooks(temporary.path());
     // Without a mount the limit comes later, as the disk's end does. SIGXFSZ is ignored, so that the write fails instead.
-    let before = disk.is_none().then_some("trap '' XFSZ");
-    let process = Process::start_after(&helper, &ground, before).await;
+    let before = if disk.is_some() { "" } else { "trap '' XFSZ" };
+    let process = Process::start_after(&ground, before).await;
     let handle = members.serve(&ground, &process).await;
     let asking = load(&ground, &members, &process, &books).await;
     let noted = || {
@@ -96,9 +95,9 @@ async fn a_full_disk_ends_the_process_and_loses_nothing() {
     if let Some(filler) = filler {
         std::fs::remove_file(filler).unwrap();
     }
-    let (status, said) = Process::start(&helper, &ground).await.stop().await;
+    let (status, said) = Process::start(&ground).await.stop().await;
     assert!(status.success(), "{status}: {said}");
-    let told = check_log(&ground.log_dir(), &ground.log_key());
+    let told = check_log_after_a_crash(&ground.log_dir(), &ground.log_key());
     let acks: Vec<Ack> = books.iter().flat_map(|path| Notebook::read(path)).collect();
     assert_eq!(acks.len() as u64, acknowledged);
     assert_eq!(differences(&acks, &told.entries), Vec::<String>::new());

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use tests::process::mohawel_path;
+use tests::process::mohawel;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -61,12 +61,7 @@ fn run(page: &str) {
     if commands.is_empty() {
         return;
     }
-    let binary = mohawel_path();
-    assert!(
-        binary.exists(),
-        "{} is not there: run `cargo build -p cli` first",
-        binary.display()
-    );
+    let binary = mohawel();
     let dir = tempfile::tempdir().unwrap();
     // Whatever a page leaves running in the background ends with its shell.
     let mut script = String::from(

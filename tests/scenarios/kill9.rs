@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use audit::clock::Clock;
 use tests::agency::TestAgency;
-use tests::check::check_log;
+use tests::check::check_log_after_a_crash;
 use tests::ground::Ground;
 use tests::load::{Ack, Notebook, ask_until_it_breaks, differences};
-use tests::process::{Process, Program};
+use tests::process::Process;
 use tests::provider::{Backend, Does};
 use tests::raw::RawConsumer;
 use tests::soon;
@@ -100,14 +100,13 @@ pub(crate) async fn load(
 }
 
 async fn killed(rounds: u32) {
-    let program = Program::mohawel();
     let (ground, members) = grounded(Ground::found_at(Clock::System).await).await;
     let dir = tempfile::tempdir().unwrap();
     let books = notebooks(dir.path());
     let mut random: u64 = 0x2545_f491_4f6c_dd1d ^ u64::from(std::process::id());
     let mut acknowledged = 0;
     for round in 0..rounds {
-        let process = Process::start(&program, &ground).await;
+        let process = Process::start(&ground).await;
         let handle = members.serve(&ground, &process).await;
         let asking = load(&ground, &members, &process, &books).await;
         random ^= random << 13;
@@ -127,10 +126,10 @@ async fn killed(rounds: u32) {
             .unwrap_or_else(|distrust| panic!("round {round}: {distrust}"));
         drop(handle);
     }
-    let process = Process::start(&program, &ground).await;
+    let process = Process::start(&ground).await;
     let (status, said) = process.stop().await;
     assert!(status.success(), "{status}: {said}");
-    let told = check_log(&ground.log_dir(), &ground.log_key());
+    let told = check_log_after_a_crash(&ground.log_dir(), &ground.log_key());
     let acks: Vec<Ack> = books.iter().flat_map(|path| Notebook::read(path)).collect();
     assert_eq!(acks.len() as u64, acknowledged);
     assert_eq!(differences(&acks, &told.entries), Vec::<String>::new());

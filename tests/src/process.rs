@@ -1,8 +1,7 @@
 //! A broker in a process of its own, on the ports of the system's choice: what can be killed or run out of disk.
 
-use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
@@ -12,15 +11,6 @@ use tokio::task::JoinHandle;
 
 use crate::ground::{Ground, loopback};
 use crate::soon;
-
-/// How a broker is started.
-#[derive(Clone, Debug)]
-pub enum Program {
-    /// `mohawel broker`, the product itself.
-    Mohawel(PathBuf),
-    /// This crate's `switch_process`: the same switch without a command line.
-    Helper(PathBuf),
-}
 
 /// A running broker. Killed when dropped.
 #[derive(Debug)]
@@ -35,87 +25,54 @@ pub struct Process {
     _stdout: BufReader<ChildStdout>,
 }
 
-impl Program {
-    /// The built `mohawel`, beside this test's own binary.
-    ///
-    /// # Panics
-    /// When it was not built.
-    pub fn mohawel() -> Self {
-        let path = mohawel_path();
-        assert!(
-            path.exists(),
-            "{} is not there: run `cargo build -p cli` first, as tests/scripts/test.sh does",
-            path.display()
-        );
-        Self::Mohawel(path)
-    }
-
-    fn command(&self, ground: &Ground, before: Option<&str>) -> Command {
-        let (path, args): (&Path, Vec<&OsStr>) = match self {
-            Self::Mohawel(path) => (
-                path,
-                vec![
-                    "broker".as_ref(),
-                    "--no-echo".as_ref(),
-                    "--switch".as_ref(),
-                    ground.dir().as_os_str(),
-                ],
-            ),
-            Self::Helper(path) => (path, vec![ground.dir().as_os_str()]),
-        };
-        match before {
-            None => {
-                let mut command = Command::new(path);
-                command.args(args);
-                command
-            }
-            Some(shell) => {
-                let mut command = Command::new("sh");
-                command
-                    .arg("-c")
-                    .arg(format!("{shell}; exec \"$0\" \"$@\""))
-                    .arg(path)
-                    .args(args);
-                command
-            }
-        }
-    }
-}
-
-/// Where cargo puts `mohawel`.
-pub fn mohawel_path() -> PathBuf {
+/// The built `mohawel`, beside this test's own binary.
+///
+/// # Panics
+/// When it was not built.
+pub fn mohawel() -> PathBuf {
     // target/debug/deps/scenarios-… stands two levels below the profile's directory.
     let mut dir = std::env::current_exe().unwrap();
     dir.pop();
     if dir.ends_with("deps") {
         dir.pop();
     }
-    dir.join(format!("mohawel{}", std::env::consts::EXE_SUFFIX))
+    let path = dir.join(format!("mohawel{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        path.exists(),
+        "{} is not there: run `cargo build -p cli` first, as tests/scripts/test.sh does",
+        path.display()
+    );
+    path
 }
 
 impl Process {
-    /// Starts a broker on `ground` and waits until it listens.
+    /// Starts `mohawel broker` on `ground` and waits until it listens.
     ///
     /// # Panics
     /// When it ends before, with what it said.
-    pub async fn start(program: &Program, ground: &Ground) -> Self {
-        Self::start_after(program, ground, None).await
+    pub async fn start(ground: &Ground) -> Self {
+        Self::start_after(ground, "").await
     }
 
-    /// As [`Process::start`], after the shell command `before` in the same process.
+    /// As [`Process::start`], after the shell commands `before` in the same process.
     ///
     /// # Panics
     /// As [`Process::start`].
-    pub async fn start_after(program: &Program, ground: &Ground, before: Option<&str>) -> Self {
+    pub async fn start_after(ground: &Ground, before: &str) -> Self {
         ground.write_config(loopback(), loopback(), "");
-        let mut child = program
-            .command(ground, before)
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(format!(
+                "{before}\nexec \"$0\" broker --no-echo --switch \"$1\""
+            ))
+            .arg(mohawel())
+            .arg(ground.dir())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .unwrap_or_else(|error| panic!("{program:?}: {error}"));
+            .unwrap();
         let mut errors = child.stderr.take().unwrap();
         let stderr = tokio::spawn(async move {
             let mut text = Vec::new();
@@ -132,7 +89,7 @@ impl Process {
                 == 0
             {
                 panic!(
-                    "{program:?} ended before it listened: {}",
+                    "the broker ended before it listened: {}",
                     stderr.await.unwrap()
                 );
             }

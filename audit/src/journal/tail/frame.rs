@@ -93,7 +93,10 @@ pub(super) fn written_end(segment: &[u8]) -> usize {
         return 0;
     };
     let start = page * ZEROS.len();
-    let last = segment[start..].iter().take(ZEROS.len()).rposition(|byte| *byte != 0);
+    let last = segment[start..]
+        .iter()
+        .take(ZEROS.len())
+        .rposition(|byte| *byte != 0);
     last.map_or(start, |last| start + last + 1)
 }
 
