@@ -29,7 +29,7 @@ use crate::journal::{
 };
 use crate::receipt::Receipt;
 use crate::tiles::published::PublishError;
-use crate::tiles::{TileError, TileStore};
+use crate::tiles::{TileError, TileReader, TileStore};
 
 mod config;
 mod keeper;
@@ -94,6 +94,8 @@ struct Shared {
     key: LogKey,
     journal: Arc<dyn Journal>,
     tiles: TileStore,
+    /// Reads the tiles of the size published last: adapters ask for many proofs under one checkpoint.
+    reader: Mutex<Arc<TileReader>>,
     /// The checkpoint of the last commit.
     latest: ArcSwap<SignedCheckpoint>,
     head: watch::Sender<Arc<Head>>,

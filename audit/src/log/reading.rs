@@ -1,6 +1,7 @@
 //! What can be read back from an open log: entries from the journal, proofs from the published tiles.
 
 use std::ops::Range;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use proto::digest::Digest;
@@ -9,6 +10,7 @@ use proto::entry::Entry;
 use super::{LogError, Shared};
 use crate::checkpoint::SignedCheckpoint;
 use crate::receipt::Receipt;
+use crate::tiles::TileReader;
 use crate::tree::{consistency_proof, inclusion_proof};
 
 /// Entries in one answer at most.
@@ -34,7 +36,7 @@ pub(super) fn receipt(
         .unwrap_or_default();
     let entry = Entry::decode(&bytes).map_err(|error| LogError::Entry { index, error })?;
     let size = published.checkpoint.size;
-    let proof = inclusion_proof(&shared.tiles.reader(size), index, size)?;
+    let proof = inclusion_proof(&*reader(shared, size), index, size)?;
     Ok(Receipt {
         index,
         kind: entry.kind,
@@ -53,8 +55,17 @@ pub(super) fn consistency(
     published: &SignedCheckpoint,
 ) -> Result<Vec<Digest>, LogError> {
     Ok(consistency_proof(
-        &shared.tiles.reader(published.checkpoint.size),
+        &*reader(shared, published.checkpoint.size),
         old,
         new,
     )?)
+}
+
+/// The reader of the published size, with the tiles that earlier proofs used. Held only while it is looked up.
+fn reader(shared: &Shared, size: u64) -> Arc<TileReader> {
+    let mut reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
+    if reader.size() != size {
+        *reader = Arc::new(shared.tiles.reader(size));
+    }
+    Arc::clone(&reader)
 }

@@ -189,6 +189,7 @@ fn start(
         origin: config.origin.clone(),
         key,
         journal,
+        reader: Mutex::new(Arc::new(tiles.reader(head.size()))),
         tiles,
         latest: ArcSwap::new(Arc::clone(&checkpoint)),
         registry: watch::Sender::new(head.registry_size()),

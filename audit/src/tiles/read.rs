@@ -7,22 +7,41 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use proto::digest::{Digest, tree_head};
+use proto::digest::{Digest, node_hash};
 
 use super::path::{TILE_HEIGHT, TILE_LEVELS, TILE_WIDTH, TilePath};
 use super::{TileError, TileStore};
 use crate::tree::HashReader;
 
-/// Tiles kept by one reader: 8 KiB each.
+/// Tiles kept by one reader: 16 KiB each with their subtrees.
 const CACHE_TILES_MAX: usize = 64;
 
-/// Reads the hashes of the tree of one size; keeps the last tiles used, at most 512 KiB.
+/// Reads the hashes of the tree of one size; keeps the last tiles used, at most 1 MiB.
 #[derive(Debug)]
 pub struct TileReader {
     store: TileStore,
     size: u64,
     /// Oldest use first.
-    cache: Mutex<VecDeque<(TilePath, Arc<[Digest]>)>>,
+    cache: Mutex<VecDeque<(TilePath, Arc<Subtrees>)>>,
+}
+
+/// A tile's hashes and every whole subtree over them, level by level: worked out once, used by many proofs.
+#[derive(Debug)]
+struct Subtrees(Vec<Vec<Digest>>);
+
+impl Subtrees {
+    fn over(hashes: Vec<Digest>) -> Self {
+        let mut levels = vec![hashes];
+        for _ in 1..TILE_HEIGHT {
+            let below = levels.last().map(Vec::as_slice).unwrap_or_default();
+            let level = below
+                .chunks_exact(2)
+                .map(|pair| node_hash(&pair[0], &pair[1]))
+                .collect();
+            levels.push(level);
+        }
+        Self(levels)
+    }
 }
 
 impl TileReader {
@@ -39,7 +58,7 @@ impl TileReader {
         self.size
     }
 
-    fn tile(&self, tile: TilePath) -> Result<Arc<[Digest]>, TileError> {
+    fn tile(&self, tile: TilePath) -> Result<Arc<Subtrees>, TileError> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = cache.iter().rposition(|(held, _)| *held == tile)
             && let Some(held) = cache.remove(at)
@@ -50,7 +69,7 @@ impl TileReader {
         }
         // Not held while the disk is read: other proofs go on.
         drop(cache);
-        let hashes: Arc<[Digest]> = self.store.read_hashes(tile)?.into();
+        let hashes = Arc::new(Subtrees::over(self.store.read_hashes(tile)?));
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHE_TILES_MAX {
             cache.pop_front();
@@ -74,25 +93,26 @@ impl HashReader for TileReader {
         if last.is_none_or(|end| end > self.size) {
             return Err(outside());
         }
-        // The deepest tile level that holds hashes this subtree is made of, and how many of them.
+        // The deepest tile level that holds hashes this subtree is made of, and where in it.
         let tile_level = level / TILE_HEIGHT as u8;
-        let spread = 1u64 << (u32::from(level) % TILE_HEIGHT);
-        let first = index * spread;
-        let number = first / u64::from(TILE_WIDTH);
+        let within = u32::from(level) % TILE_HEIGHT;
+        // Subtrees of this level in one tile.
+        let width = u64::from(TILE_WIDTH) >> within;
+        let number = index / width;
         let tile = TilePath::hashes(tile_level, number)
             .at_size(self.size)
             .ok_or_else(outside)?;
         if tile_level >= TILE_LEVELS {
             return Err(outside());
         }
-        let hashes = self.tile(tile).map_err(|error| match error {
+        let subtrees = self.tile(tile).map_err(|error| match error {
             TileError::Io { source, .. } => source,
             other => io::Error::new(io::ErrorKind::InvalidData, other),
         })?;
         // Both below 256.
-        let at = (first % u64::from(TILE_WIDTH)) as usize;
-        let under = hashes.get(at..at + spread as usize).ok_or_else(outside)?;
-        Ok(tree_head(under))
+        let (level, at) = (within as usize, (index % width) as usize);
+        let found = subtrees.0.get(level).and_then(|level| level.get(at));
+        found.copied().ok_or_else(outside)
     }
 }
 
