@@ -42,6 +42,9 @@ tests() {
   $beside cargo test --locked --workspace --no-fail-fast
 }
 
+# kill -9, the full disk and the documents' commands run the real binary, which no test target builds.
+binaries() { cargo build --locked --quiet --workspace --bins; }
+
 step 'format' 'run make fmt' \
   cargo fmt --all --check
 step 'lock file' 'run cargo check --workspace and commit Cargo.lock' \
@@ -58,6 +61,8 @@ step 'lints' 'repair each; an exception is #[expect(lint, reason = "...")]' \
   cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 step 'documentation' 'repair the links and the missing pages named above' \
   docs
+step 'binaries' 'cargo build says what does not compile' \
+  binaries
 step 'tests' 'run one again: tests/scripts/postgres.sh cargo test -p CRATE NAME -- --nocapture' \
   tests
 printf 'everything passed (%s s)\n' $SECONDS

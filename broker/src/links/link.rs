@@ -132,9 +132,10 @@ impl Link {
         self.unknown.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The adapter is ready for this many at once.
+    /// The adapter is ready for this many at once, of which the switch uses no more than its own limit.
     pub(super) fn attach(&self, max_in_flight: u32) -> Result<(), LinkEnd> {
-        self.credit(max_in_flight)?;
+        let limit = u32::try_from(self.settings.in_flight_max).unwrap_or(u32::MAX);
+        self.credit(max_in_flight.min(limit))?;
         self.change(|state| {
             if state.phase == Phase::New {
                 state.phase = Phase::Open;

@@ -139,7 +139,6 @@ async fn whatever_breaks_the_protocol_ends_the_link_with_its_reason() {
         ),
         (vec![Err(Status::unknown("reset"))], LinkEnd::NotAttach),
         (vec![attach(0)], LinkEnd::Credits),
-        (vec![attach(4_097)], LinkEnd::Credits),
         (vec![attach(1), attach(1)], LinkEnd::AttachedTwice),
         (vec![attach(1), credit(0)], LinkEnd::Credits),
         (vec![attach(1), credit(4_096)], LinkEnd::Credits),
@@ -176,6 +175,19 @@ async fn an_adapter_that_never_attaches_is_not_waited_for() {
     let status = outbox.next().await.unwrap().unwrap_err();
     assert_eq!(status.message(), LinkEnd::NotAttach.to_string());
     assert!(outbox.next().await.is_none());
+}
+
+#[tokio::test]
+async fn an_adapter_that_offers_more_than_the_limit_gets_the_limit() {
+    let hub = hub(Settings {
+        in_flight_max: 2,
+        queue: 1,
+        ..Settings::default()
+    });
+    let (_adapter, _outbox, link) = hub.adapter(u32::MAX).await;
+    let seats: Vec<_> = (0..2).map(|number| hub.seat(number).unwrap()).collect();
+    assert_eq!(link.load(), 1_000_000, "two seats are all of its credits");
+    drop(seats);
 }
 
 #[tokio::test]
