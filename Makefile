@@ -2,8 +2,8 @@
 .PHONY: help demo test judges faults bench stories fmt
 help: ## this list
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile
-demo: ## one switch and five agencies on this machine, told as a story
-	cargo run --locked --release -- demo
+demo: ## one switch and five agencies on this machine, told as a story; with PostgreSQL where it is installed
+	$(if $(wildcard /usr/lib/postgresql/*/bin/initdb),tests/scripts/postgres.sh) cargo run --locked --release -- demo
 test: ## everything a change has to pass; installs what it needs
 	tests/scripts/test.sh
 judges: ## outside clients and verifiers judge the switch
