@@ -1,11 +1,13 @@
 //! The C2SP tlog-proof file: one entry's proof as text that any tlog verifier reads.
 //!
-//!     c2sp.org/tlog-proof@v1
-//!     extra <base64>              (optional)
-//!     index <decimal>
-//!     <base64 hash>               (one line for each hash of the inclusion proof)
+//! ```text
+//! c2sp.org/tlog-proof@v1
+//! extra <base64>              (optional)
+//! index <decimal>
+//! <base64 hash>               (one line for each hash of the inclusion proof)
 //!
-//!     <checkpoint, verbatim>
+//! <checkpoint, verbatim>
+//! ```
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
