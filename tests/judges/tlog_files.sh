@@ -6,9 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 judges=tests/judges/tlog
 
-write_log() { cargo run --locked --quiet -p audit --example write_log -- "$@"; }
-write_log "$JUDGE_DIR/small" 1 2 255 256 257 600
-write_log "$JUDGE_DIR/large" 600 65535 65536 66000
+"$WRITE_LOG" "$JUDGE_DIR/small" 1 2 255 256 257 600
+"$WRITE_LOG" "$JUDGE_DIR/large" 600 65535 65536 66000
 go build -o "$JUDGE_DIR/check" $judges/check.go
 
 for log in small large; do

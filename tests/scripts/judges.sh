@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # judges.sh [NAME...]: lets outsiders judge the switch: clients and verifiers that share no code with it.
 #
-# Runs every tests/judges/*.sh (or only the named ones), one after the other, each for at most ten
+# Runs every tests/judges/*.sh (or only the named ones), one after the other, each for at most twenty
 # minutes, in a folder of its own that is deleted when the judge passes. A judge exits 0 or it failed.
 # It finds:
 #   MOHAWEL_BIN   the switch's binary, freshly built
+#   WRITE_LOG     writes a log directory of the sizes it is given
 #   JUDGE_DIR     its own empty folder
 #   VENV          the Python environment of judges.txt; $VENV/bin is first in PATH
 #   GO111MODULE, GOPATH, GOFLAGS  so that `go run FILE.go` finds Debian's golang.org/x/mod, with no network
@@ -13,13 +14,17 @@ cd "$(dirname "$0")/../.."
 root=$PWD
 
 tests/scripts/tools.sh judges go
-cargo build --locked --quiet -p cli --bin mohawel
+# As the tests built them: a build of one package alone would choose other features and compile everything again.
+cargo build --locked --quiet --workspace --bins --examples
 
 export MOHAWEL_BIN=${CARGO_TARGET_DIR:-$root/target}/debug/mohawel
+export WRITE_LOG=${CARGO_TARGET_DIR:-$root/target}/debug/examples/write_log
 export VENV=$root/.tools/judges
 export PATH=$VENV/bin:$PATH
 export GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$root/.tools/go-cache CGO_ENABLED=0
-[ -x "$MOHAWEL_BIN" ] || { echo "not built: $MOHAWEL_BIN" >&2; exit 1; }
+for built in "$MOHAWEL_BIN" "$WRITE_LOG"; do
+  [ -x "$built" ] || { echo "not built: $built" >&2; exit 1; }
+done
 
 passed=0 failed=0
 judge() {
@@ -28,7 +33,7 @@ judge() {
   JUDGE_DIR=$(mktemp -d "${TMPDIR:-/tmp}/mohawel-judge-$name.XXXXXX")
   export JUDGE_DIR
   printf '==> judge %s\n' "$name"
-  if timeout --kill-after=10 600 "$file" </dev/null; then
+  if timeout --kill-after=10 1200 "$file" </dev/null; then
     passed=$((passed + 1)) verdict=passed
     rm -rf "$JUDGE_DIR"
   else
