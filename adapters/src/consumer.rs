@@ -20,7 +20,6 @@ use serde::Serialize;
 use crate::adapter::{Adapter, AdapterError};
 use crate::identity::Home;
 
-mod choose;
 mod outcome;
 mod refusal;
 mod send;

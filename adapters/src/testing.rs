@@ -113,6 +113,9 @@ impl World {
                 key: self.operator.key().clone(),
             }],
             created_at_ms: NOW,
+            purposes: vec![proto::act::Purpose::plain(
+                proto::id::Part::parse("benefit").unwrap(),
+            )],
         }
         .encode();
         let seal = Seal::one(label::GENESIS, ORIGIN, &header, &self.log).unwrap();
@@ -135,6 +138,7 @@ impl World {
             token,
             expires_at_ms: NOW + 1_000_000,
             issued_at_ms: NOW,
+            authority_kid: None,
         }
         .encode();
         let agency = AgencyEnrolment {
@@ -182,8 +186,15 @@ impl World {
                 name_ar: "بحث".to_owned(),
                 name_en: "Lookup".to_owned(),
                 fields: vec![part("alive"), part("income"), part("name")],
+                method: String::new(),
+                path: String::new(),
+                request_schema: Bytes::new(),
+                answer_schema: Bytes::new(),
+                subjects: Vec::new(),
             }],
             issued_at_ms: NOW,
+            owner_contact: String::new(),
+            sensitivity: None,
         };
         self.contract = definition.contract();
         let header = definition.encode();
@@ -206,9 +217,15 @@ impl World {
                 legal_basis: "Law 1".to_owned(),
                 daily_quota: 0,
                 retention_days: 30,
+                rate_per_s: 0,
+                row_scope: Vec::new(),
+                delegation_depth: 0,
+                licence: String::new(),
+                sensitivity: None,
             }],
             not_before_ms: NOW - 1_000_000,
             not_after_ms: NOW + 1_000_000,
+            supersedes: None,
         };
         self.agreement = content.id();
         let previous = self.act(Step::Propose, None, content.encode(), true);

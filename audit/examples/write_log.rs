@@ -121,6 +121,7 @@ fn genesis(signer: &SeedKey) -> Result<Draft, Failure> {
             key: SeedKey::new(0x02)?.key().clone(),
         }],
         created_at_ms: 1,
+        purposes: Vec::new(),
     }
     .encode();
     let seal = Seal::one(label::GENESIS, ORIGIN, &header, signer)?;

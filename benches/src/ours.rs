@@ -21,7 +21,7 @@ use crate::load::{self, Asker, dismissed, payload, say};
 
 const ASKED: &str = "EG/GOV/CIVIL/registry/echo.v1";
 const OPERATION: &str = "echo";
-const PURPOSE: &str = "measuring";
+const PURPOSE: &str = "test";
 const CONTENT_TYPE: &str = "application/octet-stream";
 /// More than any run has in flight: the provider must not be what limits it.
 const PROVIDER_IN_FLIGHT: u32 = 1_024;
@@ -49,7 +49,7 @@ days = 1
 system = "registry"
 service = "echo.v1"
 operations = ["echo"]
-purposes = ["measuring"]
+purposes = ["test"]
 fields = []
 legal_basis = "A measurement without data"
 daily_quota = 0

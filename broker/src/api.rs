@@ -11,7 +11,9 @@
 use std::sync::Arc;
 
 use certs::PeerRole;
+use proto::act::PersonRole;
 use proto::envelope::Envelope;
+use proto::id::Part;
 use proto::registry::Registry;
 use proto::wire::exchange::v1 as wire;
 use tonic::{Request, Status};
@@ -44,12 +46,9 @@ fn known(registry: &Registry, peer: &Peer) -> Result<(), Status> {
             .system
             .as_ref()
             .is_some_and(|system| registry.system(system).is_some()),
-        PeerRole::Operator(name) => registry.genesis().is_some_and(|genesis| {
-            genesis
-                .operators
-                .iter()
-                .any(|operator| operator.name.as_str() == name)
-        }),
+        PeerRole::Operator(name) => {
+            Part::parse(name).is_ok_and(|name| registry.has_role(PersonRole::Operator, &name))
+        }
         PeerRole::Auditor(_) => true,
         PeerRole::Broker(_) => false,
     };

@@ -149,6 +149,11 @@ impl RegistryHandle {
         Ok(registry)
     }
 
+    /// Unix time, milliseconds, of the one clock.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.0.clock.now_ms()
+    }
+
     /// Waits for the acts under way. Called after the last caller is gone.
     pub(crate) async fn finish(&self) {
         self.0.tasks.close();
@@ -160,14 +165,7 @@ impl Inner {
     async fn submit(&self, draft: Draft) -> Result<Appended, SubmitError> {
         let _one_at_a_time = self.submitting.lock().await;
         let before = self.snapshot.load_full();
-        Registry::clone(&before).apply_act(Act {
-            index: self.log.head().size(),
-            recorded_at_ms: self.judged_at_ms(),
-            kind: draft.kind,
-            facts: &draft.facts,
-            header: &draft.header,
-            seal: draft.seal.as_ref(),
-        })?;
+        self.judge(&before, &draft)?;
         let appended = self.log.append(draft, Some(before.size())).await?;
         // The stamp is known only now; the published registry is the fold of the entry as recorded.
         let diverged = |fault: FoldError| SubmitError::Diverged {
@@ -194,6 +192,21 @@ impl Inner {
             .push((index, bytes));
         self.snapshot.store(Arc::new(registry));
         self.size.send_replace(size);
+    }
+
+    /// An act must stand now and when the writer stamps it: a replaced key counts by the time of recording.
+    fn judge(&self, before: &Registry, draft: &Draft) -> Result<(), FoldError> {
+        for recorded_at_ms in [self.clock.now_ms(), self.judged_at_ms()] {
+            Registry::clone(before).apply_act(Act {
+                index: self.log.head().size(),
+                recorded_at_ms,
+                kind: draft.kind,
+                facts: &draft.facts,
+                header: &draft.header,
+                seal: draft.seal.as_ref(),
+            })?;
+        }
+        Ok(())
     }
 
     fn judged_at_ms(&self) -> u64 {

@@ -120,6 +120,9 @@ impl Site {
                 key: self.operator.key().clone(),
             }],
             created_at_ms: NOW_MS,
+            purposes: vec![proto::act::Purpose::plain(
+                proto::id::Part::parse("social-support").unwrap(),
+            )],
         };
         let header = genesis.encode();
         let seal = Seal::one(label::GENESIS, ORIGIN, &header, &*key).unwrap();
@@ -197,6 +200,7 @@ impl Site {
             token: Digest::of(&applicant.token),
             expires_at_ms: NOW_MS + 3_600_000,
             issued_at_ms: NOW_MS,
+            authority_kid: None,
         };
         sealed(label::OPERATOR, invitation.encode(), &self.operator)
     }

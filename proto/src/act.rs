@@ -3,19 +3,35 @@
 //! Field meanings stand in `acts.proto`. Who may seal which act, and when it counts, is decided by
 //! the fold in [`crate::registry`].
 
+mod agency;
 mod agreement;
+mod delegation;
+mod genesis;
+mod grant;
+mod key;
 mod membership;
+mod operator;
+mod scope;
 mod service;
 
-pub use agreement::{AgreementAct, AgreementContent, ConsumerScope, Grant, Step};
-pub use membership::{AgencyEnrolment, Genesis, Invitation, KeyBinding, KeyEnd, Operator};
-pub use service::{Operation, ServiceDefinition};
+pub use agency::{AgencyAct, AgencyDeed, OperationNotice, OutsideCertificate};
+pub use agreement::{AgreementAct, AgreementContent, Step};
+pub use delegation::Delegation;
+pub use genesis::{Genesis, Operator, Purpose};
+pub use grant::{Grant, RowRule};
+pub use key::{KeyBinding, KeyEnd, KeySuccession};
+pub use membership::{AgencyEnrolment, Application, Invitation};
+pub use operator::{Approval, OperatorAct, OperatorDeed, PersonRole, TwoOperators};
+pub use scope::{ConsumerScope, GroupMember};
+pub use service::{Operation, ServiceDefinition, SubjectField};
+
+use bytes::Bytes;
 
 use crate::canonical::HeaderError;
 use crate::digest::Digest;
 use crate::id::{AgencyId, Part, SystemId};
 use crate::key::PublicKey;
-use crate::limits::DISPLAY_NAME_BYTES_MAX;
+use crate::limits::{DISPLAY_NAME_BYTES_MAX, SEAL_BYTES_MAX};
 
 fn agency(text: &str) -> Result<AgencyId, HeaderError> {
     AgencyId::parse(text)
@@ -49,10 +65,47 @@ fn digest(bytes: &[u8]) -> Result<Digest, HeaderError> {
     Digest::from_slice(bytes).ok_or(HeaderError::Malformed("one of its digests is not 32 bytes"))
 }
 
-fn key(spki: &[u8]) -> Result<PublicKey, HeaderError> {
+fn public_key(spki: &[u8]) -> Result<PublicKey, HeaderError> {
     PublicKey::from_spki(spki).map_err(|_| {
         HeaderError::Malformed("its key is not an Ed25519 or P-256 key that can be bound")
     })
+}
+
+/// A text shown to people that may be absent: bounded, without control or direction-changing characters.
+fn shown_text(text: String) -> Result<String, HeaderError> {
+    if text.is_empty() {
+        Ok(text)
+    } else {
+        display_name(text)
+    }
+}
+
+/// A name part that may be absent.
+fn optional_part(text: &str) -> Result<Option<Part>, HeaderError> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        part(text).map(Some)
+    }
+}
+
+/// A digest that may be absent.
+fn optional_digest(bytes: &[u8]) -> Result<Option<Digest>, HeaderError> {
+    if bytes.is_empty() {
+        Ok(None)
+    } else {
+        digest(bytes).map(Some)
+    }
+}
+
+fn possession(bytes: Bytes) -> Result<Bytes, HeaderError> {
+    if bytes.len() > SEAL_BYTES_MAX {
+        Err(HeaderError::Malformed(
+            "its proof of possession is too long",
+        ))
+    } else {
+        Ok(bytes)
+    }
 }
 
 /// A name shown to people: not empty, bounded, without control or direction-changing characters.

@@ -5,13 +5,20 @@
 
 use std::fmt;
 
+mod explain;
+
+pub use explain::{
+    Choice, Explanation, Question, Reader, Row, choose, explain, row_scope, who_can,
+};
+
 use crate::canonical::HeaderError;
 use crate::digest::Digest;
 use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader};
+use crate::id::AgencyId;
 use crate::id::SystemId;
 use crate::limits::label;
 use crate::refusal::Code;
-use crate::registry::{Agreement, AgreementState, Registry, Service};
+use crate::registry::{Agreement, AgreementState, DelegationRecord, Registry, Service};
 use crate::seal::{Seal, SealMemory};
 
 /// What permits a request.
@@ -23,6 +30,8 @@ pub struct Permission {
     pub grant: u32,
     /// Requests a day (UTC) under this grant; 0 means no quota. Counting is the caller's.
     pub daily_quota: u64,
+    /// Requests a second, averaged, under this grant; 0 means no limit. Counting is the caller's.
+    pub rate_per_s: u32,
 }
 
 /// What refuses a request: the code, and which clause of what decided.
@@ -59,8 +68,12 @@ pub enum Clause {
     Purpose,
     /// Not this field.
     Field(String),
-    /// The delegation.
-    Delegation,
+    /// A newer agreement took its place.
+    Supersession,
+    /// This agency is suspended.
+    Standing(AgencyId),
+    /// The delegation with this number in the chain, from 1; 0: the chain as a whole.
+    Delegation(usize),
     /// The daily quota.
     Quota,
 }
@@ -77,7 +90,10 @@ impl fmt::Display for Clause {
             Self::Operation => f.write_str("operation"),
             Self::Purpose => f.write_str("purpose"),
             Self::Field(field) => write!(f, "field {field}"),
-            Self::Delegation => f.write_str("delegation"),
+            Self::Supersession => f.write_str("supersession"),
+            Self::Standing(agency) => write!(f, "standing {agency}"),
+            Self::Delegation(0) => f.write_str("delegation"),
+            Self::Delegation(link) => write!(f, "delegation {link}"),
             Self::Quota => f.write_str("quota"),
         }
     }
@@ -97,19 +113,23 @@ pub fn authorise(
             clause,
         })
     };
-    if !request.delegation.is_empty() {
-        return no(Code::DelegationBroken, None, 0, Clause::Delegation);
+    let consumer = request.consumer.agency();
+    if registry.is_suspended(&consumer) {
+        return no(Code::AgencySuspended, None, 0, Clause::Standing(consumer));
     }
     let found = request.agreement.and_then(|id| registry.agreement(&id));
     let Some(agreement) = found else {
         return no(Code::NoAgreement, None, 0, Clause::Agreement);
     };
     let id = Some(agreement.id);
-    let consumer = request.consumer.agency();
+    let provider = request.provider.agency();
     // Parties first: what an agreement says is told only to those it is between.
-    if agreement.content.provider != request.provider.agency()
-        || !agreement.content.consumer.covers(&consumer)
-    {
+    let is_party = agreement.content.consumer.covers(&consumer)
+        || registry
+            .handed_on(&agreement.id, &consumer)
+            .next()
+            .is_some();
+    if agreement.content.provider != provider || !is_party {
         return no(Code::NoAgreement, None, 0, Clause::Parties);
     }
     match agreement.state {
@@ -120,25 +140,89 @@ pub fn authorise(
     if at_ms < agreement.content.not_before_ms || at_ms >= agreement.content.not_after_ms {
         return no(Code::AgreementExpired, id, 0, Clause::Validity);
     }
-    best_grant(agreement, request)
+    if agreement
+        .superseded_from_ms
+        .is_some_and(|from| at_ms >= from)
+    {
+        return no(Code::AgreementExpired, id, 0, Clause::Supersession);
+    }
+    let chain = match chain(registry, agreement, request, at_ms) {
+        Ok(chain) => chain,
+        Err(clause) => return no(Code::DelegationBroken, id, 0, clause),
+    };
+    let permission = best_grant(agreement, request, &chain)?;
+    if registry.is_suspended(&provider) {
+        return no(
+            Code::AgencySuspended,
+            id,
+            permission.grant,
+            Clause::Standing(provider),
+        );
+    }
+    Ok(permission)
+}
+
+/// The delegations that the request names: an unbroken chain from the agreement's consumer to the one that asks,
+/// every link of it in force.
+fn chain<'a>(
+    registry: &'a Registry,
+    agreement: &Agreement,
+    request: &RequestHeader,
+    at_ms: u64,
+) -> Result<Vec<&'a DelegationRecord>, Clause> {
+    let mut chain: Vec<&DelegationRecord> = Vec::with_capacity(request.delegation.len());
+    for (position, id) in request.delegation.iter().enumerate() {
+        let broken = Clause::Delegation(position + 1);
+        let Some(link) = registry.delegation(id) else {
+            return Err(broken);
+        };
+        let above = chain.last();
+        let follows = link.agreement == agreement.id
+            && link.delegation.parent == above.map(|above| above.id)
+            && above.is_none_or(|above| above.delegation.consumer == link.from)
+            && (above.is_some() || agreement.content.consumer.covers(&link.from));
+        let in_force = link.ended.is_none()
+            && at_ms >= link.delegation.not_before_ms
+            && at_ms < link.delegation.not_after_ms
+            && !registry.is_suspended(&link.from);
+        if !follows || !in_force {
+            return Err(broken);
+        }
+        chain.push(link);
+    }
+    match chain.last() {
+        Some(last) if last.delegation.consumer != request.consumer.agency() => {
+            Err(Clause::Delegation(0))
+        }
+        Some(_) | None => Ok(chain),
+    }
 }
 
 /// The first grant that permits everything asked, or the denial of the one that came closest.
-fn best_grant(agreement: &Agreement, request: &RequestHeader) -> Result<Permission, Denial> {
+fn best_grant(
+    agreement: &Agreement,
+    request: &RequestHeader,
+    chain: &[&DelegationRecord],
+) -> Result<Permission, Denial> {
     let mut closest = (0, Code::OperationNotGranted, 0, Clause::Service);
     for (position, grant) in agreement.content.grants.iter().enumerate() {
         // GRANTS_MAX is 64.
         let number = position as u32 + 1;
-        if grant.system != request.provider || grant.service != request.service {
+        let handed_on = chain.iter().all(|link| link.delegation.grant == number);
+        if grant.system != request.provider || grant.service != request.service || !handed_on {
             continue;
         }
-        let missing_field = request
-            .fields
-            .iter()
-            .find(|field| !grant.fields.contains(field));
-        let denied = if !grant.operations.contains(&request.operation) {
+        let links = || chain.iter().map(|link| &link.delegation);
+        let missing_field = request.fields.iter().find(|field| {
+            !grant.fields.contains(field) || !links().all(|link| link.fields.contains(field))
+        });
+        let operation_held = grant.operations.contains(&request.operation)
+            && links().all(|link| link.operations.contains(&request.operation));
+        let purpose_held = grant.purposes.contains(&request.purpose)
+            && links().all(|link| link.purposes.contains(&request.purpose));
+        let denied = if !operation_held {
             (1, Code::OperationNotGranted, number, Clause::Operation)
-        } else if !grant.purposes.contains(&request.purpose) {
+        } else if !purpose_held {
             (2, Code::PurposeNotGranted, number, Clause::Purpose)
         } else if let Some(field) = missing_field {
             (
@@ -152,6 +236,7 @@ fn best_grant(agreement: &Agreement, request: &RequestHeader) -> Result<Permissi
                 agreement: agreement.id,
                 grant: number,
                 daily_quota: grant.daily_quota,
+                rate_per_s: grant.rate_per_s,
             });
         };
         if denied.0 > closest.0 {
@@ -167,7 +252,8 @@ fn best_grant(agreement: &Agreement, request: &RequestHeader) -> Result<Permissi
     })
 }
 
-/// The service that `request` names, if it is published, with that contract and that operation.
+/// The service that `request` names, if it is published, with that contract and that operation, and not
+/// switched off.
 pub fn locate<'a>(registry: &'a Registry, request: &RequestHeader) -> Result<&'a Service, Code> {
     let service = registry
         .service(&request.provider.service(&request.service))
@@ -176,6 +262,9 @@ pub fn locate<'a>(registry: &'a Registry, request: &RequestHeader) -> Result<&'a
         || service.definition.operation(&request.operation).is_none()
     {
         return Err(Code::ContractViolation);
+    }
+    if service.notice(&request.operation).is_some() {
+        return Err(Code::OperationDisabled);
     }
     Ok(service)
 }

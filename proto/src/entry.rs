@@ -32,6 +32,16 @@ pub enum Kind {
     Service = 21,
     /// An act on an agreement. Registry.
     AgreementAct = 22,
+    /// An agency's application. Registry.
+    Application = 23,
+    /// What an operator does to the registry. Registry.
+    OperatorAct = 24,
+    /// The second seal on an operator's act. Registry.
+    Approval = 25,
+    /// A seal key followed by another, sealed by the older one. Registry.
+    KeySucceeded = 26,
+    /// What an agency does to itself. Registry.
+    AgencyAct = 27,
     /// A request, durable before the provider sees it.
     Request = 32,
     /// The one closing entry of an exchange, durable before the consumer sees the outcome.
@@ -46,7 +56,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -56,6 +66,11 @@ impl Kind {
         Self::Certificate,
         Self::Service,
         Self::AgreementAct,
+        Self::Application,
+        Self::OperatorAct,
+        Self::Approval,
+        Self::KeySucceeded,
+        Self::AgencyAct,
         Self::Request,
         Self::Closing,
         Self::Refusal,
@@ -83,6 +98,11 @@ impl Kind {
                 | Self::Certificate
                 | Self::Service
                 | Self::AgreementAct
+                | Self::Application
+                | Self::OperatorAct
+                | Self::Approval
+                | Self::KeySucceeded
+                | Self::AgencyAct
         )
     }
 
@@ -98,6 +118,11 @@ impl Kind {
             Self::Certificate => "certificate",
             Self::Service => "service",
             Self::AgreementAct => "agreement_act",
+            Self::Application => "application",
+            Self::OperatorAct => "operator_act",
+            Self::Approval => "approval",
+            Self::KeySucceeded => "key_succeeded",
+            Self::AgencyAct => "agency_act",
             Self::Request => "request",
             Self::Closing => "closing",
             Self::Refusal => "refusal",

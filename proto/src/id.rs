@@ -155,6 +155,9 @@ impl ServiceId {
 pub struct ExchangeId([u8; 16]);
 
 impl ExchangeId {
+    /// The id of a request that is judged and never sent.
+    pub(crate) const UNSENT: Self = Self([0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+
     /// Takes 16 bytes that are a UUIDv7; anything else is `None`.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let uuid = Uuid::from_slice(bytes).ok()?;

@@ -17,6 +17,8 @@ pub mod label {
     pub const AUTHORITY: &str = "mohawel/authority/v1";
     /// Proof that the holder of a new key asked for its binding, by that key.
     pub const POSSESSION: &str = "mohawel/possession/v1";
+    /// A key's own successor, by the key that it follows.
+    pub const SUCCESSION: &str = "mohawel/succession/v1";
     /// What an operator does to the registry, by the operator's key.
     pub const OPERATOR: &str = "mohawel/operator/v1";
     /// Entry 0, by the log key.
@@ -73,6 +75,19 @@ pub const OPERATIONS_MAX: usize = 64;
 pub const GRANTS_MAX: usize = 64;
 /// Purposes, operations or classes listed in one grant.
 pub const GRANT_LIST_MAX: usize = 64;
+
+/// Agencies in a named group of one agreement.
+pub const MEMBERS_MAX: usize = 256;
+/// Row rules of one grant.
+pub const ROW_RULES_MAX: usize = 8;
+/// Purposes that genesis may bring.
+pub const PURPOSES_MAX: usize = 256;
+/// Applications that wait for one agency id, and for all of them together.
+pub const APPLICATIONS_MAX: (usize, usize) = (4, 1_024);
+/// How long an application waits for an operator: thirty days.
+pub const APPLICATION_MS: u64 = 30 * 24 * 3_600_000;
+/// How long a replaced authority key still counts, for its agency to object: 72 hours.
+pub const REPLACEMENT_MS: u64 = 72 * 3_600_000;
 
 /// How far a request's issued-at may lie from the switch's clock, before or after.
 pub const WINDOW_MS: u64 = 30_000;

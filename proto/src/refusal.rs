@@ -101,6 +101,20 @@ codes! {
         ar: "انتهت صلاحية مفتاح الختم في السجل.",
         remedy_ar: "يربط مسؤولو الجهة مفتاحًا جديدًا بمفتاح السلطة؛ اختم به."
     }
+    /// The certificate, its system, or the system's agency counts no longer.
+    CertificateRevoked = "certificate_revoked" {
+        en: "The connection's certificate or its system was revoked in the registry.",
+        remedy_en: "Ask your agency's administrators why; a system that goes on needs a new key and a new certificate.",
+        ar: "أُلغيت شهادة الاتصال أو نظامها في السجل.",
+        remedy_ar: "اسأل مسؤولي جهتك عن السبب؛ والنظام الذي يستمر يحتاج مفتاحًا جديدًا وشهادة جديدة."
+    }
+    /// The consumer's or provider's agency is suspended.
+    AgencySuspended = "agency_suspended" {
+        en: "The agency is suspended by the operators of the switch.",
+        remedy_en: "Ask the operators; `mohawel agency show` says since when and why.",
+        ar: "أوقف مشغّلو المحوِّل هذه الجهة.",
+        remedy_ar: "اسأل المشغّلين؛ والأمر mohawel agency show يذكر متى ولماذا."
+    }
     /// This exchange id was seen before.
     Duplicate = "duplicate" {
         en: "An exchange with this id was recorded before; its first outcome stands.",
@@ -191,6 +205,13 @@ codes! {
         remedy_en: "List what is published with `mohawel service list`.",
         ar: "المزوّد لا ينشر خدمة بهذا الاسم.",
         remedy_ar: "اعرض الخدمات المنشورة بالأمر mohawel service list."
+    }
+    /// The provider switched the operation off.
+    OperationDisabled = "operation_disabled" {
+        en: "The provider has switched this operation off for now.",
+        remedy_en: "Read the provider's notice with `mohawel directory show` and wait, or use another operation.",
+        ar: "أوقف المزوّد هذه العملية مؤقتًا.",
+        remedy_ar: "اقرأ إشعار المزوّد بالأمر mohawel directory show وانتظر أو استخدم عملية أخرى."
     }
     /// No adapter of the provider is attached.
     ProviderOffline = "provider_offline" {

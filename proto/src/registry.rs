@@ -3,6 +3,8 @@
 //! Switch, adapters and auditors run this same fold, so the same history gives the same registry
 //! everywhere, and the switch can add nothing that an agency did not seal.
 
+mod between;
+mod digest;
 mod fold;
 mod record;
 
@@ -11,12 +13,14 @@ use std::sync::Arc;
 
 pub use fold::{Act, FoldError};
 pub use record::{
-    Agency, Agreement, AgreementState, BoundKey, Certificate, InvitationRecord, RecordedAct,
-    Service, System,
+    Agency, Agreement, AgreementState, ApplicationRecord, ApplicationState, BoundKey, Certificate,
+    DelegationRecord, InvitationRecord, Notice, Person, PurposeRecord, RecordedAct, Replacement,
+    Service, System, Waiting, WaitingFor,
 };
 
-use crate::act::Genesis;
+use crate::act::{Genesis, PersonRole, TwoOperators};
 use crate::digest::Digest;
+use crate::id::Part;
 use crate::id::{AgencyId, ServiceId, SystemId};
 use crate::refusal::Code;
 
@@ -28,13 +32,23 @@ pub struct Registry {
     genesis_sha256: Digest,
     /// Names in use, folded to one case: agencies, systems and services.
     names: HashSet<String>,
+    /// Every key that was ever bound to anybody, for any use, but the log's.
+    kids: HashSet<Digest>,
+    people: BTreeMap<(PersonRole, Part), Arc<Person>>,
+    policy: TwoOperators,
+    waiting: BTreeMap<Digest, Arc<Waiting>>,
+    purposes: BTreeMap<Part, Arc<PurposeRecord>>,
     invitations: HashMap<Digest, Arc<InvitationRecord>>,
+    applications: HashMap<Digest, Arc<ApplicationRecord>>,
     agencies: BTreeMap<AgencyId, Arc<Agency>>,
     systems: BTreeMap<SystemId, Arc<System>>,
     keys: HashMap<Digest, Arc<BoundKey>>,
     certificates: HashMap<Digest, Arc<Certificate>>,
     services: BTreeMap<ServiceId, Arc<Service>>,
-    agreements: BTreeMap<Digest, Arc<Agreement>>,
+    agreements: HashMap<Digest, Arc<Agreement>>,
+    delegations: HashMap<Digest, Arc<DelegationRecord>>,
+    /// Agreements by who answers and who asks.
+    between: between::Between,
 }
 
 impl Registry {
@@ -103,6 +117,118 @@ impl Registry {
     /// All keys ever bound.
     pub fn keys(&self) -> impl Iterator<Item = &BoundKey> {
         self.keys.values().map(|record| &**record)
+    }
+
+    /// A person with a role, also one who lost it.
+    pub fn person(&self, role: PersonRole, name: &Part) -> Option<&Person> {
+        self.people
+            .get(&(role, name.clone()))
+            .map(|record| &**record)
+    }
+
+    /// Whether the person has the role now.
+    pub fn has_role(&self, role: PersonRole, name: &Part) -> bool {
+        self.person(role, name)
+            .is_some_and(|person| person.ended.is_none())
+    }
+
+    /// Everybody who has or had a role, by role and name.
+    pub fn people(&self) -> impl Iterator<Item = &Person> {
+        self.people.values().map(|record| &**record)
+    }
+
+    /// Which acts need two seals.
+    pub fn policy(&self) -> &TwoOperators {
+        &self.policy
+    }
+
+    /// Acts that wait for a second seal, by the SHA-256 that an approval names.
+    pub fn waiting(&self) -> impl Iterator<Item = (&Digest, &Waiting)> {
+        self.waiting.iter().map(|(id, record)| (id, &**record))
+    }
+
+    /// One purpose of the catalogue, also one that was ended.
+    pub fn purpose(&self, code: &Part) -> Option<&PurposeRecord> {
+        self.purposes.get(code).map(|record| &**record)
+    }
+
+    /// The catalogue, by code.
+    pub fn purposes(&self) -> impl Iterator<Item = &PurposeRecord> {
+        self.purposes.values().map(|record| &**record)
+    }
+
+    /// An application by the SHA-256 of its header.
+    pub fn application(&self, id: &Digest) -> Option<&ApplicationRecord> {
+        self.applications.get(id).map(|record| &**record)
+    }
+
+    /// All applications with their ids.
+    pub fn applications(&self) -> impl Iterator<Item = (&Digest, &ApplicationRecord)> {
+        self.applications.iter().map(|(id, record)| (id, &**record))
+    }
+
+    /// Whether the operators suspended the agency.
+    pub fn is_suspended(&self, agency: &AgencyId) -> bool {
+        self.agencies
+            .get(agency)
+            .is_some_and(|record| record.suspended.is_some())
+    }
+
+    /// Whether a connection that shows the certificate `sha256` may speak for `system` now.
+    pub fn may_connect(&self, system: &SystemId, sha256: &Digest) -> Result<(), Code> {
+        let known = self.systems.get(system).ok_or(Code::UnknownPeer)?;
+        if self.is_suspended(&system.agency()) {
+            return Err(Code::AgencySuspended);
+        }
+        if known.ended.is_some() {
+            return Err(Code::CertificateRevoked);
+        }
+        match self.certificates.get(sha256) {
+            Some(certificate) if certificate.revoked.is_some() => Err(Code::CertificateRevoked),
+            Some(certificate) if certificate.uri == self.uri_of(system) => Ok(()),
+            // Issued and never recorded: nobody can say who holds it.
+            Some(_) | None => Err(Code::UnknownPeer),
+        }
+    }
+
+    /// The SPIFFE URI of a system.
+    pub fn uri_of(&self, system: &SystemId) -> String {
+        let domain = self
+            .genesis
+            .as_deref()
+            .map_or("", |genesis| &genesis.trust_domain);
+        format!("spiffe://{domain}/{system}")
+    }
+
+    /// Whether a certificate's URI names a system or an administrator of `agency`.
+    fn is_uri_of_agency(&self, uri: &str, agency: &AgencyId) -> bool {
+        let domain = self
+            .genesis
+            .as_deref()
+            .map_or("", |genesis| &genesis.trust_domain);
+        let path = uri
+            .strip_prefix("spiffe://")
+            .and_then(|rest| rest.strip_prefix(domain))
+            .and_then(|rest| rest.strip_prefix('/'))
+            .unwrap_or_default();
+        let path = path.strip_prefix("administrator/").unwrap_or(path);
+        path.strip_prefix(agency.as_str())
+            .is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// A delegation by its id, also one that has ended.
+    pub fn delegation(&self, id: &Digest) -> Option<&DelegationRecord> {
+        self.delegations.get(id).map(|record| &**record)
+    }
+
+    /// All delegations.
+    pub fn delegations(&self) -> impl Iterator<Item = &DelegationRecord> {
+        self.delegations.values().map(|record| &**record)
+    }
+
+    /// All certificates, ended ones included.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.certificates.values().map(|record| &**record)
     }
 
     /// The key `kid` if it may seal for `system` now.

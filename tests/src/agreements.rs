@@ -82,9 +82,15 @@ impl Terms {
                 legal_basis: "Law 1 of 2026".to_owned(),
                 daily_quota: self.daily_quota,
                 retention_days: 90,
+                rate_per_s: 0,
+                row_scope: Vec::new(),
+                delegation_depth: 0,
+                licence: String::new(),
+                sensitivity: None,
             }],
             not_before_ms,
             not_after_ms,
+            supersedes: None,
         }
     }
 }
@@ -102,6 +108,11 @@ impl TestAgency {
             name_ar: "عملية".to_owned(),
             name_en: name.to_owned(),
             fields: parts(&["alive", "income", "name"]),
+            method: String::new(),
+            path: String::new(),
+            request_schema: Bytes::new(),
+            answer_schema: Bytes::new(),
+            subjects: Vec::new(),
         };
         let definition = ServiceDefinition {
             system: self.system.clone(),
@@ -110,6 +121,8 @@ impl TestAgency {
             name_en: "Persons".to_owned(),
             operations: vec![operation("erase"), operation("read")],
             issued_at_ms: switch.now_ms(),
+            owner_contact: String::new(),
+            sensitivity: None,
         };
         self.submit(switch, Kind::Service, label::AUTHORITY, definition.encode())
             .await

@@ -114,6 +114,10 @@ impl Ground {
                 key: operator.key().clone(),
             }],
             created_at_ms: self.clock.now_ms(),
+            purposes: vec![
+                proto::act::Purpose::plain(proto::id::Part::parse("social-benefit").unwrap()),
+                proto::act::Purpose::plain(proto::id::Part::parse("test").unwrap()),
+            ],
         };
         let header = genesis.encode();
         let seal = Seal::one(label::GENESIS, ORIGIN, &header, &*log).unwrap();

@@ -186,6 +186,7 @@ impl TestSwitch {
             token: invitation.token_sha256(),
             expires_at_ms: invitation.expires_at_ms,
             issued_at_ms: self.now_ms(),
+            authority_kid: None,
         }
         .encode();
         let seal = Seal::one(
@@ -200,7 +201,10 @@ impl TestSwitch {
             .unwrap();
         let envelope = Some(Envelope::bare(header, seal).to_wire());
         OperationsClient::new(channel)
-            .invite(wire::InviteRequest { envelope })
+            .operate(wire::OperateRequest {
+                kind: u32::from(proto::entry::Kind::Invitation as u8),
+                envelope,
+            })
             .await
             .unwrap();
         invitation

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::authorise::SealedRequest;
+use proto::authorise::{Choice, SealedRequest, choose};
 use proto::commitment::{Commitment, Salt};
 use proto::digest::Digest;
 use proto::entry::Kind;
@@ -10,11 +10,11 @@ use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, DisputeHeader, RequestHeader};
 use proto::id::ExchangeId;
 use proto::refusal::Code;
+use proto::registry::Registry;
 use proto::wire::exchange::v1 as wire;
 use tonic::{Request, Status};
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::choose::{Choice, choose};
 use super::outcome::{Answer, Attempt, ExchangeError};
 use super::verify::{self, Returned, Untrusted};
 use super::{Consumer, Draft, Try, refusal};
@@ -29,6 +29,26 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const NEWS_WAIT: Duration = Duration::from_millis(200);
 /// How long the record of a dispute is waited for.
 const DISPUTE_WAIT: Duration = Duration::from_secs(5);
+
+/// Names the agreement that permits the request, or else the one that comes closest; whether one permits it.
+fn name_agreement(header: &mut RequestHeader, registry: &Registry) -> bool {
+    let (agreement, delegation, permits) = match choose(registry, header, header.issued_at_ms) {
+        Choice::Permits {
+            agreement,
+            delegation,
+            ..
+        } => (Some(agreement), delegation, true),
+        Choice::Closest {
+            agreement,
+            delegation,
+            ..
+        } => (Some(agreement), delegation, false),
+        Choice::Nothing(_) => (None, Vec::new(), false),
+    };
+    header.agreement = agreement;
+    header.delegation = delegation;
+    permits
+}
 
 impl Consumer {
     /// Tries `draft` once and up to `retries` times more, where that is safe.
@@ -169,13 +189,14 @@ impl Consumer {
             if let Some(service) = service {
                 header.contract = service.contract;
             }
-            let choice = match draft.agreement {
-                Some(named) => Choice::Permits(named),
-                None => choose(&registry, header, header.issued_at_ms),
+            let permits = match draft.agreement {
+                Some(named) => {
+                    header.agreement = Some(named);
+                    true
+                }
+                None => name_agreement(header, &registry),
             };
-            header.agreement = choice.agreement();
-            let complete = service.is_some() && matches!(choice, Choice::Permits(_));
-            if complete || last {
+            if (permits && service.is_some()) || last {
                 break;
             }
             // The agreement may have been sealed a moment ago. No news within the wait is news too.

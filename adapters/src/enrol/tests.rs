@@ -23,6 +23,7 @@ fn switch_with(change: impl FnOnce(&mut Genesis)) -> wire::DescribeResponse {
             key: key().key().clone(),
         }],
         created_at_ms: NOW,
+        purposes: Vec::new(),
     };
     change(&mut genesis);
     let header = genesis.encode();

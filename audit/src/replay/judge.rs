@@ -78,7 +78,12 @@ impl Judge {
             | Kind::KeyEnded
             | Kind::Certificate
             | Kind::Service
-            | Kind::AgreementAct => self.registry_act(index, entry, &mut event),
+            | Kind::AgreementAct
+            | Kind::Application
+            | Kind::OperatorAct
+            | Kind::Approval
+            | Kind::KeySucceeded
+            | Kind::AgencyAct => self.registry_act(index, entry, &mut event),
         }
         if let Ok(leaf) = entry.leaf() {
             self.tree.push(leaf);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use audit::receipt::Receipt;
 use bytes::Bytes;
-use proto::act::{AgreementAct, KeyBinding, KeyEnd, ServiceDefinition};
+use proto::act::{AgencyAct, AgreementAct, KeyBinding, KeyEnd, KeySuccession, ServiceDefinition};
 use proto::canonical::HeaderError;
 use proto::entry::Kind;
 use proto::facts::RegistryFacts;
@@ -165,12 +165,19 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
     let agency = match kind {
         Kind::KeyBound => KeyBinding::open(header).map(|binding| binding.system.agency()),
         Kind::KeyEnded => KeyEnd::open(header).map(|end| end.system.agency()),
+        Kind::KeySucceeded => {
+            KeySuccession::open(header).map(|succession| succession.system.agency())
+        }
+        Kind::AgencyAct => AgencyAct::open(header).map(|act| act.agency),
         Kind::Service => ServiceDefinition::open(header).map(|service| service.system.agency()),
         Kind::AgreementAct => AgreementAct::open(header).map(|act| act.agency),
         Kind::Genesis
         | Kind::Epoch
         | Kind::Invitation
         | Kind::Agency
+        | Kind::Application
+        | Kind::OperatorAct
+        | Kind::Approval
         | Kind::Certificate
         | Kind::Request
         | Kind::Closing
@@ -179,7 +186,7 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         | Kind::Dispute => {
             return Err(status::wrong_signer(
                 &format!("an agency cannot submit a {} entry", kind.name()),
-                "Submit key_bound, key_ended, service or agreement_act.",
+                "Submit key_bound, key_succeeded, key_ended, service, agency_act or agreement_act.",
             ));
         }
     };

@@ -29,6 +29,10 @@ use super::{act, status};
 use crate::registry::RegistryHandle;
 use crate::registry::issuing::{IssueError, Issuing};
 
+mod joining;
+
+use joining::Joining;
+
 /// Attempts to enrol, all newcomers together: each costs four signature verifications.
 const ATTEMPTS: Allowed = Allowed {
     per_second: 10.0,
@@ -59,6 +63,10 @@ struct Inner {
     /// One enrolment at a time: acts that were judged together are recorded together. Holds the latest answers
     /// by the SHA-256 of their whole request.
     answers: Mutex<VecDeque<(Digest, wire::EnrolResponse)>>,
+    /// Applications, all newcomers together.
+    applications: Rate,
+    /// The latest answers to further systems and adapters, by the SHA-256 of their whole request.
+    joined: Mutex<VecDeque<(Digest, wire::JoinResponse)>>,
 }
 
 /// A request whose parts were read and fit each other.
@@ -95,6 +103,8 @@ impl EnrolmentApi {
             attempts: Rate::new(ATTEMPTS),
             descriptions: Rate::new(DESCRIPTIONS),
             answers: Mutex::default(),
+            applications: Rate::new(joining::APPLICATIONS),
+            joined: Mutex::default(),
         }))
     }
 }
@@ -126,6 +136,39 @@ impl Enrolment for EnrolmentApi {
             .registry
             .to_its_end(async move { inner.enrol(application).await });
         let response = enrolled.await.map_err(|error| status::submit(&error))??;
+        Ok(Response::new(response))
+    }
+
+    async fn apply(
+        &self,
+        request: Request<wire::ApplyRequest>,
+    ) -> Result<Response<wire::ApplyResponse>, Status> {
+        self.0.apply(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn application_status(
+        &self,
+        request: Request<wire::ApplicationStatusRequest>,
+    ) -> Result<Response<wire::ApplicationStatusResponse>, Status> {
+        self.0
+            .application_status(&request.into_inner())
+            .map(Response::new)
+    }
+
+    async fn join(
+        &self,
+        request: Request<wire::JoinRequest>,
+    ) -> Result<Response<wire::JoinResponse>, Status> {
+        if !self.0.attempts.pass() {
+            return Err(status::rate_limited());
+        }
+        let joining = Joining::read(request.into_inner())?;
+        let inner = Arc::clone(&self.0);
+        let joined = self
+            .0
+            .registry
+            .to_its_end(async move { inner.join(joining).await });
+        let response = joined.await.map_err(|error| status::submit(&error))??;
         Ok(Response::new(response))
     }
 }

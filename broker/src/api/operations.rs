@@ -3,9 +3,11 @@
 use audit::receipt::Receipt;
 use bytes::Bytes;
 use certs::PeerRole;
+use proto::act::PersonRole;
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::facts::RegistryFacts;
+use proto::id::Part;
 use proto::registry::Registry;
 use proto::wire::registry::v1 as wire;
 use tonic::{Request, Response, Status};
@@ -45,16 +47,31 @@ impl OperationsApi {
 
 #[tonic::async_trait]
 impl Operations for OperationsApi {
-    async fn invite(
+    async fn operate(
         &self,
-        request: Request<wire::InviteRequest>,
-    ) -> Result<Response<wire::InviteResponse>, Status> {
+        request: Request<wire::OperateRequest>,
+    ) -> Result<Response<wire::OperateResponse>, Status> {
         let peer = peer(&request)?;
-        let envelope = act(request.into_inner().envelope)?;
-        let receipt = self.submit(&peer, Kind::Invitation, envelope).await?;
-        Ok(Response::new(wire::InviteResponse {
+        let request = request.into_inner();
+        let kind = kind_of(request.kind)?;
+        let envelope = act(request.envelope)?;
+        let receipt = self.submit(&peer, kind, envelope).await?;
+        Ok(Response::new(wire::OperateResponse {
             receipt: Some(receipt.to_wire()),
         }))
+    }
+}
+
+/// The kind of an act, if operators may send it here.
+fn kind_of(kind: u32) -> Result<Kind, Status> {
+    let kind = u8::try_from(kind)
+        .ok()
+        .and_then(|byte| Kind::from_byte(byte).ok());
+    match kind {
+        Some(kind @ (Kind::Invitation | Kind::OperatorAct | Kind::Approval)) => Ok(kind),
+        Some(_) | None => Err(status::malformed(
+            "an operator submits invitation, operator_act or approval entries",
+        )),
     }
 }
 
@@ -66,26 +83,23 @@ fn own_seal(registry: &Registry, peer: &Peer, envelope: &Envelope) -> Result<(),
             "Connect with an operator's certificate.",
         ));
     };
-    let operator = registry
-        .genesis()
-        .and_then(|genesis| {
-            genesis
-                .operators
-                .iter()
-                .find(|operator| operator.name.as_str() == name)
-        })
-        .ok_or_else(status::unknown_peer)?;
+    let person = Part::parse(name)
+        .ok()
+        .filter(|name| registry.has_role(PersonRole::Operator, name))
+        .and_then(|name| registry.person(PersonRole::Operator, &name))
+        .and_then(|person| person.key.as_ref());
+    let key = person.ok_or_else(status::unknown_peer)?;
     let claimed = envelope
         .seal
         .open()
         .map_err(|error| status::malformed(&error.to_string()))?
         .kid();
-    if claimed == operator.key.kid() {
+    if claimed == key.kid() {
         Ok(())
     } else {
         Err(status::wrong_signer(
             "the act is sealed by another key than the connected operator's",
-            "Seal it with the operator key that the genesis names for this certificate.",
+            "Seal it with the key that the registry names for this certificate's operator.",
         ))
     }
 }

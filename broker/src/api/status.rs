@@ -237,6 +237,92 @@ fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
             "no_possession",
             "Let the new key itself sign the binding's proof of possession.",
         ),
+        FoldError::UnknownApplication => (
+            NotFound,
+            "unknown_application",
+            "`mohawel agency applications` lists those that wait.",
+        ),
+        FoldError::TooManyApplications => (
+            FailedPrecondition,
+            "too_many_applications",
+            "Ask the operator to decide the older ones, then apply again.",
+        ),
+        FoldError::OtherAuthority => (
+            PermissionDenied,
+            "other_authority",
+            "Enrol with the authority key that the application named.",
+        ),
+        FoldError::NotApproved => (
+            FailedPrecondition,
+            "not_approved",
+            "Wait until a second operator approves; `mohawel approvals list` shows what waits.",
+        ),
+        FoldError::NothingWaits => (
+            NotFound,
+            "nothing_waits",
+            "`mohawel approvals list` shows what waits for a second seal.",
+        ),
+        FoldError::SamePerson => (
+            PermissionDenied,
+            "same_person",
+            "Let another operator or an approver put the second seal.",
+        ),
+        FoldError::Suspended(_) => (
+            PermissionDenied,
+            "agency_suspended",
+            "Ask the operators why the agency is suspended.",
+        ),
+        FoldError::SystemEnded(_) => (
+            FailedPrecondition,
+            "system_ended",
+            "Choose another name for the system.",
+        ),
+        FoldError::UnknownCertificate => (
+            NotFound,
+            "unknown_certificate",
+            "`mohawel certs list` shows the certificates in use.",
+        ),
+        FoldError::UnknownService(_) => (
+            NotFound,
+            "unknown_service",
+            "`mohawel service list` shows services and operations.",
+        ),
+        FoldError::UnknownPurpose(_) => (
+            FailedPrecondition,
+            "unknown_purpose",
+            "`mohawel purpose list` shows the catalogue; an operator adds to it.",
+        ),
+        FoldError::NoReplacement => (
+            NotFound,
+            "no_replacement",
+            "`mohawel agency show` tells whether a replacement is under way.",
+        ),
+        FoldError::ReplacementUnderWay => (
+            AlreadyExists,
+            "replacement_under_way",
+            "Wait for it, or let the agency object to it.",
+        ),
+        FoldError::LastOperator => (
+            FailedPrecondition,
+            "last_operator",
+            "Give another person the role first.",
+        ),
+        FoldError::NoChange => (AlreadyExists, "no_change", "Nothing needs to be done."),
+        FoldError::Widens(_) => (
+            PermissionDenied,
+            "widens",
+            "Hand on no more than is held; `mohawel agreement show` says what that is.",
+        ),
+        FoldError::UnknownDelegation => (
+            NotFound,
+            "unknown_delegation",
+            "`mohawel agreement show` lists the delegations in force.",
+        ),
+        FoldError::NotSuperseding => (
+            FailedPrecondition,
+            "not_superseding",
+            "Name an active agreement between the same two, which no other one supersedes.",
+        ),
         FoldError::UnknownKey => (
             NotFound,
             "unknown_key",

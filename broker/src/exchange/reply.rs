@@ -30,9 +30,11 @@ pub fn grpc_code(code: Code) -> Grpc {
         Code::Malformed | Code::UnknownVersion | Code::PayloadMismatch | Code::TooLarge => {
             Grpc::InvalidArgument
         }
-        Code::UnknownPeer | Code::WrongSigner | Code::BadSeal | Code::KeyEnded => {
-            Grpc::Unauthenticated
-        }
+        Code::UnknownPeer
+        | Code::WrongSigner
+        | Code::BadSeal
+        | Code::KeyEnded
+        | Code::CertificateRevoked => Grpc::Unauthenticated,
         Code::Duplicate => Grpc::AlreadyExists,
         Code::Stale | Code::NotLogged | Code::OperationMismatch | Code::ContractViolation => {
             Grpc::FailedPrecondition
@@ -43,10 +45,14 @@ pub fn grpc_code(code: Code) -> Grpc {
         | Code::PurposeNotGranted
         | Code::OperationNotGranted
         | Code::FieldNotGranted
-        | Code::DelegationBroken => Grpc::PermissionDenied,
+        | Code::DelegationBroken
+        | Code::AgencySuspended => Grpc::PermissionDenied,
         Code::QuotaExceeded | Code::RateLimited | Code::Overloaded => Grpc::ResourceExhausted,
         Code::UnknownService => Grpc::NotFound,
-        Code::ProviderOffline | Code::ProviderFailed | Code::LogUnavailable => Grpc::Unavailable,
+        Code::ProviderOffline
+        | Code::ProviderFailed
+        | Code::OperationDisabled
+        | Code::LogUnavailable => Grpc::Unavailable,
         Code::AnswerInvalid => Grpc::Internal,
         Code::Deadline => Grpc::DeadlineExceeded,
     }
@@ -58,9 +64,11 @@ pub fn http_status(code: Code) -> StatusCode {
     match code {
         Code::Malformed | Code::UnknownVersion | Code::PayloadMismatch => StatusCode::BAD_REQUEST,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::UnknownPeer | Code::WrongSigner | Code::BadSeal | Code::KeyEnded => {
-            StatusCode::UNAUTHORIZED
-        }
+        Code::UnknownPeer
+        | Code::WrongSigner
+        | Code::BadSeal
+        | Code::KeyEnded
+        | Code::CertificateRevoked => StatusCode::UNAUTHORIZED,
         Code::Duplicate => StatusCode::CONFLICT,
         Code::Stale | Code::NotLogged => StatusCode::PRECONDITION_FAILED,
         Code::OperationMismatch | Code::ContractViolation => StatusCode::UNPROCESSABLE_ENTITY,
@@ -70,12 +78,14 @@ pub fn http_status(code: Code) -> StatusCode {
         | Code::PurposeNotGranted
         | Code::OperationNotGranted
         | Code::FieldNotGranted
-        | Code::DelegationBroken => StatusCode::FORBIDDEN,
+        | Code::DelegationBroken
+        | Code::AgencySuspended => StatusCode::FORBIDDEN,
         Code::QuotaExceeded | Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::UnknownService => StatusCode::NOT_FOUND,
-        Code::Overloaded | Code::ProviderOffline | Code::LogUnavailable => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Code::Overloaded
+        | Code::ProviderOffline
+        | Code::OperationDisabled
+        | Code::LogUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::ProviderFailed | Code::AnswerInvalid => StatusCode::BAD_GATEWAY,
         Code::Deadline => StatusCode::GATEWAY_TIMEOUT,
     }

@@ -92,6 +92,7 @@ impl Exchange {
                 agreement,
                 grant,
                 daily_quota,
+                rate_per_s: _,
             } = permission;
             match self.quota.count(agreement, grant, daily_quota, at_ms) {
                 Some(counted) => Some(counted),

@@ -51,7 +51,10 @@ async fn invite(site: &Site, switch: &Switch, applicant: &Applicant) {
     let mut operations = OperationsClient::new(site.connect_operator(switch, OPERATOR).await);
     let envelope = Some(site.invitation(applicant).to_wire());
     operations
-        .invite(wire::InviteRequest { envelope })
+        .operate(wire::OperateRequest {
+            kind: u32::from(Kind::Invitation as u8),
+            envelope,
+        })
         .await
         .unwrap();
 }

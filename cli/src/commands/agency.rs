@@ -7,6 +7,7 @@ use adapters::enrol::Invitation;
 use audit::clock::Clock;
 use audit::receipt::Receipt;
 use proto::act;
+use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::id::AgencyId;
 use proto::limits::label;
@@ -88,6 +89,7 @@ pub async fn invite(
         token: invitation.token_sha256(),
         expires_at_ms,
         issued_at_ms: now_ms,
+        authority_kid: None,
     };
     let header = act.encode();
     let seal = Seal::one(
@@ -97,7 +99,7 @@ pub async fn invite(
         &operator.signer,
     );
     let envelope = Envelope::bare(header, seal.map_err(Failure::unavailable)?);
-    let (receipt, _) = operator.invite(&envelope).await?;
+    let (receipt, _) = operator.operate(Kind::Invitation, &envelope).await?;
     Ok(Invited {
         invitation,
         receipt,

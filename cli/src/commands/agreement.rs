@@ -84,6 +84,7 @@ pub async fn propose(adapter: &Adapter, terms: &Terms) -> Result<Done, Failure> 
         grants: terms.grants.clone(),
         not_before_ms,
         not_after_ms,
+        supersedes: None,
     };
     let (id, content) = (content.id(), content.encode());
     submit(adapter, Step::Propose, id, None, content).await

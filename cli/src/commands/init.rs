@@ -31,6 +31,7 @@ use crate::output::Output;
 
 pub mod certificates;
 mod config;
+mod purposes;
 
 /// Name and number of the first broker.
 const BROKER: (&str, u16) = ("b1", 1);
@@ -144,6 +145,7 @@ pub async fn create(options: &InitOptions, clock: &Clock) -> Result<Created, Fai
             key: operator_key.key().clone(),
         }],
         created_at_ms: clock.now_ms(),
+        purposes: purposes::standard()?,
     };
     let genesis = found_log(&switch, &options.origin, genesis, log_signer, clock).await?;
     let file = operator::File {

@@ -23,6 +23,7 @@ use certs::tls::{TimeSource, Trust, client_config};
 use certs::{Identity, ReloadableIdentity, pem};
 use hyper_util::rt::TokioIo;
 use proto::digest::Digest;
+use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::wire::registry::v1 as wire;
 use rustls::ClientConfig;
@@ -142,17 +143,22 @@ impl Operator {
         })
     }
 
-    /// Sends a sealed invitation and proves its entry.
+    /// Sends a sealed act of `kind` (invitation, operator act or approval) and proves its entry.
     ///
     /// # Errors
     /// What the switch refuses, that it cannot be reached, or that its receipt proves nothing.
-    pub async fn invite(&self, envelope: &Envelope) -> Result<(Receipt, Proven), Failure> {
+    pub async fn operate(
+        &self,
+        kind: Kind,
+        envelope: &Envelope,
+    ) -> Result<(Receipt, Proven), Failure> {
         let mut client = OperationsClient::new(self.channel()?);
-        let request = wire::InviteRequest {
+        let request = wire::OperateRequest {
+            kind: u32::from(kind as u8),
             envelope: Some(envelope.to_wire()),
         };
         let response = client
-            .invite(request)
+            .operate(request)
             .await
             .map_err(|status| refused::failure(&status))?;
         let receipt = response

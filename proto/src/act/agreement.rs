@@ -1,66 +1,14 @@
 //! Agreements: the content both agencies seal, and the acts that make it count.
 
-use std::fmt;
-
 use bytes::Bytes;
 use prost::Message;
 
-use super::{agency, ascending, digest, display_name, part, system, texts};
+use super::{ConsumerScope, Grant, agency, digest, optional_digest};
 use crate::canonical::{HeaderError, decode_header};
 use crate::digest::Digest;
-use crate::id::{AgencyId, Part, SystemId};
-use crate::limits::{
-    FIELDS_MAX, GRANT_LIST_MAX, GRANTS_MAX, HEADER_VERSION, REGISTRY_HEADER_BYTES_MAX,
-};
+use crate::id::AgencyId;
+use crate::limits::{GRANTS_MAX, HEADER_VERSION, REGISTRY_HEADER_BYTES_MAX};
 use crate::wire::registry::v1 as wire;
-
-/// Who may ask under an agreement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConsumerScope {
-    /// One agency, which must accept.
-    Agency(AgencyId),
-    /// Every agency of a class, `EG/GOV/*`: a public grant, sealed by the provider alone.
-    Class(Part, Part),
-    /// Every agency of the instance, `EG/*/*`: a public grant, sealed by the provider alone.
-    Everyone(Part),
-}
-
-impl ConsumerScope {
-    /// Parses `EG/GOV/MOSS`, `EG/GOV/*` or `EG/*/*`.
-    pub fn parse(text: &str) -> Result<Self, HeaderError> {
-        match text.split('/').collect::<Vec<_>>()[..] {
-            [instance, "*", "*"] => Ok(Self::Everyone(part(instance)?)),
-            [instance, class, "*"] => Ok(Self::Class(part(instance)?, part(class)?)),
-            _ => agency(text).map(Self::Agency),
-        }
-    }
-
-    /// Whether `agency` may ask.
-    pub fn covers(&self, agency: &AgencyId) -> bool {
-        match self {
-            Self::Agency(one) => one == agency,
-            Self::Class(instance, class) => {
-                agency.instance() == instance.as_str() && agency.class() == class.as_str()
-            }
-            Self::Everyone(instance) => agency.instance() == instance.as_str(),
-        }
-    }
-
-    /// Whether this is a public grant, which the provider seals alone.
-    pub fn is_public(&self) -> bool {
-        !matches!(self, Self::Agency(_))
-    }
-}
-
-impl fmt::Display for ConsumerScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Agency(agency) => agency.fmt(f),
-            Self::Class(instance, class) => write!(f, "{instance}/{class}/*"),
-            Self::Everyone(instance) => write!(f, "{instance}/*/*"),
-        }
-    }
-}
 
 /// What two agencies agree on. Its id is SHA-256 of its canonical bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,27 +27,8 @@ pub struct AgreementContent {
     pub not_before_ms: u64,
     /// Unix time, milliseconds, at which it no longer counts.
     pub not_after_ms: u64,
-}
-
-/// One permission inside an agreement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// The provider's system.
-    pub system: SystemId,
-    /// Its service.
-    pub service: Part,
-    /// Operations that may be asked.
-    pub operations: Vec<Part>,
-    /// Purposes that may be stated.
-    pub purposes: Vec<Part>,
-    /// Fields that may be returned.
-    pub fields: Vec<Part>,
-    /// The law it stands on, shown to people.
-    pub legal_basis: String,
-    /// Requests a day (UTC); 0 means no quota.
-    pub daily_quota: u64,
-    /// How long the parties keep payload and salt, days.
-    pub retention_days: u32,
+    /// The agreement between the same two that it takes the place of, from `not_before_ms` on.
+    pub supersedes: Option<Digest>,
 }
 
 impl AgreementContent {
@@ -119,6 +48,11 @@ impl AgreementContent {
             grants: self.grants.iter().map(Grant::to_wire).collect(),
             not_before_ms: self.not_before_ms,
             not_after_ms: self.not_after_ms,
+            members: self.consumer.members_to_wire(),
+            supersedes: self
+                .supersedes
+                .map(|id| id.0.to_vec().into())
+                .unwrap_or_default(),
         }
         .encode_to_vec()
         .into()
@@ -147,44 +81,27 @@ impl AgreementContent {
                 "a grant names a system that is not the provider's",
             ));
         }
+        let consumer = ConsumerScope::with_members(&wire.consumer, wire.members)?;
+        let needs_group = grants
+            .iter()
+            .flat_map(|grant| &grant.row_scope)
+            .any(|rule| rule.equals.is_none());
+        if needs_group && !matches!(consumer, ConsumerScope::Group { .. }) {
+            return Err(HeaderError::Malformed(
+                "a row rule asks for the agency's own value, and there is no group with values",
+            ));
+        }
         Ok(Self {
             nonce: wire.nonce[..]
                 .try_into()
                 .map_err(|_| HeaderError::Malformed("its nonce is not 16 bytes"))?,
             origin: wire.origin,
-            consumer: ConsumerScope::parse(&wire.consumer)?,
+            consumer,
             provider,
             grants,
             not_before_ms: wire.not_before_ms,
             not_after_ms: wire.not_after_ms,
-        })
-    }
-}
-
-impl Grant {
-    fn to_wire(&self) -> wire::Grant {
-        wire::Grant {
-            system: self.system.to_string(),
-            service: self.service.to_string(),
-            operations: texts(&self.operations),
-            purposes: texts(&self.purposes),
-            fields: texts(&self.fields),
-            legal_basis: self.legal_basis.clone(),
-            daily_quota: self.daily_quota,
-            retention_days: self.retention_days,
-        }
-    }
-
-    fn from_wire(wire: wire::Grant) -> Result<Self, HeaderError> {
-        Ok(Self {
-            system: system(&wire.system)?,
-            service: part(&wire.service)?,
-            operations: ascending(&wire.operations, GRANT_LIST_MAX)?,
-            purposes: ascending(&wire.purposes, GRANT_LIST_MAX)?,
-            fields: ascending(&wire.fields, FIELDS_MAX)?,
-            legal_basis: display_name(wire.legal_basis)?,
-            daily_quota: wire.daily_quota,
-            retention_days: wire.retention_days,
+            supersedes: optional_digest(&wire.supersedes)?,
         })
     }
 }
@@ -198,6 +115,10 @@ pub enum Step {
     Accept,
     /// By either party, final.
     Revoke,
+    /// Hands a grant on; carries a [`super::Delegation`].
+    Delegate,
+    /// Ends a delegation, by the provider or anybody above it.
+    EndDelegation,
 }
 
 impl Step {
@@ -207,6 +128,8 @@ impl Step {
             Self::Propose => "propose",
             Self::Accept => "accept",
             Self::Revoke => "revoke",
+            Self::Delegate => "delegate",
+            Self::EndDelegation => "end_delegation",
         }
     }
 }
@@ -218,13 +141,13 @@ pub struct AgreementAct {
     pub step: Step,
     /// To which agreement.
     pub agreement: Digest,
-    /// SHA-256 of the previous act; `None` on propose.
+    /// SHA-256 of the previous act; `None` on propose; the proposal on delegate; the delegation that ends.
     pub previous: Option<Digest>,
     /// Who does it.
     pub agency: AgencyId,
     /// Unix time, milliseconds.
     pub issued_at_ms: u64,
-    /// The content's canonical bytes, on propose only.
+    /// The canonical bytes of the content on propose, of the delegation on delegate.
     pub content: Bytes,
 }
 
@@ -240,6 +163,8 @@ impl AgreementAct {
             Step::Propose => wire::AgreementStep::Propose,
             Step::Accept => wire::AgreementStep::Accept,
             Step::Revoke => wire::AgreementStep::Revoke,
+            Step::Delegate => wire::AgreementStep::Delegate,
+            Step::EndDelegation => wire::AgreementStep::EndDelegation,
         };
         wire::AgreementAct {
             version: HEADER_VERSION,
@@ -264,17 +189,20 @@ impl AgreementAct {
             Ok(wire::AgreementStep::Propose) => Step::Propose,
             Ok(wire::AgreementStep::Accept) => Step::Accept,
             Ok(wire::AgreementStep::Revoke) => Step::Revoke,
+            Ok(wire::AgreementStep::Delegate) => Step::Delegate,
+            Ok(wire::AgreementStep::EndDelegation) => Step::EndDelegation,
             Ok(wire::AgreementStep::Unspecified) | Err(_) => {
                 return Err(HeaderError::Malformed(
-                    "its step is not propose, accept or revoke",
+                    "its step is none of those that there are",
                 ));
             }
         };
         let agreement = digest(&wire.agreement)?;
         let proposes = step == Step::Propose;
-        if proposes == wire.content.is_empty() || proposes != wire.previous.is_empty() {
+        let carries = proposes || step == Step::Delegate;
+        if carries == wire.content.is_empty() || proposes != wire.previous.is_empty() {
             return Err(HeaderError::Malformed(
-                "propose carries the content, every later step the previous act",
+                "propose carries the content and delegate the delegation, every step but propose the previous act",
             ));
         }
         if proposes && Digest::of(&wire.content) != agreement {

@@ -46,6 +46,9 @@ impl World {
                 key: operator.key().clone(),
             }],
             created_at_ms: NOW,
+            purposes: vec![crate::act::Purpose::plain(
+                crate::id::Part::parse("takaful").unwrap(),
+            )],
         };
         let header = genesis.encode();
         let seal = sealed(label::GENESIS, &header, &log);
@@ -85,6 +88,7 @@ impl World {
             token: Digest::of(token),
             expires_at_ms,
             issued_at_ms: NOW,
+            authority_kid: None,
         };
         let header = invitation.encode();
         let seal = sealed(label::OPERATOR, &header, &self.operator);
@@ -155,9 +159,15 @@ fn content(consumer: &str) -> AgreementContent {
             legal_basis: "Law 1".to_owned(),
             daily_quota: 0,
             retention_days: 30,
+            rate_per_s: 0,
+            row_scope: Vec::new(),
+            delegation_depth: 0,
+            licence: String::new(),
+            sensitivity: None,
         }],
         not_before_ms: NOW,
         not_after_ms: NOW + 1_000,
+        supersedes: None,
     }
 }
 
@@ -323,8 +333,15 @@ fn an_older_publication_does_not_take_back_a_newer_one() {
                 name_ar: "بحث".to_owned(),
                 name_en: "Look up".to_owned(),
                 fields: vec![part("name_ar")],
+                method: String::new(),
+                path: String::new(),
+                request_schema: Bytes::new(),
+                answer_schema: Bytes::new(),
+                subjects: Vec::new(),
             }],
             issued_at_ms,
+            owner_contact: String::new(),
+            sensitivity: None,
         };
         let seal = sealed(label::AUTHORITY, &definition.encode(), &civil);
         world.apply(Kind::Service, definition.encode(), Some(seal))

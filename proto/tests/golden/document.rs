@@ -119,7 +119,7 @@ fn outcomes_clauses_and_kinds_are_those_of_the_code() {
         .map(|row| (row[1].clone(), row[2].clone()))
         .collect();
     let code = [
-        (Code::DelegationBroken, Clause::Delegation),
+        (Code::DelegationBroken, Clause::Delegation(1)),
         (Code::NoAgreement, Clause::Agreement),
         (Code::NoAgreement, Clause::Parties),
         (Code::NoAgreement, Clause::Acceptance),

@@ -87,6 +87,7 @@ pub(crate) fn genesis(log: &mut GoldenLog, keys: &Keys) {
             key: keys.operator.key().clone(),
         }],
         created_at_ms: T0_MS,
+        purposes: Vec::new(),
     };
     let header = genesis.encode();
     let seal = log.seal("genesis", label::GENESIS, &header, &keys.log);
@@ -109,6 +110,7 @@ pub(crate) fn enrol(log: &mut GoldenLog, keys: &Keys, who: &str, names: (&str, &
         token,
         expires_at_ms: T0_MS + 86_400_000,
         issued_at_ms: T0_MS,
+        authority_kid: None,
     };
     let header = invitation.encode();
     let name = format!("{low}_invitation");
@@ -193,8 +195,15 @@ pub(crate) fn publish(log: &mut GoldenLog, keys: &Keys) -> Digest {
             name_ar: "استعلام عن أسرة".to_owned(),
             name_en: "Look up a household".to_owned(),
             fields: parts(&["income", "members", "status"]),
+            method: String::new(),
+            path: String::new(),
+            request_schema: Bytes::new(),
+            answer_schema: Bytes::new(),
+            subjects: Vec::new(),
         }],
         issued_at_ms: T0_MS + 3_000,
+        owner_contact: String::new(),
+        sensitivity: None,
     };
     let header = service.encode();
     let seal = log.seal("service", label::AUTHORITY, &header, &keys.civil_authority);
@@ -219,9 +228,15 @@ pub(crate) fn agree(log: &mut GoldenLog, keys: &Keys) -> Digest {
             legal_basis: "An example law, article 4".to_owned(),
             daily_quota: 1_000,
             retention_days: 90,
+            rate_per_s: 0,
+            row_scope: Vec::new(),
+            delegation_depth: 0,
+            licence: String::new(),
+            sensitivity: None,
         }],
         not_before_ms: T0_MS,
         not_after_ms: T0_MS + 365 * 86_400_000,
+        supersedes: None,
     };
     let id = content.id();
     log.book.put("agreement.content", content.encode());

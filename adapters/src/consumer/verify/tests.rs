@@ -4,8 +4,8 @@ use proto::header::RequestHeader;
 use proto::wire::audit::v1::RecordedEntry;
 
 use super::*;
-use crate::consumer::choose::{Choice, choose};
 use crate::testing::{NOW, World, part};
+use proto::authorise::{Choice, choose};
 
 /// A whole exchange, but for what the closures change.
 struct Exchange {
@@ -160,14 +160,18 @@ fn the_agreement_that_permits_is_found_or_else_the_closest() {
     let mut world = World::new();
     let chosen = |world: &World, change: fn(&mut RequestHeader)| {
         let request = RequestHeader::open(&world.request(change).header).unwrap();
-        choose(&world.registry, &request, NOW)
+        match choose(&world.registry, &request, NOW) {
+            Choice::Permits { agreement, .. } => (true, Some(agreement)),
+            Choice::Closest { agreement, .. } => (false, Some(agreement)),
+            Choice::Nothing(_) => (false, None),
+        }
     };
     let unnamed = |header: &mut RequestHeader| header.agreement = None;
-    assert_eq!(chosen(&world, unnamed), Choice::Permits(world.agreement));
+    assert_eq!(chosen(&world, unnamed), (true, Some(world.agreement)));
     let more = |header: &mut RequestHeader| header.fields = vec![part("income")];
-    assert_eq!(chosen(&world, more), Choice::Closest(world.agreement));
+    assert_eq!(chosen(&world, more), (false, Some(world.agreement)));
     let nobody = |header: &mut RequestHeader| header.provider = header.consumer.clone();
-    assert_eq!(chosen(&world, nobody), Choice::Nothing);
+    assert_eq!(chosen(&world, nobody), (false, None));
     world.revoke();
-    assert_eq!(chosen(&world, unnamed), Choice::Closest(world.agreement));
+    assert_eq!(chosen(&world, unnamed), (false, Some(world.agreement)));
 }

@@ -60,6 +60,9 @@ impl Forger {
                 key: TestSigner::new(201).key().clone(),
             }],
             created_at_ms: NOW_MS,
+            purposes: vec![proto::act::Purpose::plain(
+                proto::id::Part::parse("takaful").unwrap(),
+            )],
         };
         let header = genesis.encode();
         let seal = Seal::one(label::GENESIS, ORIGIN, &header, &signer).unwrap();
@@ -133,6 +136,7 @@ impl Forger {
             token,
             expires_at_ms: NOW_MS + 1,
             issued_at_ms: NOW_MS,
+            authority_kid: None,
         };
         self.act(Kind::Invitation, label::OPERATOR, invitation.encode(), 201)
             .await;
@@ -187,8 +191,15 @@ impl Forger {
                 name_ar: "بحث".to_owned(),
                 name_en: "Look up".to_owned(),
                 fields: vec![part("mother_id"), part("name_ar")],
+                method: String::new(),
+                path: String::new(),
+                request_schema: Bytes::new(),
+                answer_schema: Bytes::new(),
+                subjects: Vec::new(),
             }],
             issued_at_ms: NOW_MS,
+            owner_contact: String::new(),
+            sensitivity: None,
         };
         self.act(Kind::Service, label::AUTHORITY, definition.encode(), 11)
             .await;
@@ -209,9 +220,15 @@ impl Forger {
                 legal_basis: "Law".to_owned(),
                 daily_quota: 3,
                 retention_days: 1,
+                rate_per_s: 0,
+                row_scope: Vec::new(),
+                delegation_depth: 0,
+                licence: String::new(),
+                sensitivity: None,
             }],
             not_before_ms: NOW_MS,
             not_after_ms: NOW_MS + 86_400_000,
+            supersedes: None,
         };
         self.agreement = content.id();
         let mut act = AgreementAct {

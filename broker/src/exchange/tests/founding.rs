@@ -38,6 +38,11 @@ pub(super) async fn publish(registry: &RegistryHandle, provider: &Applicant) -> 
         name_ar: "تحقق".into(),
         name_en: "Verify".into(),
         fields: vec![part("alive"), part("name")],
+        method: String::new(),
+        path: String::new(),
+        request_schema: Bytes::new(),
+        answer_schema: Bytes::new(),
+        subjects: Vec::new(),
     };
     let service = ServiceDefinition {
         system: provider.system.clone(),
@@ -46,6 +51,8 @@ pub(super) async fn publish(registry: &RegistryHandle, provider: &Applicant) -> 
         name_en: "Persons".into(),
         operations: vec![operation("search"), operation("verify")],
         issued_at_ms: NOW_MS,
+        owner_contact: String::new(),
+        sensitivity: None,
     };
     let act = sealed(label::AUTHORITY, service.encode(), &provider.authority_key);
     submit(registry, Kind::Service, act).await;
@@ -67,6 +74,11 @@ pub(super) async fn agree(
         legal_basis: "Law 1".into(),
         daily_quota,
         retention_days: 30,
+        rate_per_s: 0,
+        row_scope: Vec::new(),
+        delegation_depth: 0,
+        licence: String::new(),
+        sensitivity: None,
     };
     let content = AgreementContent {
         nonce: [5; 16],
@@ -80,6 +92,7 @@ pub(super) async fn agree(
         ],
         not_before_ms: NOW_MS - 1_000,
         not_after_ms: NOW_MS + 10 * 86_400_000,
+        supersedes: None,
     };
     let propose = AgreementAct {
         step: Step::Propose,

@@ -8,6 +8,11 @@ pub(super) fn service(applicant: &Applicant, issued_at_ms: u64) -> Envelope {
         name_ar: "بحث".into(),
         name_en: "Get".into(),
         fields: vec![part("name")],
+        method: String::new(),
+        path: String::new(),
+        request_schema: Bytes::new(),
+        answer_schema: Bytes::new(),
+        subjects: Vec::new(),
     };
     let definition = ServiceDefinition {
         system: applicant.system.clone(),
@@ -16,6 +21,8 @@ pub(super) fn service(applicant: &Applicant, issued_at_ms: u64) -> Envelope {
         name_en: "Persons".into(),
         operations: vec![operation],
         issued_at_ms,
+        owner_contact: String::new(),
+        sensitivity: None,
     };
     sealed(
         label::AUTHORITY,
@@ -211,14 +218,15 @@ async fn only_known_peers_are_told_and_only_the_operators_own_seal_invites() {
     audit::checkpoint::open(&published.checkpoint, switch.log().key()).unwrap();
 
     let newcomer = Applicant::new(CIVIL);
-    let invitation = wire::InviteRequest {
+    let invitation = wire::OperateRequest {
+        kind: u32::from(Kind::Invitation as u8),
         envelope: Some(site.invitation(&newcomer).to_wire()),
     };
     for (channel, word) in [(stranger, "unknown_peer"), (member, "wrong_signer")] {
         assert_eq!(
             refused(
                 OperationsClient::new(channel)
-                    .invite(invitation.clone())
+                    .operate(invitation.clone())
                     .await
             )
             .1,
@@ -230,16 +238,20 @@ async fn only_known_peers_are_told_and_only_the_operators_own_seal_invites() {
         site.invitation(&newcomer).header,
         &newcomer.authority_key,
     );
-    let by_another = wire::InviteRequest {
+    let by_another = wire::OperateRequest {
+        kind: u32::from(Kind::Invitation as u8),
         envelope: Some(by_another.to_wire()),
     };
     let mut operations = OperationsClient::new(operator);
     assert_eq!(
-        refused(operations.invite(by_another).await).1,
+        refused(operations.operate(by_another).await).1,
         "wrong_signer"
     );
-    operations.invite(invitation.clone()).await.unwrap();
-    assert_eq!(refused(operations.invite(invitation).await).1, "token_used");
+    operations.operate(invitation.clone()).await.unwrap();
+    assert_eq!(
+        refused(operations.operate(invitation).await).1,
+        "token_used"
+    );
     switch.shutdown().await.unwrap();
 }
 

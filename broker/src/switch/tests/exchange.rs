@@ -171,9 +171,15 @@ fn public_agreement(provider: &Applicant) -> (Digest, Envelope) {
             legal_basis: "Law 1 of 2026".into(),
             daily_quota: 0,
             retention_days: 1,
+            rate_per_s: 0,
+            row_scope: Vec::new(),
+            delegation_depth: 0,
+            licence: String::new(),
+            sensitivity: None,
         }],
         not_before_ms: NOW_MS - 1,
         not_after_ms: NOW_MS + 86_400_000,
+        supersedes: None,
     };
     let act = AgreementAct {
         step: Step::Propose,

@@ -73,11 +73,12 @@ async fn when_the_log_fails_health_says_so_and_nothing_is_acknowledged() {
 
     let size = switch.registry().load().size();
     journal.fails.store(true, Ordering::SeqCst);
-    let invitation = wire::InviteRequest {
+    let invitation = wire::OperateRequest {
+        kind: u32::from(Kind::Invitation as u8),
         envelope: Some(site.invitation(&Applicant::new(MOSS)).to_wire()),
     };
     let refused_invitation = OperationsClient::new(operator.clone())
-        .invite(invitation)
+        .operate(invitation)
         .await;
     assert_eq!(
         refused(refused_invitation),

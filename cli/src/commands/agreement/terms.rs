@@ -171,6 +171,7 @@ impl Terms {
             grants: self.grants.clone(),
             not_before_ms,
             not_after_ms,
+            supersedes: None,
         };
         AgreementContent::open(&content.encode())
             .map(drop)
@@ -202,6 +203,11 @@ impl FileGrant {
             legal_basis: self.legal_basis,
             daily_quota: self.daily_quota,
             retention_days: self.retention_days,
+            rate_per_s: 0,
+            row_scope: Vec::new(),
+            delegation_depth: 0,
+            licence: String::new(),
+            sensitivity: None,
         })
     }
 }

@@ -177,12 +177,12 @@ fn definition() -> Result<Definition, Failure> {
         service: part(SERVICE)?,
         name_ar: "الصدى".to_owned(),
         name_en: "Echo".to_owned(),
-        operations: vec![Operation {
-            name: part(OPERATION)?,
-            name_ar: "يعيد ما يُرسل إليه".to_owned(),
-            name_en: "Gives back what it is given".to_owned(),
-            fields: Vec::new(),
-        }],
+        operations: vec![Operation::plain(
+            part(OPERATION)?,
+            "يعيد ما يُرسل إليه",
+            "Gives back what it is given",
+            Vec::new(),
+        )],
     })
 }
 
@@ -206,6 +206,11 @@ fn terms(adapter: &Adapter) -> Result<Terms, Failure> {
             legal_basis: "Test of the switch; no personal data".to_owned(),
             daily_quota: 0,
             retention_days: 1,
+            rate_per_s: 0,
+            row_scope: Vec::new(),
+            delegation_depth: 0,
+            licence: String::new(),
+            sensitivity: None,
         }],
     })
 }

@@ -83,12 +83,8 @@ impl Definition {
                 &mut found,
             );
             let Some(name) = name else { continue };
-            operations.push(Operation {
-                name,
-                name_ar: operation.name_ar,
-                name_en: operation.name_en,
-                fields,
-            });
+            let (name_ar, name_en) = (&operation.name_ar, &operation.name_en);
+            operations.push(Operation::plain(name, name_ar, name_en, fields));
         }
         operations.sort_by(|one, other| one.name.cmp(&other.name));
         if operations
@@ -122,6 +118,8 @@ impl Definition {
             name_en: self.name_en.clone(),
             operations: self.operations.clone(),
             issued_at_ms,
+            owner_contact: String::new(),
+            sensitivity: None,
         }
     }
 
