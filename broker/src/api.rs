@@ -51,7 +51,10 @@ fn known(registry: &Registry, peer: &Peer) -> Result<(), Status> {
                 .any(|operator| operator.name.as_str() == name)
         }),
         PeerRole::Auditor(_) => true,
-        PeerRole::Broker(_) => false,
+        PeerRole::Approver(_)
+        | PeerRole::Dpo(_)
+        | PeerRole::Administrator { .. }
+        | PeerRole::Broker(_) => false,
     };
     if known {
         Ok(())
