@@ -8,8 +8,10 @@ use proto::id::{AgencyId, Part, ServiceId};
 use proto::refusal::Language;
 
 mod audit;
+mod operate;
 
 pub use audit::{Audit, LogDir, Wanted};
+pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 
 /// Mohawel (المحوِّل): a government data-exchange switch.
 ///
@@ -79,6 +81,24 @@ pub enum Command {
     Agreement(Agreement),
     /// Ask a service once.
     Call(Call),
+    /// End systems.
+    #[command(subcommand)]
+    System(System),
+    /// The catalogue of purposes.
+    #[command(subcommand)]
+    Purpose(Purpose),
+    /// People and their roles: operators, approvers, auditors, data-protection officers.
+    #[command(subcommand)]
+    Role(Role),
+    /// Acts that wait for a second person's seal.
+    #[command(subcommand)]
+    Approval(Approvals),
+    /// Which acts need two seals.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// The registry as a whole.
+    #[command(subcommand)]
+    Registry(Registry),
     /// Verify, replay and read a log directory. Needs no server.
     #[command(subcommand)]
     Audit(Audit),
@@ -168,6 +188,9 @@ pub enum Agency {
         #[arg(long, short)]
         output: Option<PathBuf>,
     },
+    #[command(flatten)]
+    /// What operators do beside inviting.
+    Membership(Membership),
     /// List agencies and open invitations.
     List(#[command(flatten)] Source),
     /// Show one agency: systems, keys, services, agreements.
@@ -178,6 +201,13 @@ pub enum Agency {
         /// Where to read.
         source: Source,
     },
+}
+
+/// `mohawel system …`.
+#[derive(Debug, Subcommand)]
+pub enum System {
+    /// End a system of any agency, with all its keys and certificates (operators).
+    Revoke(Revoke),
 }
 
 /// `mohawel adapter …`.

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Registry, System};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -52,6 +52,16 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Adapter(adapter) => block_on(commands::adapter::run(adapter, output)),
         Command::Service(service) => block_on(commands::service::run(service, output)),
         Command::Agreement(agreement) => block_on(commands::agreement::run(agreement, output)),
+        Command::System(System::Revoke(revoke)) => {
+            block_on(commands::operate::membership::revoke_system(revoke, output))
+        }
+        Command::Purpose(purpose) => block_on(commands::operate::purposes::run(purpose, output)),
+        Command::Role(role) => block_on(commands::operate::roles::run(role, output)),
+        Command::Approval(approvals) => block_on(commands::operate::approvals::run(approvals, output)),
+        Command::Policy(policy) => block_on(commands::operate::approvals::policy(policy, output)),
+        Command::Registry(Registry::Digest(source)) => {
+            block_on(commands::registry::digest(source, output))
+        }
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
     }

@@ -18,6 +18,7 @@ use proto::seal::Seal;
 use serde_json::{Value, json};
 
 use super::agreement::agreement_json;
+use super::operate::membership;
 use super::operator::Operator;
 use super::registry;
 use super::service::service_json;
@@ -46,6 +47,7 @@ pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
             let invited = invite(&operator, &agency, life, &Clock::System).await?;
             hand_over(&invited, file.as_deref(), output)
         }
+        Agency::Membership(membership) => membership::run(membership, output).await,
         Agency::List(source) => list(&*registry::read(&source).await?, output),
         Agency::Show { agency, source } => show(&*registry::read(&source).await?, &agency, output),
     }
