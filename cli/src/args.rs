@@ -171,6 +171,17 @@ pub struct Source {
     pub home: Option<PathBuf>,
 }
 
+/// The agency's authority key, for commands that bind the agency.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AuthorityKey {
+    /// The agency's authority key; where the home says that it last was when not given.
+    #[arg(long, value_name = "FILE")]
+    pub authority: Option<PathBuf>,
+    /// Owner-only file with the key's passphrase; asked for on the terminal when not given.
+    #[arg(long, value_name = "FILE", env = "MOHAWEL_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
 /// `mohawel agency …`.
 #[derive(Debug, Subcommand)]
 pub enum Agency {
@@ -200,6 +211,15 @@ pub enum Agency {
         #[command(flatten)]
         /// Where to read.
         source: Source,
+    },
+    /// Print the fingerprint of an agency's authority key, as `agency show` prints it. Asks no switch.
+    Fingerprint {
+        /// An adapter's home, which says where the key last was.
+        #[arg(long, env = "MOHAWEL_HOME", required_unless_present = "authority")]
+        home: Option<PathBuf>,
+        #[command(flatten)]
+        /// The key.
+        authority: AuthorityKey,
     },
 }
 
@@ -232,6 +252,12 @@ pub enum Adapter {
         /// The agency's name in English.
         #[arg(long)]
         name_en: String,
+        #[command(flatten)]
+        /// Where the agency's authority key is made: AGENCY.authority.key beside the home when not given.
+        authority: AuthorityKey,
+        /// Leave the authority key without a passphrase: whoever copies its file can bind the agency.
+        #[arg(long, conflicts_with = "passphrase_file")]
+        no_passphrase: bool,
     },
     /// Serve the stock providers that a TOML file describes.
     Run {
@@ -260,6 +286,9 @@ pub enum Service {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
+        #[command(flatten)]
+        /// What it is sealed with.
+        authority: AuthorityKey,
     },
     /// List published services.
     List(#[command(flatten)] Source),
@@ -275,6 +304,9 @@ pub enum Agreement {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
+        #[command(flatten)]
+        /// What it is sealed with.
+        authority: AuthorityKey,
     },
     /// Accept a proposal of another agency, after reading it.
     Accept {
@@ -283,6 +315,9 @@ pub enum Agreement {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
+        #[command(flatten)]
+        /// What it is sealed with.
+        authority: AuthorityKey,
     },
     /// End an agreement for good.
     Revoke {
@@ -291,6 +326,9 @@ pub enum Agreement {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
+        #[command(flatten)]
+        /// What it is sealed with.
+        authority: AuthorityKey,
     },
     /// List agreements.
     List(#[command(flatten)] Source),

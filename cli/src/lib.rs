@@ -1,13 +1,14 @@
 //! Everything behind the one binary: the command tree, its commands, the demo.
 //!
 //! [`args`] is what can be typed, [`commands`] what each does, [`failure`] how they end badly,
-//! [`output`] how they speak, [`demo`] the story with its synthetic people.
+//! [`output`] how they speak, [`passphrase`] how they ask for one, [`demo`] the story with its synthetic people.
 
 pub mod args;
 pub mod commands;
 pub mod demo;
 pub mod failure;
 pub mod output;
+pub mod passphrase;
 
 use std::io::Write as _;
 use std::process::ExitCode;

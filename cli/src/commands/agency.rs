@@ -1,4 +1,4 @@
-//! `mohawel agency`: invite one, list all, show one.
+//! `mohawel agency`: invite one, list all, show one, print the fingerprint of its authority key.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,6 +27,8 @@ use crate::args::Agency;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time_of_ms};
 
+pub mod fingerprint;
+
 /// The longest that an invitation may be good for: thirty days.
 pub const LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -50,6 +52,9 @@ pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
         Agency::Membership(membership) => membership::run(membership, output).await,
         Agency::List(source) => list(&*registry::read(&source).await?, output),
         Agency::Show { agency, source } => show(&*registry::read(&source).await?, &agency, output),
+        Agency::Fingerprint { home, authority } => {
+            fingerprint::run(home.as_deref(), &authority, output)
+        }
     }
 }
 
@@ -275,11 +280,9 @@ fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
         "{}  {} / {}",
         agency.id, agency.name_en, agency.name_ar
     ));
-    let kid = agency.authority_key.kid();
-    output.line(format!(
-        "{}: {kid}",
-        output.say("authority key", "مفتاح السلطة")
-    ));
+    for line in fingerprint::lines(&agency.authority_key, output) {
+        output.line(line);
+    }
     let heading = [
         output.say("system", "النظام"),
         output.say("adapter", "المحوّل الطرفي"),
@@ -343,11 +346,14 @@ fn systems_of<'a>(
 }
 
 fn agency_json(registry: &Registry, agency: &Record) -> Value {
+    let key = fingerprint::json(&agency.authority_key);
     json!({
         "agency": agency.id.to_string(),
         "name_ar": agency.name_ar,
         "name_en": agency.name_en,
-        "authority_kid": agency.authority_key.kid().to_string(),
+        "authority_kid": key["authority_kid"],
+        "fingerprint": key["fingerprint"],
+        "by_telephone": key["by_telephone"],
         "systems": systems_of(registry, &agency.id).map(ToString::to_string).collect::<Vec<_>>(),
         "index": agency.index,
     })
