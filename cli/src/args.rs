@@ -182,6 +182,30 @@ pub struct AuthorityKey {
     pub passphrase_file: Option<PathBuf>,
 }
 
+/// Where a new authority key is made.
+#[derive(Clone, Debug, Args)]
+pub struct NewAuthorityKey {
+    /// File of the new key; must not exist.
+    #[arg(long, value_name = "FILE")]
+    pub new_authority: PathBuf,
+    /// Owner-only file with the new key's passphrase; asked for on the terminal when not given.
+    #[arg(long, value_name = "FILE")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Leave the new key without a passphrase.
+    #[arg(long, conflicts_with = "new_passphrase_file")]
+    pub new_no_passphrase: bool,
+}
+
+impl From<NewAuthorityKey> for crate::commands::agency::authority::NewKey {
+    fn from(key: NewAuthorityKey) -> Self {
+        Self {
+            path: key.new_authority,
+            no_passphrase: key.new_no_passphrase,
+            passphrase_file: key.new_passphrase_file,
+        }
+    }
+}
+
 /// `mohawel agency …`.
 #[derive(Debug, Subcommand)]
 pub enum Agency {
@@ -211,6 +235,39 @@ pub enum Agency {
         #[command(flatten)]
         /// Where to read.
         source: Source,
+    },
+    /// Make a new authority key in place of a lost one, and the request for two operators to replace it.
+    NewAuthority {
+        /// An adapter's home of the agency.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+        #[command(flatten)]
+        /// The new key.
+        key: NewAuthorityKey,
+        /// Where to write the request.
+        #[arg(long, short)]
+        output: PathBuf,
+    },
+    /// Let a new authority key follow the present one, at once.
+    RotateAuthority {
+        /// An adapter's home of the agency.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+        #[command(flatten)]
+        /// The present key.
+        authority: AuthorityKey,
+        #[command(flatten)]
+        /// The new key.
+        key: NewAuthorityKey,
+    },
+    /// Object to a replacement of the authority key that operators began: the present key is not lost.
+    Object {
+        /// An adapter's home of the agency.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+        #[command(flatten)]
+        /// The present key.
+        authority: AuthorityKey,
     },
     /// Print the fingerprint of an agency's authority key, as `agency show` prints it. Asks no switch.
     Fingerprint {

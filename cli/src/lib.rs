@@ -58,7 +58,9 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         }
         Command::Purpose(purpose) => block_on(commands::operate::purposes::run(purpose, output)),
         Command::Role(role) => block_on(commands::operate::roles::run(role, output)),
-        Command::Approval(approvals) => block_on(commands::operate::approvals::run(approvals, output)),
+        Command::Approval(approvals) => {
+            block_on(commands::operate::approvals::run(approvals, output))
+        }
         Command::Policy(policy) => block_on(commands::operate::approvals::policy(policy, output)),
         Command::Registry(Registry::Digest(source)) => {
             block_on(commands::registry::digest(source, output))

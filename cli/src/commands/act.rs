@@ -121,11 +121,12 @@ fn judge(adapter: &Adapter, authority: &dyn Signer) -> Result<(), Failure> {
     let Some(record) = registry.agency(&agency) else {
         return Ok(());
     };
-    if record.authority_key == *authority.key() {
+    let wanted = registry.authority_at(record, adapter.clock().now_ms());
+    if wanted == authority.key() {
         return Ok(());
     }
-    let [found, wanted] = [authority.key(), &record.authority_key]
-        .map(|key| Fingerprint::of_kid(key.kid().0).spoken());
+    let [found, wanted] =
+        [authority.key(), wanted].map(|key| Fingerprint::of_kid(key.kid().0).spoken());
     Err(Failure::new(
         Exit::Usage,
         [

@@ -27,6 +27,7 @@ use crate::args::Agency;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time_of_ms};
 
+pub mod authority;
 pub mod fingerprint;
 
 /// The longest that an invitation may be good for: thirty days.
@@ -52,6 +53,20 @@ pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
         Agency::Membership(membership) => membership::run(membership, output).await,
         Agency::List(source) => list(&*registry::read(&source).await?, output),
         Agency::Show { agency, source } => show(&*registry::read(&source).await?, &agency, output),
+        Agency::NewAuthority {
+            home,
+            key,
+            output: to,
+        } => authority::request(&home, &key.into(), &to, output),
+        Agency::RotateAuthority {
+            home,
+            authority: present,
+            key,
+        } => authority::rotate(&home, &present, &key.into(), output).await,
+        Agency::Object {
+            home,
+            authority: present,
+        } => authority::object(&home, &present, output).await,
         Agency::Fingerprint { home, authority } => {
             fingerprint::run(home.as_deref(), &authority, output)
         }

@@ -73,7 +73,11 @@ pub async fn registry_of(acting: &Acting) -> Result<std::sync::Arc<Registry>, Fa
 ///
 /// # Errors
 /// What the switch refuses; that it cannot be reached; a receipt that proves nothing.
-pub async fn act(operator: &Operator, deed: OperatorDeed, policy: &Registry) -> Result<Done, Failure> {
+pub async fn act(
+    operator: &Operator,
+    deed: OperatorDeed,
+    policy: &Registry,
+) -> Result<Done, Failure> {
     let waits = policy.policy().covers(deed.name());
     let header = OperatorAct {
         operator: operator.name.clone(),
@@ -181,7 +185,9 @@ pub fn find<'a>(
                 format!("لا شيء يبدأ بالرقم {text}"),
             ],
             [
-                format!("`{lists}` shows all of them; a change of the last second may not be there yet."),
+                format!(
+                    "`{lists}` shows all of them; a change of the last second may not be there yet."
+                ),
                 format!("يعرضها كلها الأمر {lists}؛ وقد لا يظهر ما تغيّر في الثانية الأخيرة."),
             ],
         )),

@@ -34,6 +34,11 @@ pub(super) fn run(
     })
 }
 
+/// The fingerprint in its grouped form: what tables show.
+pub fn of(key: &PublicKey) -> String {
+    Fingerprint::of_kid(key.kid().0).to_string()
+}
+
 /// The two lines that `agency fingerprint`, `agency show` and `adapter enrol` print alike.
 pub fn lines(key: &PublicKey, output: Output) -> [String; 2] {
     let fingerprint = Fingerprint::of_kid(key.kid().0);

@@ -19,13 +19,26 @@ pub async fn run(approvals: Approvals, output: Output) -> Result<(), Failure> {
         Approvals::List(source) => list(&*registry::read(&source).await?, output),
         Approvals::Approve { id, acting } => {
             let registry = registry_of(&acting).await?;
-            let id = find(&id, registry.waiting().map(|(id, _)| id), "mohawel approval list")?;
+            let id = find(
+                &id,
+                registry.waiting().map(|(id, _)| id),
+                "mohawel approval list",
+            )?;
             let done = answer(&open(&acting)?, id, false, "").await?;
-            tell(&done, "Approved; it counts now", "اعتُمد، وهو سارٍ الآن", output)
+            tell(
+                &done,
+                "Approved; it counts now",
+                "اعتُمد، وهو سارٍ الآن",
+                output,
+            )
         }
         Approvals::Reject { id, reason, acting } => {
             let registry = registry_of(&acting).await?;
-            let id = find(&id, registry.waiting().map(|(id, _)| id), "mohawel approval list")?;
+            let id = find(
+                &id,
+                registry.waiting().map(|(id, _)| id),
+                "mohawel approval list",
+            )?;
             let done = answer(&open(&acting)?, id, true, &reason).await?;
             tell(&done, "Turned down", "رُفض", output)
         }
@@ -118,10 +131,9 @@ fn detail(registry: &Registry, waiting: &WaitingFor) -> String {
             OperatorDeed::EndCertificate { sha256, reason } => {
                 format!("{} {reason}", sha256.short())
             }
-            OperatorDeed::ReplaceAuthority { agency, key, .. } => format!(
-                "{agency} {}",
-                crate::commands::agency::authority_fingerprint(key)
-            ),
+            OperatorDeed::ReplaceAuthority { agency, key, .. } => {
+                format!("{agency} {}", crate::commands::agency::fingerprint::of(key))
+            }
             OperatorDeed::SetPurpose(purpose) => purpose.code.to_string(),
             OperatorDeed::SetRole {
                 role, name, ended, ..

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::{act, find, open, registry_of, send, tell};
 use crate::args::{Acting, Membership, Revoke};
-use crate::commands::agency::{LIFE_MAX, authority_fingerprint};
+use crate::commands::agency::LIFE_MAX;
+use crate::commands::agency::fingerprint::of as fingerprint_of;
 use crate::commands::registry;
 use crate::failure::Failure;
 use crate::output::{Output, time_of_ms};
@@ -46,7 +47,13 @@ pub async fn run(membership: Membership, output: Output) -> Result<(), Failure> 
                 lifted: false,
                 reason,
             };
-            simple(&acting, deed, ["The agency is suspended", "أُوقفت الجهة"], output).await
+            simple(
+                &acting,
+                deed,
+                ["The agency is suspended", "أُوقفت الجهة"],
+                output,
+            )
+            .await
         }
         Membership::Resume {
             agency,
@@ -145,13 +152,7 @@ async fn approve(acting: &Acting, id: &str, hours: u32, output: Output) -> Resul
         authority_kid: Some(record.application.authority_key.kid()),
     };
     let waits = registry.policy().covers("invitation");
-    let done = send(
-        &open(acting)?,
-        Kind::Invitation,
-        invitation.encode(),
-        waits,
-    )
-    .await?;
+    let done = send(&open(acting)?, Kind::Invitation, invitation.encode(), waits).await?;
     tell(
         &done,
         "Approved: the applicant can enrol with the key that it named",
@@ -173,7 +174,7 @@ fn application(registry: &Registry, text: &str) -> Result<Digest, Failure> {
 fn replacement(path: &Path) -> Result<OperatorDeed, Failure> {
     let text = fs::read_to_string(path)
         .map_err(|error| crate::commands::switch_dir::in_file(path, error))?;
-    crate::commands::authority::read_replacement(&text)
+    crate::commands::agency::authority::read_replacement(&text)
         .map_err(|error| crate::commands::switch_dir::in_file(path, error))
 }
 
@@ -197,7 +198,7 @@ fn application_json((id, record): (&Digest, &ApplicationRecord)) -> Value {
         "name_ar": application.name_ar,
         "name_en": application.name_en,
         "contact": application.contact,
-        "authority_fingerprint": authority_fingerprint(&application.authority_key),
+        "authority_fingerprint": fingerprint_of(&application.authority_key),
         "state": state(record).0,
         "reason": match &record.state {
             ApplicationState::Rejected { reason } => Some(reason),
@@ -232,12 +233,15 @@ fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
                         .say(&application.name_en, &application.name_ar)
                         .to_owned(),
                     application.contact.clone(),
-                    authority_fingerprint(&application.authority_key),
+                    fingerprint_of(&application.authority_key),
                     output.say(english, arabic).to_owned(),
                 ]
             }),
         );
-        if records.iter().any(|(_, record)| state(record).0 == "waiting") {
+        if records
+            .iter()
+            .any(|(_, record)| state(record).0 == "waiting")
+        {
             output.note(output.say(
                 "Before approving, call the agency and compare the authority key's fingerprint.",
                 "قبل الاعتماد اتصل بالجهة وقارن بصمة مفتاح السلطة.",

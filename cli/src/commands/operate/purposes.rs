@@ -34,14 +34,24 @@ pub async fn run(purpose: Purpose, output: Output) -> Result<(), Failure> {
                 ended: false,
             };
             let registry = registry_of(&acting).await?;
-            let done = act(&open(&acting)?, OperatorDeed::SetPurpose(purpose), &registry).await?;
-            tell(&done, "The purpose stands in the catalogue", "أُدرج الغرض", output)
+            let done = act(
+                &open(&acting)?,
+                OperatorDeed::SetPurpose(purpose),
+                &registry,
+            )
+            .await?;
+            tell(
+                &done,
+                "The purpose stands in the catalogue",
+                "أُدرج الغرض",
+                output,
+            )
         }
         Purpose::End { code, acting } => {
             let registry = registry_of(&acting).await?;
-            let known = registry.purpose(&code).ok_or_else(|| {
-                Failure::usage(format!("the catalogue has no purpose '{code}'"))
-            })?;
+            let known = registry
+                .purpose(&code)
+                .ok_or_else(|| Failure::usage(format!("the catalogue has no purpose '{code}'")))?;
             let ended = Sealed {
                 ended: true,
                 ..known.purpose.clone()

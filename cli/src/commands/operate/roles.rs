@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{act, open, registry_of, tell};
 use crate::args::{Acting, Role};
-use crate::commands::agency::authority_fingerprint;
+use crate::commands::agency::fingerprint::of as fingerprint_of;
 use crate::commands::init::now;
 use crate::commands::switch_dir::{SwitchDir, in_file};
 use crate::commands::{operator, registry};
@@ -107,7 +107,7 @@ fn request(dir: &Path, role: PersonRole, name: &Part, output: Output) -> Result<
     let path = dir.join(REQUEST);
     let text = toml::to_string(&request).map_err(Failure::unavailable)?;
     certs::key_files::replace_public(&path, text.as_bytes()).map_err(Failure::usage)?;
-    let fingerprint = seal.as_ref().map(|seal| authority_fingerprint(seal.key()));
+    let fingerprint = seal.as_ref().map(|seal| fingerprint_of(seal.key()));
     let value = json!({
         "request": path.display().to_string(),
         "fingerprint": fingerprint,
@@ -121,7 +121,10 @@ fn request(dir: &Path, role: PersonRole, name: &Part, output: Output) -> Result<
         if let Some(fingerprint) = &fingerprint {
             output.line(format!(
                 "{}: {fingerprint}",
-                output.say("seal key, read it to the operator", "مفتاح الختم، اقرأه للمشغّل")
+                output.say(
+                    "seal key, read it to the operator",
+                    "مفتاح الختم، اقرأه للمشغّل"
+                )
             ));
         }
     })
@@ -155,7 +158,7 @@ async fn grant(acting: &Acting, file: &Path, to: &Path, output: Output) -> Resul
         chain_pem: issued.chain_pem,
     };
     let text = toml::to_string(&answer).map_err(Failure::unavailable)?;
-    let fingerprint = key.as_ref().map(authority_fingerprint);
+    let fingerprint = key.as_ref().map(fingerprint_of);
     let registry = registry_of(acting).await?;
     let deed = OperatorDeed::SetRole {
         role,
@@ -174,11 +177,7 @@ async fn grant(acting: &Acting, file: &Path, to: &Path, output: Output) -> Resul
     tell(&done, "The role is granted", "مُنح الدور", output)
 }
 
-fn person_name(
-    authority: &Authority,
-    role: PersonRole,
-    name: &Part,
-) -> Result<PeerName, Failure> {
+fn person_name(authority: &Authority, role: PersonRole, name: &Part) -> Result<PeerName, Failure> {
     let (domain, name) = (authority.trust_domain(), name.as_str());
     match role {
         PersonRole::Operator => PeerName::operator(domain, name),
@@ -227,7 +226,7 @@ fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
             json!({
                 "role": person.role.name(),
                 "name": person.name.to_string(),
-                "fingerprint": person.key.as_ref().map(authority_fingerprint),
+                "fingerprint": person.key.as_ref().map(fingerprint_of),
                 "index": person.index,
                 "ended": person.ended,
             })
@@ -247,7 +246,9 @@ fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
                     PersonRole::Operator => output.say("operator", "مشغّل"),
                     PersonRole::Approver => output.say("approver", "معتمِد"),
                     PersonRole::Auditor => output.say("auditor", "مدقّق"),
-                    PersonRole::Dpo => output.say("data-protection officer", "مسؤول حماية البيانات"),
+                    PersonRole::Dpo => {
+                        output.say("data-protection officer", "مسؤول حماية البيانات")
+                    }
                 };
                 let state = match person.ended {
                     None => output.say("in office", "في الخدمة").to_owned(),
@@ -256,11 +257,7 @@ fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
                 [
                     role.to_owned(),
                     person.name.to_string(),
-                    person
-                        .key
-                        .as_ref()
-                        .map(authority_fingerprint)
-                        .unwrap_or_default(),
+                    person.key.as_ref().map(fingerprint_of).unwrap_or_default(),
                     state,
                     person.index.to_string(),
                 ]
