@@ -61,7 +61,7 @@ pub struct Files {
     pub chain: PathBuf,
     /// Seal key.
     pub seal_key: PathBuf,
-    /// Agency authority key.
+    /// Where the agency's authority key last was; usually outside the home, then the whole path.
     pub authority_key: PathBuf,
     /// Largest verified checkpoint.
     pub checkpoint: PathBuf,
@@ -177,6 +177,23 @@ impl Config {
         ))
     }
 
+    /// `text` with another place of the authority key, and nothing else changed. `None` when `text` does not say the
+    /// place in a line of its own, or is no such file.
+    pub(crate) fn with_authority_key(text: &str, path: &Path) -> Option<String> {
+        let mut wanted = Self::parse(text).ok()?;
+        path.clone_into(&mut wanted.files.authority_key);
+        let value = toml::Value::String(path.to_str()?.to_owned());
+        let lines = text.lines().map(|line| {
+            let key = line.split_once('=').map(|(key, _)| key.trim());
+            match key {
+                Some("authority_key") => format!("authority_key = {value}\n"),
+                _ => format!("{line}\n"),
+            }
+        });
+        let changed: String = lines.collect();
+        (Self::parse(&changed).ok()? == wanted).then_some(changed)
+    }
+
     fn check(file: File) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         for (key, address) in [("exchange", &file.exchange), ("enrol", &file.enrol)] {
@@ -284,74 +301,4 @@ pub enum ConfigError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config() -> Config {
-        let switch = Switch {
-            exchange: "switch.example:7443".to_owned(),
-            enrol: "switch.example:7444".to_owned(),
-            broker_uri: "spiffe://bus.example/broker/b1".to_owned(),
-            genesis: Digest::of(b"genesis"),
-        };
-        let system = SystemId::parse("EG/GOV/MOSS/takaful").unwrap();
-        Config::new(&switch, &system, &Part::parse("a1").unwrap()).unwrap()
-    }
-
-    #[test]
-    fn settings_come_back_as_they_went() {
-        let mut config = config();
-        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
-        config.window_ms = 5_000;
-        config.mirror_wait = Duration::from_millis(70);
-        config.files.chain = PathBuf::from("other/chain.pem");
-        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
-    }
-
-    #[test]
-    fn unknown_keys_are_refused_and_all_problems_come_at_once() {
-        let good = config().to_toml().unwrap();
-        let unknown = format!("colour = 'green'\n{good}");
-        assert!(
-            matches!(Config::parse(&unknown), Err(ConfigError::Syntax(text)) if text.contains("colour"))
-        );
-        let bad = good
-            .replace("switch.example:7443", "switch.example")
-            .replace("EG/GOV/MOSS/takaful", "EG/GOV")
-            .replace("/broker/b1", "/operator/b1");
-        let Err(ConfigError::Problems(problems)) = Config::parse(&bad) else {
-            panic!("accepted");
-        };
-        assert_eq!(problems.len(), 3, "{problems:?}");
-        let outside = good.replace("seal.key", "../seal.key");
-        assert!(matches!(
-            Config::parse(&outside),
-            Err(ConfigError::Problems(_))
-        ));
-    }
-
-    #[test]
-    fn addresses_are_host_and_port() {
-        for good in [
-            "a:1",
-            "127.0.0.1:7443",
-            "[::1]:443",
-            "switch.gov.example:65535",
-        ] {
-            assert!(is_address(good), "{good}");
-        }
-        for bad in [
-            "",
-            "a",
-            "a:",
-            ":1",
-            "a:0",
-            "a:65536",
-            "a b:1",
-            "[::g]:1",
-            "http://a:1",
-        ] {
-            assert!(!is_address(bad), "{bad}");
-        }
-    }
-}
+mod tests;

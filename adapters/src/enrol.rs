@@ -1,6 +1,7 @@
 //! Getting on board: from an operator's invitation to a home that can exchange.
 //!
-//! All keys are made here and none is ever sent. Interrupted anywhere, the same call on the same
+//! All keys are made here and none is ever sent: those of the adapter in its home, the agency's authority key in a
+//! place of its own. Interrupted anywhere, the same call on the same
 //! home continues with the same keys and the same sealed request. Nothing that exists is overwritten.
 //! Specification: `docs/protocol.md` §1 (enrolment).
 
@@ -19,7 +20,7 @@ use proto::digest::Digest;
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::id::{NameError, Part, SystemId};
-use proto::key::Signer;
+use proto::key::{PublicKey, Signer};
 use proto::limits::label;
 use proto::seal::{Seal, SealError};
 use proto::wire::registry::v1 as wire;
@@ -27,7 +28,8 @@ use thiserror::Error;
 use tonic::Status;
 
 use crate::adapter::{Adapter, ProofError};
-use crate::config::{Config, ConfigError, FILE_NAME};
+use crate::authority::{self, AuthorityPlace};
+use crate::config::{Config, ConfigError, FILE_NAME, Files};
 use crate::connection::{Connection, ConnectionError};
 use crate::identity::{FileSigner, Home, HomeError, read_config};
 
@@ -55,6 +57,8 @@ pub struct EnrolOptions {
     pub name_ar: String,
     /// The agency's name in English.
     pub name_en: String,
+    /// Where the agency's authority key is made, or lies already.
+    pub authority: AuthorityPlace,
     /// The one clock.
     pub clock: Clock,
 }
@@ -64,8 +68,8 @@ pub struct EnrolOptions {
 pub struct Enrolled {
     /// Ready for [`Adapter::connect`].
     pub home: Home,
-    /// SHA-256 of the agency authority key: read it to the operator over the telephone.
-    pub authority_kid: Digest,
+    /// The agency's authority key: its fingerprint is read to the operator over the telephone.
+    pub authority_key: PublicKey,
     /// SHA-256 of the seal key.
     pub seal_kid: Digest,
     /// Log index of the agency's entry.
@@ -95,8 +99,8 @@ pub async fn enrol(options: EnrolOptions) -> Result<Enrolled, EnrolError> {
     let mut door = connection.enrolment();
     let described = door.describe(wire::DescribeRequest {}).await?.into_inner();
     let described = switch::judge(&described, &invitation, &address)?;
-    let config = prepare(&options.home, &described, &system, &adapter)?;
-    let keys = Keys::load_or_make(&options.home, &config)?;
+    let config = prepare(&options, &described, &system, &adapter)?;
+    let keys = Keys::load_or_make(&options, &config)?;
     let origin = described.log_key.origin();
     let (request, pending) = keys.request(&options, &invitation, &config, origin)?;
     let response = door.enrol(request.clone()).await?.into_inner();
@@ -115,7 +119,7 @@ pub async fn enrol(options: EnrolOptions) -> Result<Enrolled, EnrolError> {
     })?;
     Ok(Enrolled {
         home: Home::open(&options.home)?,
-        authority_kid: keys.authority.key().kid(),
+        authority_key: keys.authority.key().clone(),
         seal_kid: keys.seal.key().kid(),
         agency_index: indexes[0],
         key_index: indexes[1],
@@ -171,12 +175,14 @@ fn system_of(text: &str, invitation: &Invitation) -> Result<SystemId, EnrolError
 
 /// Makes the home with what is known of the switch, or finds the same home of an interrupted call.
 fn prepare(
-    home: &Path,
+    options: &EnrolOptions,
     described: &Described,
     system: &SystemId,
     adapter: &Part,
 ) -> Result<Config, EnrolError> {
+    let home = &options.home;
     private_dir(home)?;
+    let authority = options.authority.settled(&Files::default().authority_key)?;
     if home.join(FILE_NAME).exists() {
         let config = read_config(home)?;
         if home.join(&config.files.chain).exists() {
@@ -185,13 +191,19 @@ fn prepare(
         let same = config.genesis == described.switch.genesis
             && config.system == *system
             && config.adapter == *adapter;
-        return if same {
+        if !same {
+            return Err(EnrolError::OtherHome(home.to_owned()));
+        }
+        let begun = home.join(&config.files.authority_key);
+        let links = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        return if links(&begun) == links(&home.join(&authority)) {
             Ok(config)
         } else {
-            Err(EnrolError::OtherHome(home.to_owned()))
+            Err(EnrolError::OtherAuthority(begun))
         };
     }
-    let config = Config::new(&described.switch, system, adapter)?;
+    let mut config = Config::new(&described.switch, system, adapter)?;
+    config.files.authority_key = authority;
     let root = certs::pem::encode_chain(std::slice::from_ref(&described.root));
     replace_public(&home.join(&config.files.root), root.as_bytes())?;
     let vkey = format!("{}\n", described.log_key.to_vkey());
@@ -201,7 +213,7 @@ fn prepare(
     Ok(config)
 }
 
-/// The three keys of a home. None of them leaves it.
+/// The agency's key and the two of a home. None of them leaves its place.
 struct Keys {
     authority: FileSigner,
     seal: FileSigner,
@@ -209,7 +221,10 @@ struct Keys {
 }
 
 impl Keys {
-    fn load_or_make(home: &Path, config: &Config) -> Result<Self, EnrolError> {
+    fn load_or_make(options: &EnrolOptions, config: &Config) -> Result<Self, EnrolError> {
+        let home = &options.home;
+        let authority = home.join(&config.files.authority_key);
+        let authority = authority::load_or_make(&authority, options.authority.passphrase())?;
         let tls_path = home.join(&config.files.tls_key);
         let tls = if fs::symlink_metadata(&tls_path).is_ok() {
             TlsKey::load(&tls_path).map_err(HomeError::Key)?
@@ -219,7 +234,7 @@ impl Keys {
             key
         };
         Ok(Self {
-            authority: FileSigner::load_or_make(&home.join(&config.files.authority_key))?,
+            authority,
             seal: FileSigner::load_or_make(&home.join(&config.files.seal_key))?,
             tls,
         })
@@ -380,6 +395,9 @@ pub enum EnrolError {
     /// The folder belongs to another system, adapter or switch.
     #[error("{} belongs to another system, adapter or switch; choose another folder", .0.display())]
     OtherHome(PathBuf),
+    /// The enrolment was begun with another authority key.
+    #[error("this enrolment was begun with the authority key at {}; give that one (--authority), or choose another folder", .0.display())]
+    OtherAuthority(PathBuf),
     /// The kept request is damaged.
     #[error("{} is damaged; move it away and enrol again with a new invitation", .0.display())]
     Pending(PathBuf),

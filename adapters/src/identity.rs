@@ -5,10 +5,12 @@
 //! root.pem  log.vkey       whom this adapter believes
 //! tls.key   tls.pem        who is connected
 //! seal.key                 who says this
-//! authority/authority.key  what binds the agency; belongs to its administrators, not to the adapter
 //! checkpoint.txt           the largest checkpoint that was verified
 //! fork-evidence-*.txt      what the switch signed and an honest one never would
 //! ```
+//!
+//! What binds the agency, its authority key, belongs to its administrators and lies elsewhere: the settings know only
+//! where it last was ([`crate::authority`]).
 //!
 //! Specification: `docs/protocol.md` §1.
 
@@ -128,12 +130,18 @@ impl Home {
         )?)
     }
 
-    /// Reads the agency authority key, when it still lies in this home. Adapters never do.
+    /// Where the agency's authority key last was, as the settings say. It may have been taken away since.
+    pub fn authority_path(&self) -> PathBuf {
+        self.path(&self.config.files.authority_key)
+    }
+
+    /// Reads the agency's authority key where it last was, when it has no passphrase. Adapters never do.
     ///
     /// # Errors
-    /// [`HomeError::Key`] when the administrators have taken it away, or it is open to others.
+    /// [`HomeError::Key`] when the administrators have taken it away, it is under a passphrase
+    /// ([`certs::KeyFile`] takes one), or it is open to others.
     pub fn authority(&self) -> Result<FileSigner, HomeError> {
-        FileSigner::load(&self.path(&self.config.files.authority_key))
+        FileSigner::load(&self.authority_path())
     }
 
     /// Stores a renewed chain and shows it from the next connection on.
@@ -240,7 +248,11 @@ impl FileSigner {
         Self::new(file)
     }
 
-    pub(crate) fn new(file: SealKeyFile) -> Result<Self, HomeError> {
+    /// Signs with a key that was read already.
+    ///
+    /// # Errors
+    /// [`HomeError::Bindable`] when its public half is none that can be bound.
+    pub fn new(file: SealKeyFile) -> Result<Self, HomeError> {
         let key = PublicKey::from_spki(&file.public_spki_der())?;
         Ok(Self { key, file })
     }
@@ -291,6 +303,13 @@ pub enum HomeError {
     /// A private or public file could not be written or is open to others.
     #[error(transparent)]
     File(#[from] KeyFileError),
+    /// The authority key is under a passphrase, and none was given.
+    #[error("{} is under a passphrase; give it with --passphrase-file FILE, or type it on a terminal", .0.display())]
+    Passphrase(PathBuf),
+    /// The authority key lies open although a passphrase was given for it.
+    #[error("{} has no passphrase, although one was given; put one on it (openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf \
+        hmacWithSHA256 -iter 600000 -in OLD -out NEW), or say that it has none", .0.display())]
+    NoPassphrase(PathBuf),
     /// The key cannot be bound.
     #[error("the seal key cannot be used: {0}")]
     Bindable(#[from] proto::key::KeyError),

@@ -50,6 +50,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`identity`], [`config`] | the home folder: settings, keys, certificates |
+//! | [`authority`] | the agency's authority key, which lies outside the home |
 //! | [`mod@enrol`] | from an invitation to a home |
 //! | [`adapter`] | everything that runs: connection, mirror, checkpoints, sealer |
 //! | [`connection`] | TLS and HTTP/2 to the switch, dialled again when it breaks |
@@ -62,6 +63,7 @@
 //! | [`error`] | when the switch is no longer believed |
 
 pub mod adapter;
+pub mod authority;
 pub mod checkpoints;
 pub mod config;
 pub mod connection;
@@ -77,6 +79,7 @@ pub mod stock;
 mod testing;
 
 pub use adapter::{Adapter, AdapterError};
+pub use authority::AuthorityPlace;
 pub use consumer::{Answer, Attempt, Consumer, ExchangeError, Refused, Untrusted};
 pub use enrol::{EnrolError, EnrolOptions, Enrolled, Invitation, enrol};
 pub use error::{Distrust, Standing};

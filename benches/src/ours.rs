@@ -141,6 +141,7 @@ async fn enrol_agency(switch: &str, agency: &str, system: &str, home: &str) -> a
     let enrol = [
         "adapter",
         "enrol",
+        "--no-passphrase",
         &invitation,
         "--home",
         home,

@@ -8,8 +8,10 @@ use proto::id::{AgencyId, Part, ServiceId};
 use proto::refusal::Language;
 
 mod audit;
+mod operate;
 
 pub use audit::{Audit, LogDir, Wanted};
+pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 
 /// Mohawel (المحوِّل): a government data-exchange switch.
 ///
@@ -79,6 +81,24 @@ pub enum Command {
     Agreement(Agreement),
     /// Ask a service once.
     Call(Call),
+    /// End systems.
+    #[command(subcommand)]
+    System(System),
+    /// The catalogue of purposes.
+    #[command(subcommand)]
+    Purpose(Purpose),
+    /// People and their roles: operators, approvers, auditors, data-protection officers.
+    #[command(subcommand)]
+    Role(Role),
+    /// Acts that wait for a second person's seal.
+    #[command(subcommand)]
+    Approval(Approvals),
+    /// Which acts need two seals.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// The registry as a whole.
+    #[command(subcommand)]
+    Registry(Registry),
     /// Verify, replay and read a log directory. Needs no server.
     #[command(subcommand)]
     Audit(Audit),
@@ -151,6 +171,41 @@ pub struct Source {
     pub home: Option<PathBuf>,
 }
 
+/// The agency's authority key, for commands that bind the agency.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AuthorityKey {
+    /// The agency's authority key; where the home says that it last was when not given.
+    #[arg(long, value_name = "FILE")]
+    pub authority: Option<PathBuf>,
+    /// Owner-only file with the key's passphrase; asked for on the terminal when not given.
+    #[arg(long, value_name = "FILE", env = "MOHAWEL_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Where a new authority key is made.
+#[derive(Clone, Debug, Args)]
+pub struct NewAuthorityKey {
+    /// File of the new key; must not exist.
+    #[arg(long, value_name = "FILE")]
+    pub new_authority: PathBuf,
+    /// Owner-only file with the new key's passphrase; asked for on the terminal when not given.
+    #[arg(long, value_name = "FILE")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Leave the new key without a passphrase.
+    #[arg(long, conflicts_with = "new_passphrase_file")]
+    pub new_no_passphrase: bool,
+}
+
+impl From<NewAuthorityKey> for crate::commands::agency::authority::NewKey {
+    fn from(key: NewAuthorityKey) -> Self {
+        Self {
+            path: key.new_authority,
+            no_passphrase: key.new_no_passphrase,
+            passphrase_file: key.new_passphrase_file,
+        }
+    }
+}
+
 /// `mohawel agency …`.
 #[derive(Debug, Subcommand)]
 pub enum Agency {
@@ -168,6 +223,9 @@ pub enum Agency {
         #[arg(long, short)]
         output: Option<PathBuf>,
     },
+    #[command(flatten)]
+    /// What operators do beside inviting.
+    Membership(Membership),
     /// List agencies and open invitations.
     List(#[command(flatten)] Source),
     /// Show one agency: systems, keys, services, agreements.
@@ -178,6 +236,55 @@ pub enum Agency {
         /// Where to read.
         source: Source,
     },
+    /// Make a new authority key in place of a lost one, and the request for two operators to replace it.
+    NewAuthority {
+        /// An adapter's home of the agency.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+        #[command(flatten)]
+        /// The new key.
+        key: NewAuthorityKey,
+        /// Where to write the request.
+        #[arg(long, short)]
+        output: PathBuf,
+    },
+    /// Let a new authority key follow the present one, at once.
+    RotateAuthority {
+        /// An adapter's home of the agency.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+        #[command(flatten)]
+        /// The present key.
+        authority: AuthorityKey,
+        #[command(flatten)]
+        /// The new key.
+        key: NewAuthorityKey,
+    },
+    /// Object to a replacement of the authority key that operators began: the present key is not lost.
+    Object {
+        /// An adapter's home of the agency.
+        #[arg(long, env = "MOHAWEL_HOME")]
+        home: PathBuf,
+        #[command(flatten)]
+        /// The present key.
+        authority: AuthorityKey,
+    },
+    /// Print the fingerprint of an agency's authority key, as `agency show` prints it. Asks no switch.
+    Fingerprint {
+        /// An adapter's home, which says where the key last was.
+        #[arg(long, env = "MOHAWEL_HOME", required_unless_present = "authority")]
+        home: Option<PathBuf>,
+        #[command(flatten)]
+        /// The key.
+        authority: AuthorityKey,
+    },
+}
+
+/// `mohawel system …`.
+#[derive(Debug, Subcommand)]
+pub enum System {
+    /// End a system of any agency, with all its keys and certificates (operators).
+    Revoke(Revoke),
 }
 
 /// `mohawel adapter …`.
@@ -202,6 +309,12 @@ pub enum Adapter {
         /// The agency's name in English.
         #[arg(long)]
         name_en: String,
+        #[command(flatten)]
+        /// Where the agency's authority key is made: AGENCY.authority.key beside the home when not given.
+        authority: AuthorityKey,
+        /// Leave the authority key without a passphrase: whoever copies its file can bind the agency.
+        #[arg(long, conflicts_with = "passphrase_file")]
+        no_passphrase: bool,
     },
     /// Serve the stock providers that a TOML file describes.
     Run {
@@ -230,6 +343,9 @@ pub enum Service {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
+        #[command(flatten)]
+        /// What it is sealed with.
+        authority: AuthorityKey,
     },
     /// List published services.
     List(#[command(flatten)] Source),
@@ -245,6 +361,9 @@ pub enum Agreement {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
+        #[command(flatten)]
+        /// What it is sealed with.
+        authority: AuthorityKey,
     },
     /// Accept a proposal of another agency, after reading it.
     Accept {
@@ -253,6 +372,9 @@ pub enum Agreement {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
+        #[command(flatten)]
+        /// What it is sealed with.
+        authority: AuthorityKey,
     },
     /// End an agreement for good.
     Revoke {
@@ -261,6 +383,9 @@ pub enum Agreement {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
+        #[command(flatten)]
+        /// What it is sealed with.
+        authority: AuthorityKey,
     },
     /// List agreements.
     List(#[command(flatten)] Source),

@@ -1,20 +1,21 @@
 //! Everything behind the one binary: the command tree, its commands, the demo.
 //!
 //! [`args`] is what can be typed, [`commands`] what each does, [`failure`] how they end badly,
-//! [`output`] how they speak, [`demo`] the story with its synthetic people.
+//! [`output`] how they speak, [`passphrase`] how they ask for one, [`demo`] the story with its synthetic people.
 
 pub mod args;
 pub mod commands;
 pub mod demo;
 pub mod failure;
 pub mod output;
+pub mod passphrase;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Registry, System};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -52,6 +53,18 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Adapter(adapter) => block_on(commands::adapter::run(adapter, output)),
         Command::Service(service) => block_on(commands::service::run(service, output)),
         Command::Agreement(agreement) => block_on(commands::agreement::run(agreement, output)),
+        Command::System(System::Revoke(revoke)) => {
+            block_on(commands::operate::membership::revoke_system(revoke, output))
+        }
+        Command::Purpose(purpose) => block_on(commands::operate::purposes::run(purpose, output)),
+        Command::Role(role) => block_on(commands::operate::roles::run(role, output)),
+        Command::Approval(approvals) => {
+            block_on(commands::operate::approvals::run(approvals, output))
+        }
+        Command::Policy(policy) => block_on(commands::operate::approvals::policy(policy, output)),
+        Command::Registry(Registry::Digest(source)) => {
+            block_on(commands::registry::digest(source, output))
+        }
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
     }

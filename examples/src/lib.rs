@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adapters::adapter::Adapter;
+use adapters::authority::AuthorityPlace;
 use adapters::enrol::{EnrolOptions, enrol};
 use anyhow::{Context as _, Result, anyhow};
 use audit::clock::Clock;
@@ -75,6 +76,8 @@ impl Stage {
             adapter: "a1".to_owned(),
             name_en: names[0].to_owned(),
             name_ar: names[1].to_owned(),
+            // A story keeps its keys together; an agency keeps this one apart, under a passphrase.
+            authority: AuthorityPlace::InHome,
             clock: Clock::System,
         })
         .await?;

@@ -268,6 +268,7 @@ async fn an_invitation_is_for_one_agency_and_one_use() {
         adapter: "a1".to_owned(),
         name_ar: "جهة".to_owned(),
         name_en: "Agency".to_owned(),
+        authority: adapters::AuthorityPlace::InHome,
         clock: switch.clock().clone(),
     };
     let dir = tempfile::tempdir().unwrap();

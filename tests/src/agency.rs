@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use adapters::{Adapter, EnrolOptions, Home, Provider, enrol, provider};
+use adapters::{Adapter, AuthorityPlace, EnrolOptions, Home, Provider, enrol, provider};
 use audit::receipt::Receipt;
 use bytes::Bytes;
 use certs::{Identity, PeerIdentity};
@@ -50,6 +50,7 @@ impl TestAgency {
             adapter: "a1".to_owned(),
             name_ar: format!("جهة {}", system.agency().part(2)),
             name_en: format!("Agency {}", system.agency().part(2)),
+            authority: AuthorityPlace::InHome,
             clock: switch.clock().clone(),
         };
         enrol(options).await.unwrap();

@@ -47,7 +47,8 @@ pub(super) struct Names {
     pub(super) chain: String,
     /// The seal key, owner-only.
     pub(super) seal_key: String,
-    /// The agency authority key, owner-only. Move it to the administrators after enrolment.
+    /// Where the agency's authority key last was: the whole path, or one relative to the home for a key that lies in
+    /// it. Not read by an adapter that runs.
     pub(super) authority_key: String,
     /// The largest verified checkpoint; written by the adapter.
     pub(super) checkpoint: String,

@@ -75,6 +75,14 @@ fn judge(
     switch::judge(described, invitation, &invitation.enrol)
 }
 
+fn under(dir: &tempfile::TempDir, name: &str, passphrase: &str) -> AuthorityPlace {
+    let passphrase = certs::Passphrase::new(passphrase.to_owned().into()).unwrap();
+    AuthorityPlace::File {
+        path: dir.path().join(name),
+        passphrase: Some(passphrase),
+    }
+}
+
 #[test]
 fn only_the_invitations_switch_is_believed() {
     let honest = switch_with(|_| {});
@@ -135,25 +143,52 @@ fn an_interrupted_call_continues_with_the_same_keys_and_the_same_request() {
         adapter: "a1".to_owned(),
         name_ar: "التضامن".to_owned(),
         name_en: "Solidarity".to_owned(),
+        authority: under(&dir, "MOSS.authority.key", "correct horse battery"),
         clock: Clock::fixed(NOW * 1_000),
     };
     let system = system_of(&options.system, &invited).unwrap();
     let begin = || {
-        let config = prepare(&home, &judged, &system, &part("a1")).unwrap();
-        let keys = Keys::load_or_make(&home, &config).unwrap();
+        let config = prepare(&options, &judged, &system, &part("a1")).unwrap();
+        let keys = Keys::load_or_make(&options, &config).unwrap();
         keys.request(&options, &invited, &config, ORIGIN).unwrap().0
     };
     let first = begin();
     options.clock.advance_ms(5_000);
     assert_eq!(begin(), first);
+    // With another authority key, another passphrase, or none, nothing goes on.
+    let differently = |authority| EnrolOptions {
+        authority,
+        ..options.clone()
+    };
+    let elsewhere = differently(under(&dir, "other.key", "correct horse battery"));
+    for other in [elsewhere, differently(AuthorityPlace::InHome)] {
+        let refused = prepare(&other, &judged, &system, &part("a1")).unwrap_err();
+        assert!(
+            matches!(&refused, EnrolError::OtherAuthority(path) if path.ends_with("MOSS.authority.key")),
+            "{refused}"
+        );
+    }
+    let mistyped = differently(under(&dir, "MOSS.authority.key", "correct horse stable"));
+    let config = prepare(&mistyped, &judged, &system, &part("a1")).unwrap();
+    let refused = Keys::load_or_make(&mistyped, &config).map(drop);
+    assert!(
+        matches!(
+            refused,
+            Err(EnrolError::Home(HomeError::Key(
+                certs::keys::KeyError::WrongPassphrase
+            )))
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(begin(), first);
     // Another adapter's call on the same folder is refused, and so is one after the end.
     assert!(matches!(
-        prepare(&home, &judged, &system, &part("a2")),
+        prepare(&options, &judged, &system, &part("a2")),
         Err(EnrolError::OtherHome(_))
     ));
     std::fs::write(home.join("tls.pem"), "chain").unwrap();
     assert!(matches!(
-        prepare(&home, &judged, &system, &part("a1")),
+        prepare(&options, &judged, &system, &part("a1")),
         Err(EnrolError::Already(_))
     ));
 }
@@ -174,12 +209,13 @@ fn what_is_sealed_is_what_the_fold_accepts() {
         adapter: "a1".to_owned(),
         name_ar: " ".to_owned(),
         name_en: "Solidarity".to_owned(),
+        authority: AuthorityPlace::InHome,
         clock: Clock::fixed(NOW * 1_000),
     };
     let system = system_of(&options.system, &invited).unwrap();
     assert_eq!(system, world.consumer.system);
-    let config = prepare(&options.home, &judged, &system, &part("a1")).unwrap();
-    let keys = Keys::load_or_make(&options.home, &config).unwrap();
+    let config = prepare(&options, &judged, &system, &part("a1")).unwrap();
+    let keys = Keys::load_or_make(&options, &config).unwrap();
     // A name that the switch would refuse is refused before anything is sent.
     let empty = keys.request(&options, &invited, &config, ORIGIN);
     assert!(matches!(empty, Err(EnrolError::DisplayName)));

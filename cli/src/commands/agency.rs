@@ -1,4 +1,4 @@
-//! `mohawel agency`: invite one, list all, show one.
+//! `mohawel agency`: invite one, list all, show one, print the fingerprint of its authority key.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use proto::seal::Seal;
 use serde_json::{Value, json};
 
 use super::agreement::agreement_json;
+use super::operate::membership;
 use super::operator::Operator;
 use super::registry;
 use super::service::service_json;
@@ -25,6 +26,9 @@ use super::switch_dir::SwitchDir;
 use crate::args::Agency;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time_of_ms};
+
+pub mod authority;
+pub mod fingerprint;
 
 /// The longest that an invitation may be good for: thirty days.
 pub const LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -46,8 +50,26 @@ pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
             let invited = invite(&operator, &agency, life, &Clock::System).await?;
             hand_over(&invited, file.as_deref(), output)
         }
+        Agency::Membership(membership) => membership::run(membership, output).await,
         Agency::List(source) => list(&*registry::read(&source).await?, output),
         Agency::Show { agency, source } => show(&*registry::read(&source).await?, &agency, output),
+        Agency::NewAuthority {
+            home,
+            key,
+            output: to,
+        } => authority::request(&home, &key.into(), &to, output),
+        Agency::RotateAuthority {
+            home,
+            authority: present,
+            key,
+        } => authority::rotate(&home, &present, &key.into(), output).await,
+        Agency::Object {
+            home,
+            authority: present,
+        } => authority::object(&home, &present, output).await,
+        Agency::Fingerprint { home, authority } => {
+            fingerprint::run(home.as_deref(), &authority, output)
+        }
     }
 }
 
@@ -273,11 +295,9 @@ fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
         "{}  {} / {}",
         agency.id, agency.name_en, agency.name_ar
     ));
-    let kid = agency.authority_key.kid();
-    output.line(format!(
-        "{}: {kid}",
-        output.say("authority key", "مفتاح السلطة")
-    ));
+    for line in fingerprint::lines(&agency.authority_key, output) {
+        output.line(line);
+    }
     let heading = [
         output.say("system", "النظام"),
         output.say("adapter", "المحوّل الطرفي"),
@@ -341,11 +361,14 @@ fn systems_of<'a>(
 }
 
 fn agency_json(registry: &Registry, agency: &Record) -> Value {
+    let key = fingerprint::json(&agency.authority_key);
     json!({
         "agency": agency.id.to_string(),
         "name_ar": agency.name_ar,
         "name_en": agency.name_en,
-        "authority_kid": agency.authority_key.kid().to_string(),
+        "authority_kid": key["authority_kid"],
+        "fingerprint": key["fingerprint"],
+        "by_telephone": key["by_telephone"],
         "systems": systems_of(registry, &agency.id).map(ToString::to_string).collect::<Vec<_>>(),
         "index": agency.index,
     })

@@ -7,6 +7,7 @@ use proto::act::{AgreementAct, AgreementContent, Grant, Step};
 use proto::commitment::Salt;
 use proto::digest::Digest;
 use proto::entry::Kind;
+use proto::key::Signer;
 use proto::limits::label;
 use proto::registry::{Agreement as Record, AgreementState, Registry};
 use serde_json::{Value, json};
@@ -29,22 +30,37 @@ const PREFIX_MIN: usize = 6;
 /// What the command cannot do.
 pub async fn run(agreement: Agreement, output: Output) -> Result<(), Failure> {
     match agreement {
-        Agreement::Propose { file, home } => {
+        Agreement::Propose {
+            file,
+            home,
+            authority,
+        } => {
             let terms = Terms::load(&file)?;
+            let authority = act::authority(&home, &authority, output)?;
             let adapter = act::connect(&home).await?;
-            let done = propose(&adapter, &terms).await?;
+            let done = propose(&adapter, &authority, &terms).await?;
             print_done(&done, &adapter.mirror().snapshot(), output)
         }
-        Agreement::Accept { id, home } => {
+        Agreement::Accept {
+            id,
+            home,
+            authority,
+        } => {
+            let authority = act::authority(&home, &authority, output)?;
             let adapter = act::connect(&home).await?;
             let id = find(&adapter.mirror().snapshot(), &id)?.id;
-            let done = accept(&adapter, &id).await?;
+            let done = accept(&adapter, &authority, &id).await?;
             print_done(&done, &adapter.mirror().snapshot(), output)
         }
-        Agreement::Revoke { id, home } => {
+        Agreement::Revoke {
+            id,
+            home,
+            authority,
+        } => {
+            let authority = act::authority(&home, &authority, output)?;
             let adapter = act::connect(&home).await?;
             let id = find(&adapter.mirror().snapshot(), &id)?.id;
-            let done = revoke(&adapter, &id).await?;
+            let done = revoke(&adapter, &authority, &id).await?;
             print_done(&done, &adapter.mirror().snapshot(), output)
         }
         Agreement::List(source) => list(&*registry::read(&source).await?, output),
@@ -71,7 +87,11 @@ pub struct Done {
 ///
 /// # Errors
 /// As [`act::submit`].
-pub async fn propose(adapter: &Adapter, terms: &Terms) -> Result<Done, Failure> {
+pub async fn propose(
+    adapter: &Adapter,
+    authority: &dyn Signer,
+    terms: &Terms,
+) -> Result<Done, Failure> {
     let now_ms = adapter.clock().now_ms();
     let mut nonce = [0; 16];
     nonce.copy_from_slice(&Salt::random().map_err(Failure::unavailable)?.0[..16]);
@@ -87,32 +107,41 @@ pub async fn propose(adapter: &Adapter, terms: &Terms) -> Result<Done, Failure> 
         supersedes: None,
     };
     let (id, content) = (content.id(), content.encode());
-    submit(adapter, Step::Propose, id, None, content).await
+    submit(adapter, authority, (Step::Propose, id, None), content).await
 }
 
 /// Accepts another agency's proposal.
 ///
 /// # Errors
 /// As [`act::submit`]; a usage failure for an id that the registry does not know.
-pub async fn accept(adapter: &Adapter, id: &Digest) -> Result<Done, Failure> {
+pub async fn accept(
+    adapter: &Adapter,
+    authority: &dyn Signer,
+    id: &Digest,
+) -> Result<Done, Failure> {
     let previous = known(&adapter.mirror().snapshot(), id)?.last_act();
-    submit(adapter, Step::Accept, *id, Some(previous), Bytes::new()).await
+    let act = (Step::Accept, *id, Some(previous));
+    submit(adapter, authority, act, Bytes::new()).await
 }
 
 /// Ends an agreement for good.
 ///
 /// # Errors
 /// As [`accept`].
-pub async fn revoke(adapter: &Adapter, id: &Digest) -> Result<Done, Failure> {
+pub async fn revoke(
+    adapter: &Adapter,
+    authority: &dyn Signer,
+    id: &Digest,
+) -> Result<Done, Failure> {
     let previous = known(&adapter.mirror().snapshot(), id)?.last_act();
-    submit(adapter, Step::Revoke, *id, Some(previous), Bytes::new()).await
+    let act = (Step::Revoke, *id, Some(previous));
+    submit(adapter, authority, act, Bytes::new()).await
 }
 
 async fn submit(
     adapter: &Adapter,
-    step: Step,
-    id: Digest,
-    previous: Option<Digest>,
+    authority: &dyn Signer,
+    (step, id, previous): (Step, Digest, Option<Digest>),
     content: Bytes,
 ) -> Result<Done, Failure> {
     let act = AgreementAct {
@@ -123,7 +152,8 @@ async fn submit(
         issued_at_ms: adapter.clock().now_ms(),
         content,
     };
-    let receipt = act::submit(adapter, Kind::AgreementAct, label::ACT, act.encode()).await?;
+    let (kind, header) = (Kind::AgreementAct, act.encode());
+    let receipt = act::submit(adapter, authority, kind, label::ACT, header).await?;
     Ok(Done { step, id, receipt })
 }
 

@@ -25,6 +25,7 @@ use hyper_util::rt::TokioIo;
 use proto::digest::Digest;
 use proto::entry::Kind;
 use proto::envelope::Envelope;
+use proto::id::Part;
 use proto::wire::registry::v1 as wire;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -88,6 +89,8 @@ impl File {
 /// An operator, ready to act.
 #[derive(Debug)]
 pub struct Operator {
+    /// The person's name.
+    pub name: Part,
     /// Where the switch is reached.
     pub addresses: Addresses,
     /// The switch.
@@ -114,6 +117,17 @@ impl Operator {
         let path = dir.join(FILE);
         let file: File = toml::from_str(&read(&path)?).map_err(|error| in_file(&path, error))?;
         certificates::renew_operator(switch, &file.name, now(clock)?)?;
+        Self::open_at(switch, &dir, clock)
+    }
+
+    /// Opens the folder `dir` of another person with a role at the same switch.
+    ///
+    /// # Errors
+    /// As [`Operator::open`].
+    pub fn open_at(switch: &SwitchDir, dir: &Path, clock: &Clock) -> Result<Self, Failure> {
+        let path = dir.join(FILE);
+        let file: File = toml::from_str(&read(&path)?).map_err(|error| in_file(&path, error))?;
+        let name = Part::parse(&file.name).map_err(|error| in_file(&path, error))?;
         let genesis = Digest::from_hex(&file.genesis_sha256)
             .ok_or_else(|| in_file(&path, "genesis_sha256 is not 64 hex digits"))?;
         let path = dir.join(LOG_KEY);
@@ -125,12 +139,13 @@ impl Operator {
             .next()
             .ok_or_else(|| in_file(&path, "no certificate"))?;
         let identity = Identity::load(&dir.join(CHAIN), &dir.join(TLS_KEY))
-            .map_err(|error| in_file(&dir, error))?;
+            .map_err(|error| in_file(dir, error))?;
         let addresses = Addresses {
             exchange: file.exchange,
             enrol: file.enrol,
         };
         Ok(Self {
+            name,
             // A switch on port 0 says where it runs; everybody else's addresses stand in the file.
             addresses: switch.running_addresses()?.unwrap_or(addresses),
             genesis,
@@ -141,6 +156,17 @@ impl Operator {
             identity: ReloadableIdentity::new(identity),
             time: Arc::new(ClockTime(clock.clone())),
         })
+    }
+
+    /// `operator.toml` of another person at the same switch.
+    pub fn file_of(&self, name: &Part) -> File {
+        File {
+            name: name.to_string(),
+            exchange: self.addresses.exchange.clone(),
+            enrol: self.addresses.enrol.clone(),
+            broker_uri: self.broker_uri.clone(),
+            genesis_sha256: self.genesis.to_string(),
+        }
     }
 
     /// Sends a sealed act of `kind` (invitation, operator act or approval) and proves its entry.

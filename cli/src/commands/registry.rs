@@ -12,6 +12,7 @@ use super::act;
 use super::switch_dir::SwitchDir;
 use crate::args::Source;
 use crate::failure::{Exit, Failure};
+use crate::output::Output;
 
 /// Reads the registry from where the command line or the environment says.
 ///
@@ -22,6 +23,17 @@ pub async fn read(source: &Source) -> Result<Arc<Registry>, Failure> {
         Place::Log(log) => from_log(&log).map(Arc::new),
         Place::Home(home) => Ok(act::connect(&home).await?.mirror().snapshot()),
     }
+}
+
+/// `mohawel registry digest`.
+///
+/// # Errors
+/// As [`read`].
+pub async fn digest(source: Source, output: Output) -> Result<(), Failure> {
+    let registry = read(&source).await?;
+    let digest = registry.digest().to_string();
+    let value = serde_json::json!({ "digest": digest, "size": registry.size() });
+    output.show(&value, || output.line(&digest))
 }
 
 /// Where a registry comes from.

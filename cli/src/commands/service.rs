@@ -7,6 +7,7 @@ use audit::receipt::Receipt;
 use proto::digest::Digest;
 use proto::entry::Kind;
 use proto::id::ServiceId;
+use proto::key::Signer;
 use proto::limits::label;
 use proto::registry::Service as Record;
 use serde_json::{Value, json};
@@ -26,10 +27,15 @@ use definition::Definition;
 /// What the command cannot do.
 pub async fn run(service: Service, output: Output) -> Result<(), Failure> {
     match service {
-        Service::Publish { file, home } => {
+        Service::Publish {
+            file,
+            home,
+            authority,
+        } => {
             let definition = Definition::load(&file)?;
+            let authority = act::authority(&home, &authority, output)?;
             let adapter = act::connect(&home).await?;
-            let published = publish(&adapter, &definition).await?;
+            let published = publish(&adapter, &authority, &definition).await?;
             print_published(&published, output)
         }
         Service::List(source) => {
@@ -68,13 +74,18 @@ pub struct Published {
     pub receipt: Receipt,
 }
 
-/// Publishes `definition` for the adapter's system.
+/// Publishes `definition` for the adapter's system, sealed by its agency's authority key.
 ///
 /// # Errors
 /// As [`act::submit`].
-pub async fn publish(adapter: &Adapter, definition: &Definition) -> Result<Published, Failure> {
+pub async fn publish(
+    adapter: &Adapter,
+    authority: &dyn Signer,
+    definition: &Definition,
+) -> Result<Published, Failure> {
     let service = definition.of_system(adapter.home().system(), adapter.clock().now_ms());
-    let receipt = act::submit(adapter, Kind::Service, label::AUTHORITY, service.encode()).await?;
+    let (kind, header) = (Kind::Service, service.encode());
+    let receipt = act::submit(adapter, authority, kind, label::AUTHORITY, header).await?;
     Ok(Published {
         service: service.id(),
         contract: service.contract(),
@@ -86,8 +97,12 @@ pub async fn publish(adapter: &Adapter, definition: &Definition) -> Result<Publi
 ///
 /// # Errors
 /// As [`Definition::load`] and [`publish`].
-pub async fn publish_file(adapter: &Adapter, file: &Path) -> Result<Published, Failure> {
-    publish(adapter, &Definition::load(file)?).await
+pub async fn publish_file(
+    adapter: &Adapter,
+    authority: &dyn Signer,
+    file: &Path,
+) -> Result<Published, Failure> {
+    publish(adapter, authority, &Definition::load(file)?).await
 }
 
 fn print_published(published: &Published, output: Output) -> Result<(), Failure> {

@@ -226,6 +226,7 @@ impl World {
             agency.name_en,
             "--name-ar",
             agency.name_ar,
+            "--no-passphrase",
         ];
         mohawel(&arguments).await?.success("enrol")?;
         teller.good([

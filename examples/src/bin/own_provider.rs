@@ -7,7 +7,7 @@ use adapters::{Failure, Options, Provider, Reply, Request};
 use anyhow::{Result, bail};
 use cli::commands::agreement::terms::Terms;
 use cli::commands::service::definition::Definition;
-use cli::commands::{agreement, service};
+use cli::commands::{act, agreement, service};
 use examples::{Stage, show, told};
 use serde_json::{Value, json};
 
@@ -68,18 +68,22 @@ async fn main() -> Result<()> {
 
     let definition =
         Definition::parse(SERVICE).map_err(|problems| anyhow::anyhow!(problems.join("; ")))?;
-    service::publish(&traffic, &definition)
+    let by_traffic = act::plain_authority(&traffic).map_err(told)?;
+    let by_health = act::plain_authority(&health).map_err(told)?;
+    service::publish(&traffic, &by_traffic, &definition)
         .await
         .map_err(told)?;
     let terms = Terms::parse(AGREEMENT).map_err(|problems| anyhow::anyhow!(problems.join("; ")))?;
-    let proposed = agreement::propose(&health, &terms).await.map_err(told)?;
+    let proposed = agreement::propose(&health, &by_health, &terms)
+        .await
+        .map_err(told)?;
     // The proposal reaches the other agency with the registry.
     let with_proposal = proposed.receipt.stamp.registry_size + 1;
     traffic
         .mirror()
         .reached(with_proposal, Duration::from_secs(10))
         .await?;
-    agreement::accept(&traffic, &proposed.id)
+    agreement::accept(&traffic, &by_traffic, &proposed.id)
         .await
         .map_err(told)?;
     let serving = traffic.serve(Ambulances, Options::default()).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use adapters::adapter::Adapter;
 use adapters::identity::Home;
 use audit::clock::Clock;
+use certs::KeyFile;
 use certs::tls::{client_config, peer_refusal, system_time};
 use proto::wire::audit::v1::CheckpointRequest;
 use rustls::pki_types::ServerName;
@@ -123,17 +124,23 @@ fn files(dir: &Path) -> Result<(Hop, Home), Hop> {
         failed(name, error, ["Give the file to the auditor; nothing is exchanged before a person has moved it away.", "سلّم الملف للمدقّق؛ ولا تبادل قبل أن ينقله شخص مسؤول."])
     })?;
     let found = format!("{} in {}", home.system(), dir.display());
-    let hop = match home.authority() {
-        Err(_) => good(name, found),
-        Ok(_) => Hop {
+    let key = home.authority_path();
+    let plain = KeyFile::read(&key).is_ok_and(|key| !key.is_encrypted());
+    let hop = if key.starts_with(home.dir()) && key.exists() || plain {
+        Hop {
             name,
             standing: Standing::Look,
-            found: format!("{found}; the agency's authority key lies here"),
+            found: format!(
+                "{found}; the agency's authority key lies at {}",
+                key.display()
+            ),
             remedy: [
-                "Let the agency's administrators keep authority/authority.key away from this machine; the adapter does not need it.",
-                "احفظ authority/authority.key لدى مسؤولي الجهة بعيدًا عن هذا الجهاز؛ فالمحوّل الطرفي لا يحتاجه.",
+                "Let the agency's administrators keep the authority key away from this machine and under a passphrase; the adapter does not need it.",
+                "احفظ مفتاح السلطة لدى مسؤولي الجهة بعيدًا عن هذا الجهاز وبعبارة مرور؛ فالمحوّل الطرفي لا يحتاجه.",
             ],
-        },
+        }
+    } else {
+        good(name, found)
     };
     Ok((hop, home))
 }

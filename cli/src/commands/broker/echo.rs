@@ -8,6 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use adapters::adapter::Adapter;
+use adapters::authority::AuthorityPlace;
 use adapters::config::{Config, FILE_NAME};
 use adapters::enrol::{EnrolOptions, Invitation, enrol};
 use adapters::identity::Home;
@@ -100,6 +101,8 @@ async fn on_board(
         adapter: "a1".to_owned(),
         name_ar: "المحوِّل نفسه".to_owned(),
         name_en: "The switch itself".to_owned(),
+        // Whoever runs the switch is its own agency: nobody else could keep the key from them.
+        authority: AuthorityPlace::InHome,
         clock: clock.clone(),
     };
     Box::pin(enrol(options))
@@ -152,11 +155,13 @@ async fn offer(adapter: &Adapter) -> Result<(), Failure> {
     let registry = adapter.mirror().snapshot();
     let system = adapter.home().system().clone();
     if registry.service(&system.service(&part(SERVICE)?)).is_none() {
-        Box::pin(service::publish(adapter, &definition()?)).await?;
+        let authority = act::plain_authority(adapter)?;
+        Box::pin(service::publish(adapter, &authority, &definition()?)).await?;
     }
     let terms = terms(adapter)?;
     if !offered(&registry, &terms, adapter.clock().now_ms()) {
-        Box::pin(agreement::propose(adapter, &terms)).await?;
+        let authority = act::plain_authority(adapter)?;
+        Box::pin(agreement::propose(adapter, &authority, &terms)).await?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adapters::authority::AuthorityPlace;
 use adapters::enrol::{EnrolOptions, enrol};
 use proto::id::AgencyId;
 
@@ -72,6 +73,7 @@ async fn a_new_agency_exchanges_with_nobody_else_there_and_again_after_a_restart
         adapter: "a1".to_owned(),
         name_ar: "التضامن الاجتماعي".to_owned(),
         name_en: "Social Solidarity".to_owned(),
+        authority: AuthorityPlace::InHome,
         clock: Clock::System,
     });
     Box::pin(enrolled).await.unwrap();

@@ -1,0 +1,103 @@
+//! Settings: they come back as they went, and mistakes come all at once.
+
+use super::*;
+
+fn config() -> Config {
+    let switch = Switch {
+        exchange: "switch.example:7443".to_owned(),
+        enrol: "switch.example:7444".to_owned(),
+        broker_uri: "spiffe://bus.example/broker/b1".to_owned(),
+        genesis: Digest::of(b"genesis"),
+    };
+    let system = SystemId::parse("EG/GOV/MOSS/takaful").unwrap();
+    Config::new(&switch, &system, &Part::parse("a1").unwrap()).unwrap()
+}
+
+#[test]
+fn settings_come_back_as_they_went() {
+    let mut config = config();
+    assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+    config.window_ms = 5_000;
+    config.mirror_wait = Duration::from_millis(70);
+    config.files.chain = PathBuf::from("other/chain.pem");
+    assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+}
+
+#[test]
+fn unknown_keys_are_refused_and_all_problems_come_at_once() {
+    let good = config().to_toml().unwrap();
+    let unknown = format!("colour = 'green'\n{good}");
+    assert!(
+        matches!(Config::parse(&unknown), Err(ConfigError::Syntax(text)) if text.contains("colour"))
+    );
+    let bad = good
+        .replace("switch.example:7443", "switch.example")
+        .replace("EG/GOV/MOSS/takaful", "EG/GOV")
+        .replace("/broker/b1", "/operator/b1");
+    let Err(ConfigError::Problems(problems)) = Config::parse(&bad) else {
+        panic!("accepted");
+    };
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    let outside = good.replace("seal.key", "../seal.key");
+    assert!(matches!(
+        Config::parse(&outside),
+        Err(ConfigError::Problems(_))
+    ));
+}
+
+#[test]
+fn addresses_are_host_and_port() {
+    for good in [
+        "a:1",
+        "127.0.0.1:7443",
+        "[::1]:443",
+        "switch.gov.example:65535",
+    ] {
+        assert!(is_address(good), "{good}");
+    }
+    for bad in [
+        "",
+        "a",
+        "a:",
+        ":1",
+        "a:0",
+        "a:65536",
+        "a b:1",
+        "[::g]:1",
+        "http://a:1",
+    ] {
+        assert!(!is_address(bad), "{bad}");
+    }
+}
+
+#[test]
+fn another_place_of_the_authority_key_leaves_everything_else_as_it_was_written() {
+    let text = config().to_toml().unwrap();
+    let own = text.replace(
+        "[files]",
+        "# Ours, do not touch.\nwindow_ms = 5_000\n\n[files]",
+    );
+    for place in [
+        "/media/safe/MOSS.authority.key",
+        "/a folder/with \"quotes\"/x",
+        "/مجلد/مفتاح",
+    ] {
+        let changed = Config::with_authority_key(&own, Path::new(place)).unwrap();
+        let read = Config::parse(&changed).unwrap();
+        assert_eq!(read.files.authority_key, PathBuf::from(place));
+        assert!(changed.contains("# Ours, do not touch.\nwindow_ms = 5_000\n"));
+        let differing = own.lines().zip(changed.lines()).filter(|(a, b)| a != b);
+        assert_eq!(differing.count(), 1);
+    }
+    // Settings that do not say it, that are none, or a place that no settings may say.
+    let silent: String = own
+        .lines()
+        .filter(|line| !line.starts_with("authority_key"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert!(Config::parse(&silent).is_ok());
+    let place = Path::new("/media/x");
+    assert_eq!(Config::with_authority_key(&silent, place), None);
+    assert_eq!(Config::with_authority_key("authority_key = 1", place), None);
+    assert_eq!(Config::with_authority_key(&own, Path::new("../x")), None);
+}
