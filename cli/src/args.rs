@@ -174,7 +174,8 @@ pub struct Source {
 /// The agency's authority key, for commands that bind the agency.
 #[derive(Clone, Debug, Default, Args)]
 pub struct AuthorityKey {
-    /// The agency's authority key; where the home says that it last was when not given.
+    /// The agency's authority key. When not given: where the home says that it last was; at enrolment,
+    /// AGENCY.authority.key beside the home.
     #[arg(long, value_name = "FILE")]
     pub authority: Option<PathBuf>,
     /// Owner-only file with the key's passphrase; asked for on the terminal when not given.
