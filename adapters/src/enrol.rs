@@ -33,11 +33,17 @@ use crate::config::{Config, ConfigError, FILE_NAME, Files};
 use crate::connection::{Connection, ConnectionError};
 use crate::identity::{FileSigner, Home, HomeError, read_config};
 
+pub mod apply;
+mod card;
 mod certificate;
 mod invitation;
+pub mod join;
 mod switch;
 
+pub use apply::{Applied, ApplyOptions, apply};
+pub use card::SwitchCard;
 pub use invitation::{Invitation, InvitationError};
+pub use join::{JoinOptions, Joined, join};
 use switch::Described;
 
 /// What an agency says when it enrols.
@@ -213,6 +219,29 @@ fn prepare(
     Ok(config)
 }
 
+/// The two keys of a home. Neither leaves it.
+struct HomeKeys {
+    seal: FileSigner,
+    tls: TlsKey,
+}
+
+impl HomeKeys {
+    fn load_or_make(home: &Path, config: &Config) -> Result<Self, EnrolError> {
+        let tls_path = home.join(&config.files.tls_key);
+        let tls = if fs::symlink_metadata(&tls_path).is_ok() {
+            TlsKey::load(&tls_path).map_err(HomeError::Key)?
+        } else {
+            let key = TlsKey::generate().map_err(HomeError::Key)?;
+            key.save(&tls_path).map_err(HomeError::Key)?;
+            key
+        };
+        Ok(Self {
+            seal: FileSigner::load_or_make(&home.join(&config.files.seal_key))?,
+            tls,
+        })
+    }
+}
+
 /// The agency's key and the two of a home. None of them leaves its place.
 struct Keys {
     authority: FileSigner,
@@ -225,17 +254,10 @@ impl Keys {
         let home = &options.home;
         let authority = home.join(&config.files.authority_key);
         let authority = authority::load_or_make(&authority, options.authority.passphrase())?;
-        let tls_path = home.join(&config.files.tls_key);
-        let tls = if fs::symlink_metadata(&tls_path).is_ok() {
-            TlsKey::load(&tls_path).map_err(HomeError::Key)?
-        } else {
-            let key = TlsKey::generate().map_err(HomeError::Key)?;
-            key.save(&tls_path).map_err(HomeError::Key)?;
-            key
-        };
+        let HomeKeys { seal, tls } = HomeKeys::load_or_make(home, config)?;
         Ok(Self {
             authority,
-            seal: FileSigner::load_or_make(&home.join(&config.files.seal_key))?,
+            seal,
             tls,
         })
     }
@@ -359,6 +381,29 @@ fn store(
     Ok([agency.index, key.index, issued.index])
 }
 
+fn not_decided(standing: &apply::Standing) -> String {
+    use apply::Standing;
+    match standing {
+        Standing::Waiting => {
+            "the operator has not decided the application yet; run the same command again later"
+                .to_owned()
+        }
+        Standing::Rejected(reason) => {
+            format!(
+                "the operator turned the application down: {reason}; apply again in a new folder"
+            )
+        }
+        Standing::Expired => {
+            "nobody decided the application in time; apply again in a new folder".to_owned()
+        }
+        Standing::Unknown => {
+            "the switch knows no such application; send it again with `mohawel adapter apply`"
+                .to_owned()
+        }
+        Standing::Approved(_) | Standing::Enrolled => "the application is approved".to_owned(),
+    }
+}
+
 /// Why an agency is not on board.
 #[derive(Debug, Error)]
 pub enum EnrolError {
@@ -398,6 +443,12 @@ pub enum EnrolError {
     /// The enrolment was begun with another authority key.
     #[error("this enrolment was begun with the authority key at {}; give that one (--authority), or choose another folder", .0.display())]
     OtherAuthority(PathBuf),
+    /// This home has applied for nothing.
+    #[error("there is no application in {}; apply first with `mohawel adapter apply`", .0.display())]
+    NoApplication(PathBuf),
+    /// The application is not approved.
+    #[error("{}", not_decided(.0))]
+    NotDecided(apply::Standing),
     /// The kept request is damaged.
     #[error("{} is damaged; move it away and enrol again with a new invitation", .0.display())]
     Pending(PathBuf),

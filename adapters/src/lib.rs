@@ -60,6 +60,7 @@
 //! | [`consumer`] | asking |
 //! | [`provider`] | answering |
 //! | [`stock`] | providers described in TOML: SQL, HTTP, CSV, echo |
+//! | [`succession`] | the next seal key |
 //! | [`error`] | when the switch is no longer believed |
 
 pub mod adapter;
@@ -75,13 +76,14 @@ pub mod mirror;
 pub mod provider;
 pub mod sealer;
 pub mod stock;
+pub mod succession;
 #[cfg(test)]
 mod testing;
 
 pub use adapter::{Adapter, AdapterError};
 pub use authority::AuthorityPlace;
 pub use consumer::{Answer, Attempt, Consumer, ExchangeError, Refused, Untrusted};
-pub use enrol::{EnrolError, EnrolOptions, Enrolled, Invitation, enrol};
+pub use enrol::{EnrolError, EnrolOptions, Enrolled, Invitation, SwitchCard, enrol};
 pub use error::{Distrust, Standing};
 pub use identity::{FileSigner, Home, HomeError};
 pub use provider::{Failure, Handle, Options, Provider, Reply, Request, ServeError, serve};

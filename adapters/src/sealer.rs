@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::thread;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use proto::commitment::Salt;
 use proto::envelope::Envelope;
@@ -24,6 +25,23 @@ const QUEUE: usize = 1_024;
 #[derive(Clone, Debug)]
 pub struct Sealer {
     queue: mpsc::Sender<Job>,
+    signer: Arc<ArcSwap<Held>>,
+}
+
+/// The key that seals now, and the run in which it does: numbers are counted for each key and run.
+#[derive(Debug)]
+struct Held {
+    signer: Arc<dyn Signer>,
+    run_id: [u8; 16],
+}
+
+impl Held {
+    fn new(signer: Arc<dyn Signer>) -> Result<Self, SealerError> {
+        let random = Salt::random().map_err(|error| SealerError::Start(error.to_string()))?;
+        let mut run_id = [0; 16];
+        run_id.copy_from_slice(&random.0[..16]);
+        Ok(Self { signer, run_id })
+    }
 }
 
 /// A header's bytes and its seal.
@@ -72,11 +90,11 @@ impl Sealer {
     /// [`SealerError::Start`] when the system gives no thread or no randomness.
     pub fn start(signer: Arc<dyn Signer>, origin: &str) -> Result<Self, SealerError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let random = Salt::random().map_err(|error| SealerError::Start(error.to_string()))?;
-        let mut run_id = [0; 16];
-        run_id.copy_from_slice(&random.0[..16]);
+        let held = Held::new(signer)?;
+        let run_id = held.run_id;
+        let signer = Arc::new(ArcSwap::from_pointee(held));
         let desk = Desk {
-            signer,
+            signer: Arc::clone(&signer),
             origin: origin.to_owned(),
             run_id,
             sequence: 0,
@@ -85,7 +103,21 @@ impl Sealer {
             .name("sealer".to_owned())
             .spawn(move || desk.run(jobs))
             .map_err(|error| SealerError::Start(error.to_string()))?;
-        Ok(Self { queue })
+        Ok(Self { queue, signer })
+    }
+
+    /// The key that seals now.
+    pub fn signer(&self) -> Arc<dyn Signer> {
+        Arc::clone(&self.signer.load().signer)
+    }
+
+    /// Seals with another key from now on: the registry must know it as this adapter's.
+    ///
+    /// # Errors
+    /// [`SealerError::Start`] when the system gives no randomness for the new key's run.
+    pub(crate) fn follow(&self, signer: Arc<dyn Signer>) -> Result<(), SealerError> {
+        self.signer.store(Arc::new(Held::new(signer)?));
+        Ok(())
     }
 
     /// Seals a request. Run id and sequence number are set here, whatever the header holds.
@@ -125,7 +157,7 @@ impl Sealer {
 
 /// The thread's own things.
 struct Desk {
-    signer: Arc<dyn Signer>,
+    signer: Arc<ArcSwap<Held>>,
     origin: String,
     run_id: [u8; 16],
     sequence: u64,
@@ -152,6 +184,11 @@ impl Desk {
 
     /// Seals jobs of one label under one signature and answers each.
     fn seal_together(&mut self, label: &str, jobs: Vec<Job>) {
+        let held = self.signer.load_full();
+        if held.run_id != self.run_id {
+            self.run_id = held.run_id;
+            self.sequence = 0;
+        }
         let mut headers = Vec::with_capacity(jobs.len());
         let mut replies = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -171,7 +208,7 @@ impl Desk {
             return;
         }
         let slices: Vec<&[u8]> = headers.iter().map(|header| &header[..]).collect();
-        match Seal::batch(label, &self.origin, &slices, &*self.signer) {
+        match Seal::batch(label, &self.origin, &slices, &*held.signer) {
             Ok(seals) => {
                 for ((reply, header), seal) in replies.into_iter().zip(headers).zip(seals) {
                     let _ = reply.send(Ok(Sealed { header, seal }));

@@ -8,9 +8,11 @@ use proto::id::{AgencyId, Part, ServiceId};
 use proto::refusal::Language;
 
 mod audit;
+mod members;
 mod operate;
 
 pub use audit::{Audit, LogDir, Wanted};
+pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 
 /// Mohawel (المحوِّل): a government data-exchange switch.
@@ -81,9 +83,12 @@ pub enum Command {
     Agreement(Agreement),
     /// Ask a service once.
     Call(Call),
-    /// End systems.
+    /// Add, list and end systems.
     #[command(subcommand)]
     System(System),
+    /// Seal keys: list, succeed, end.
+    #[command(subcommand)]
+    Key(Key),
     /// The catalogue of purposes.
     #[command(subcommand)]
     Purpose(Purpose),
@@ -227,6 +232,12 @@ pub enum Agency {
     #[command(flatten)]
     /// What operators do beside inviting.
     Membership(Membership),
+    /// Print the switch's card: the public text that applicants and further systems need.
+    Card {
+        /// The folder made by `mohawel init`.
+        #[arg(long, env = "MOHAWEL_SWITCH")]
+        switch: PathBuf,
+    },
     /// List agencies and open invitations.
     List(#[command(flatten)] Source),
     /// Show one agency: systems, keys, services, agreements.
@@ -281,42 +292,13 @@ pub enum Agency {
     },
 }
 
-/// `mohawel system …`.
-#[derive(Debug, Subcommand)]
-pub enum System {
-    /// End a system of any agency, with all its keys and certificates (operators).
-    Revoke(Revoke),
-}
-
 /// `mohawel adapter …`.
 #[derive(Debug, Subcommand)]
 pub enum Adapter {
-    /// Use an invitation: makes all keys here and enrols the agency with its first system.
-    Enrol {
-        /// The invitation's text, or @FILE.
-        invitation: String,
-        /// Folder for the adapter's keys and configuration.
-        #[arg(long, env = "MOHAWEL_HOME")]
-        home: PathBuf,
-        /// The system, one name part, for example registry.
-        #[arg(long, value_parser = Part::parse)]
-        system: Part,
-        /// This adapter's own name.
-        #[arg(long, default_value = "a1", value_parser = Part::parse)]
-        adapter: Part,
-        /// The agency's name in Arabic.
-        #[arg(long)]
-        name_ar: String,
-        /// The agency's name in English.
-        #[arg(long)]
-        name_en: String,
-        #[command(flatten)]
-        /// Where the agency's authority key is made: AGENCY.authority.key beside the home when not given.
-        authority: AuthorityKey,
-        /// Leave the authority key without a passphrase: whoever copies its file can bind the agency.
-        #[arg(long, conflicts_with = "passphrase_file")]
-        no_passphrase: bool,
-    },
+    /// Use an invitation or an approved application: makes all keys here and enrols the agency with its first system.
+    Enrol(Enrol),
+    /// Ask to be invited, where nobody invited the agency; an operator decides.
+    Apply(Apply),
     /// Serve the stock providers that a TOML file describes.
     Run {
         /// The adapter's home.

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod broker;
 pub mod call;
 pub mod init;
+pub mod members;
 pub mod operate;
 pub mod operator;
 pub mod refused;

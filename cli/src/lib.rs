@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::args::{Cli, Command, Registry, System};
+use crate::args::{Cli, Command, Registry};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -53,9 +53,8 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Adapter(adapter) => block_on(commands::adapter::run(adapter, output)),
         Command::Service(service) => block_on(commands::service::run(service, output)),
         Command::Agreement(agreement) => block_on(commands::agreement::run(agreement, output)),
-        Command::System(System::Revoke(revoke)) => {
-            block_on(commands::operate::membership::revoke_system(revoke, output))
-        }
+        Command::System(system) => block_on(commands::members::system(system, output)),
+        Command::Key(key) => block_on(commands::members::key(key, output)),
         Command::Purpose(purpose) => block_on(commands::operate::purposes::run(purpose, output)),
         Command::Role(role) => block_on(commands::operate::roles::run(role, output)),
         Command::Approval(approvals) => {

@@ -142,6 +142,9 @@ pub enum InvitationError {
     /// Some other text.
     #[error("this is not an invitation; it begins with '{PREFIX}'. Copy the operator's whole text")]
     NotOne,
+    /// Some other text than a switch's card.
+    #[error("this is not a switch's card; it begins with '{0}'. Copy the operator's whole text")]
+    NotCard(&'static str),
     /// Cut short or changed on the way.
     #[error("the invitation is damaged; copy the operator's whole text again")]
     Damaged,

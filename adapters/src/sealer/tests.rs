@@ -58,7 +58,10 @@ fn what_waits_together_is_sealed_together_and_each_verifies_alone() {
     let (_dir, signer) = signer();
     let (queue, jobs) = mpsc::channel(QUEUE);
     let desk = Desk {
-        signer: Arc::clone(&signer),
+        signer: Arc::new(ArcSwap::from_pointee(Held {
+            signer: Arc::clone(&signer),
+            run_id: [9; 16],
+        })),
         origin: ORIGIN.to_owned(),
         run_id: [9; 16],
         sequence: 0,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use adapters::enrol::Invitation;
+use adapters::enrol::{Invitation, SwitchCard};
 use audit::clock::Clock;
 use audit::receipt::Receipt;
 use proto::act;
@@ -51,6 +51,7 @@ pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
             hand_over(&invited, file.as_deref(), output)
         }
         Agency::Membership(membership) => membership::run(membership, output).await,
+        Agency::Card { switch } => card(&SwitchDir::new(switch), output),
         Agency::List(source) => list(&*registry::read(&source).await?, output),
         Agency::Show { agency, source } => show(&*registry::read(&source).await?, &agency, output),
         Agency::NewAuthority {
@@ -71,6 +72,17 @@ pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
             fingerprint::run(home.as_deref(), &authority, output)
         }
     }
+}
+
+fn card(switch: &SwitchDir, output: Output) -> Result<(), Failure> {
+    let operator = Operator::open(switch, &Clock::System)?;
+    let card = SwitchCard {
+        root_sha256: proto::Digest::of(&operator.root),
+        genesis_sha256: operator.genesis,
+        enrol: operator.addresses.enrol.clone(),
+    };
+    let text = card.encode().map_err(Failure::usage)?;
+    output.show(&json!({ "card": text }), || output.line(&text))
 }
 
 /// An invitation that stands in the log.
