@@ -58,6 +58,7 @@
 //! | [`sealer`] | the one thread that seals |
 //! | [`consumer`] | asking |
 //! | [`provider`] | answering |
+//! | [`contract`] | what a service promises: OpenAPI, JSON Schemas, payloads against them |
 //! | [`stock`] | providers described in TOML: SQL, HTTP, CSV, echo |
 //! | [`error`] | when the switch is no longer believed |
 
@@ -66,6 +67,7 @@ pub mod checkpoints;
 pub mod config;
 pub mod connection;
 pub mod consumer;
+pub mod contract;
 pub mod enrol;
 pub mod error;
 pub mod identity;
