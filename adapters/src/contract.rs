@@ -3,7 +3,8 @@
 //! Takes bytes that nobody has checked, gives a [`Contract`]: for every operation the schema of its
 //! request and of its answer as self-contained JSON Schema 2020-12, the fields that can be granted
 //! and the subjects that are marked. It reads no other document: a reference that leaves the document
-//! is refused. What it gives can be compiled ([`Validator`]) and enforced ([`strip()`]).
+//! is refused. What it gives can be compiled ([`Validator`]), compared ([`breaking()`]) and enforced
+//! ([`strip()`]).
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -12,12 +13,15 @@
 //! | `bundle`, `keywords` | a schema and what it refers to → one schema with `$defs` |
 //! | `record` | fields, subjects, [`strip()`] |
 //! | `validator`, `work` | payloads against a schema, with a bound on the work |
+//! | `breaking`, `view`, `change` | what a new contract takes from those who use the old one |
 //!
 //! # Extensions
 //! `x-mohawel-subject: SCHEME` on a request property or parameter marks whom a request is about;
 //! `x-summary-ar` (or `x-mohawel-ar`) beside `summary` is its Arabic.
 
+mod breaking;
 mod bundle;
+mod change;
 mod document;
 mod json;
 mod keywords;
@@ -27,6 +31,7 @@ mod place;
 mod record;
 mod schemas;
 mod validator;
+mod view;
 mod violation;
 mod work;
 mod yaml;
@@ -39,6 +44,8 @@ use proto::limits::{DISPLAY_NAME_BYTES_MAX, FIELDS_MAX, OPERATIONS_MAX};
 use serde_json::Value;
 use thiserror::Error;
 
+pub use breaking::breaking;
+pub use change::{Change, ChangeKind, ChangePart};
 pub use record::{Stripped, strip};
 pub use schemas::{OperationSchemas, SchemaSet};
 pub use validator::Validator;

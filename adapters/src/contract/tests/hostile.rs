@@ -323,6 +323,7 @@ fn anywhere<'a>(mut value: &'a mut Value, next: &mut impl FnMut() -> usize) -> &
 #[test]
 fn a_document_changed_anywhere_is_refused_or_is_a_contract_that_holds() {
     let original = yaml::read(REGISTRY, 64).unwrap();
+    let contract = read(&original).unwrap();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;
@@ -350,6 +351,8 @@ fn a_document_changed_anywhere_is_refused_or_is_a_contract_that_holds() {
         match read(&changed) {
             Ok(other) => {
                 read_well += 1;
+                let _ = breaking(&contract, &other);
+                assert_eq!(breaking(&other, &other), []);
                 for operation in &other.operations {
                     Validator::new(&operation.request_schema).unwrap();
                     Validator::new(&operation.answer_schema).unwrap();
