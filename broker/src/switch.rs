@@ -272,12 +272,11 @@ impl Parts {
         if !mismatches.is_empty() {
             return Err(StartError::Mismatches(mismatches));
         }
-        let life_hours = config.limits.certificate_life_hours;
         let issuing = Issuing::new(
             registry.clone(),
             Arc::clone(&authority),
             clock.clone(),
-            life_hours,
+            config.limits.certificate_life,
         );
         Ok(Self {
             config,
