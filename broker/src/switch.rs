@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::door::connections::Connections;
 use crate::door::limits::Limits;
 use crate::door::listen::Door;
 use crate::exchange::{self, Exchange, ResumeError};
@@ -184,6 +185,11 @@ impl Switch {
     /// The registry that decides.
     pub fn registry(&self) -> &RegistryHandle {
         &self.registry
+    }
+
+    /// Members' live connections.
+    pub fn connections(&self) -> &Arc<Connections> {
+        &self.doors[0].connections
     }
 
     /// The exchanges, and through them the attached adapters.
