@@ -98,8 +98,8 @@ pub struct Limits {
     pub in_flight_per_agency: usize,
     /// `limits.connections`, 1 to 65,536, default 4,096: connections at once. Above: closed before TLS.
     pub connections: usize,
-    /// `limits.connections_per_agency`, 1 to `connections`, default 64: connections of one agency. Above: closed
-    /// after TLS.
+    /// `limits.connections_per_agency`, 1 to `connections`, default 64: connections of one agency, beside the second
+    /// ones of adapters that renew. Above: closed after TLS.
     pub connections_per_agency: usize,
     /// `limits.handshake_timeout_ms`, milliseconds, 100 to 60,000, default 5,000: how long a TLS handshake may
     /// take. Larger: idle strangers hold connections longer.

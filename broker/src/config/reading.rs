@@ -188,7 +188,7 @@ fn written(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (unit, in_unit) = UNITS
         .into_iter()
-        .find(|(_, in_unit)| seconds % in_unit == 0)
+        .find(|(_, in_unit)| seconds.is_multiple_of(*in_unit))
         .unwrap_or(('s', 1));
     format!("{}{unit}", seconds / in_unit)
 }
