@@ -18,6 +18,8 @@ mod file;
 mod reading;
 mod resolve;
 
+pub use reading::duration_of;
+
 /// The largest configuration file, bytes.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024;
 

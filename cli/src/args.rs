@@ -8,9 +8,11 @@ use proto::id::{AgencyId, Part, ServiceId};
 use proto::refusal::Language;
 
 mod audit;
+mod certs;
 mod operate;
 
 pub use audit::{Audit, LogDir, Wanted};
+pub use certs::Certs;
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 
 /// Mohawel (المحوِّل): a government data-exchange switch.
@@ -99,6 +101,9 @@ pub enum Command {
     /// The registry as a whole.
     #[command(subcommand)]
     Registry(Registry),
+    /// TLS certificates that the registry knows.
+    #[command(subcommand)]
+    Certs(Certs),
     /// Verify, replay and read a log directory. Needs no server.
     #[command(subcommand)]
     Audit(Audit),

@@ -172,8 +172,9 @@ impl Reading<'_> {
 /// Seconds in a unit, the largest first.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// `90s`, `45m`, `36h`, `7d`: digits and one letter, nothing else.
-fn duration_of(text: &str) -> Option<Duration> {
+/// The duration that `90s`, `45m`, `36h` or `7d` says: digits and one letter, nothing else.
+#[must_use]
+pub fn duration_of(text: &str) -> Option<Duration> {
     let (_, seconds) = UNITS.into_iter().find(|(unit, _)| text.ends_with(*unit))?;
     let number = &text[..text.len() - 1];
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
