@@ -1,4 +1,4 @@
-//! Everything one adapter holds while it runs: home, connection, mirror, checkpoints, sealer.
+//! Everything one adapter holds while it runs: home, connection, mirror, checkpoints, sealer, renewal.
 //!
 //! A consumer and a provider of one system share one of these, and with it the run id, the sequence
 //! numbers, the connection and the standing towards the switch. The only place of this crate, beside
@@ -18,10 +18,12 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::checkpoints::{Checkpoints, SeenError};
 use crate::connection::{Connection, ConnectionError};
 use crate::consumer::Consumer;
+use crate::enrol::EnrolError;
 use crate::error::{Distrust, Standing};
 use crate::identity::Home;
 use crate::mirror::{Mirror, MirrorError};
 use crate::provider::{Handle, Options, Provider};
+use crate::renewal::Renewal;
 use crate::sealer::{Sealer, SealerError};
 
 /// How long [`Adapter::connect`] waits for the registry.
@@ -40,8 +42,9 @@ struct Inner {
     checkpoints: Checkpoints,
     sealer: Sealer,
     standing: Standing,
+    renewal: Renewal,
     /// Dropped last of all, which stops them.
-    _tasks: [AbortOnDropHandle<()>; 2],
+    _tasks: [AbortOnDropHandle<()>; 3],
 }
 
 impl Adapter {
@@ -74,9 +77,17 @@ impl Adapter {
         let watch = checkpoints
             .clone()
             .watch(connection.clone(), home.config().checkpoint_every);
+        let renewal = Renewal::new(
+            home.clone(),
+            clock.clone(),
+            connection.clone(),
+            checkpoints.clone(),
+            standing.clone(),
+        );
         let tasks = [
             AbortOnDropHandle::new(tokio::spawn(follow)),
             AbortOnDropHandle::new(tokio::spawn(watch)),
+            AbortOnDropHandle::new(tokio::spawn(renewal.clone().keep())),
         ];
         Ok(Self(Arc::new(Inner {
             home,
@@ -86,6 +97,7 @@ impl Adapter {
             checkpoints,
             sealer,
             standing,
+            renewal,
             _tasks: tasks,
         })))
     }
@@ -142,6 +154,16 @@ impl Adapter {
     /// Whether the switch is still believed.
     pub fn standing(&self) -> &Standing {
         &self.0.standing
+    }
+
+    /// Renews the TLS certificate now and moves the connection over to it, which the adapter does by
+    /// itself at two thirds of the certificate's life. What is under way finishes where it began.
+    ///
+    /// # Errors
+    /// [`EnrolError`]; the old certificate, or with [`EnrolError::Switch`] at least the connection
+    /// that shows it, then still stands.
+    pub async fn renew(&self) -> Result<(), EnrolError> {
+        self.0.renewal.renew().await
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

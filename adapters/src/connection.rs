@@ -1,19 +1,22 @@
 //! The way to the switch: one HTTP/2 connection over our own TLS, dialled again when it breaks.
 //!
 //! Dialling is lazy and backs off with jitter, so a thousand adapters do not return at one instant
-//! after a restart of the switch. Message sizes are bounded on both sides. Specification:
-//! `docs/protocol.md` §7.
+//! after a restart of the switch. With a new certificate it moves over to a second connection, and
+//! the first closes with the last call that began on it. Message sizes are bounded on both sides.
+//! Specification: `docs/protocol.md` §1 (renewal) and §7.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use audit::clock::Clock;
 use certs::tls::{TimeSource, TlsError, client_config, enrolment_client_config};
 use hyper_util::rt::TokioIo;
 use proto::digest::Digest;
 use proto::limits::MESSAGE_BYTES_MAX;
+use proto::wire::audit::v1::CheckpointRequest;
 use proto::wire::audit::v1::log_client::LogClient;
 use proto::wire::exchange::v1::exchange_client::ExchangeClient;
 use proto::wire::exchange::v1::link_client::LinkClient;
@@ -24,9 +27,11 @@ use rustls::pki_types::{ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use thiserror::Error;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::config::is_address;
@@ -34,6 +39,8 @@ use crate::identity::{Home, HomeError};
 
 /// TCP and TLS together must stand within this time.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A second connection must have answered within this time.
+const MOVE_WAIT: Duration = Duration::from_secs(15);
 /// How often a silent connection is asked whether it still lives, and how long the answer may take.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,8 +50,17 @@ const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
 /// A connection to one door of the switch. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Connection {
-    channel: Channel,
+pub struct Connection(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    endpoint: Endpoint,
+    dialler: Dialler,
+    /// Where calls begin. A call that has begun keeps the channel that it began on, and with it the
+    /// connection under it.
+    current: ArcSwap<Channel>,
+    /// How often [`Connection::move_over`] succeeded.
+    moves: watch::Sender<u64>,
 }
 
 impl Connection {
@@ -88,47 +104,86 @@ impl Connection {
             .keep_alive_while_idle(true)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
-        let channel = endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
-            let dialler = dialler.clone();
-            async move { dialler.dial().await.map(TokioIo::new) }
-        }));
-        Ok(Self { channel })
+        let current = ArcSwap::from_pointee(lazy(&endpoint, &dialler));
+        Ok(Self(Arc::new(Shared {
+            endpoint,
+            dialler,
+            current,
+            moves: watch::Sender::default(),
+        })))
+    }
+
+    /// Makes a second connection, which shows the home's certificate as it is now. Once the switch
+    /// has answered on it, calls begin there; those under way finish where they began. Streams that
+    /// stay open are told by [`Connection::moves`] and must move by themselves.
+    ///
+    /// # Errors
+    /// What the switch, or the way to it, says; calls then go on over the first connection.
+    pub(crate) async fn move_over(&self) -> Result<(), Status> {
+        let channel = lazy(&self.0.endpoint, &self.0.dialler);
+        // In TLS 1.3 only the first answer shows that the switch took the certificate.
+        let mut log = LogClient::new(channel.clone());
+        tokio::time::timeout(MOVE_WAIT, log.checkpoint(CheckpointRequest {}))
+            .await
+            .map_err(|_| {
+                Status::unavailable("the switch does not answer on a second connection")
+            })??;
+        self.0.current.store(Arc::new(channel));
+        self.0.moves.send_modify(|moves| *moves += 1);
+        Ok(())
+    }
+
+    /// Changes with every move to another connection.
+    pub(crate) fn moves(&self) -> watch::Receiver<u64> {
+        self.0.moves.subscribe()
+    }
+
+    fn channel(&self) -> Channel {
+        Channel::clone(&self.0.current.load())
     }
 
     /// The consumer's calls.
     pub fn exchange(&self) -> ExchangeClient<Channel> {
-        ExchangeClient::new(self.channel.clone())
+        ExchangeClient::new(self.channel())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// The provider's stream.
     pub fn link(&self) -> LinkClient<Channel> {
-        LinkClient::new(self.channel.clone())
+        LinkClient::new(self.channel())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// The log, as members read it.
     pub fn log(&self) -> LogClient<Channel> {
-        LogClient::new(self.channel.clone())
+        LogClient::new(self.channel())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Acts of the agency, sealed by its authority key.
     pub fn agencies(&self) -> AgenciesClient<Channel> {
-        AgenciesClient::new(self.channel.clone())
+        AgenciesClient::new(self.channel())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// The enrolment door's calls; only on [`Connection::to_enrolment`].
     pub fn enrolment(&self) -> EnrolmentClient<Channel> {
-        EnrolmentClient::new(self.channel.clone())
+        EnrolmentClient::new(self.channel())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
+}
+
+fn lazy(endpoint: &Endpoint, dialler: &Dialler) -> Channel {
+    let dialler = dialler.clone();
+    endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
+        let dialler = dialler.clone();
+        async move { dialler.dial().await.map(TokioIo::new) }
+    }))
 }
 
 /// Dials one address. After a failure the next attempt waits.
@@ -216,15 +271,18 @@ impl Backoff {
     pub(crate) fn next_wait(&mut self) -> Duration {
         let whole = (Self::FIRST_MS << self.failures.min(10)).min(Self::LONGEST_MS);
         self.failures = self.failures.saturating_add(1);
-        // Randomness for spreading load only; std's hasher seeds are random enough for that.
-        let random = RandomState::new().build_hasher().finish();
-        Duration::from_millis(whole - random % (whole / 2 + 1))
+        Duration::from_millis(whole - random() % (whole / 2 + 1))
     }
 
     /// Something worked: begin again from the shortest wait.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
+}
+
+/// Randomness for spreading load only; std's hasher seeds are random enough for that.
+pub(crate) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// Certificates are judged by the adapter's one clock.

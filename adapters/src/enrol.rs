@@ -35,7 +35,7 @@ use crate::identity::{FileSigner, Home, HomeError, read_config};
 
 pub mod apply;
 mod card;
-mod certificate;
+pub(crate) mod certificate;
 mod invitation;
 pub mod join;
 mod switch;
@@ -133,34 +133,13 @@ pub async fn enrol(options: EnrolOptions) -> Result<Enrolled, EnrolError> {
     })
 }
 
-/// A new TLS certificate for the same key, shown from the next connection on.
+/// A new TLS certificate for the same key, and the connection moved over to it. A running adapter does this by
+/// itself: see [`Adapter::renew`].
 ///
 /// # Errors
 /// [`EnrolError`]; the old certificate then still stands.
 pub async fn renew(adapter: &Adapter) -> Result<(), EnrolError> {
-    let home = adapter.home();
-    let config = home.config();
-    let key = TlsKey::load(&home.path(&config.files.tls_key)).map_err(HomeError::Key)?;
-    let request = wire::RenewRequest {
-        certificate_request: certs::request::make(&key)?.into(),
-    };
-    let response = adapter
-        .connection()
-        .agencies()
-        .renew(request)
-        .await?
-        .into_inner();
-    let receipt = Receipt::from_wire(response.receipt.ok_or(EnrolError::Receipts)?)?;
-    adapter.prove(&receipt, &Bytes::new(), None)?;
-    certificate::prove(
-        &response.certificate_chain,
-        &receipt,
-        home.system(),
-        &config.trust_domain,
-        home.log_key(),
-    )?;
-    home.replace_chain(&response.certificate_chain)?;
-    Ok(())
+    adapter.renew().await
 }
 
 fn system_of(text: &str, invitation: &Invitation) -> Result<SystemId, EnrolError> {

@@ -54,6 +54,7 @@
 //! | [`mod@enrol`] | from an invitation to a home |
 //! | [`adapter`] | everything that runs: connection, mirror, checkpoints, sealer |
 //! | [`connection`] | TLS and HTTP/2 to the switch, dialled again when it breaks |
+//! | `renewal` | the certificate, renewed at two thirds of its life |
 //! | [`mirror`] | the registry, folded here from the log |
 //! | [`checkpoints`] | the largest verified checkpoint; forks are found here |
 //! | [`sealer`] | the one thread that seals |
@@ -76,6 +77,7 @@ pub mod error;
 pub mod identity;
 pub mod mirror;
 pub mod provider;
+mod renewal;
 pub mod sealer;
 pub mod stock;
 pub mod succession;

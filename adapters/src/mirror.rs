@@ -142,13 +142,21 @@ impl Mirror {
         }
     }
 
-    /// Follows the switch's registry until the switch lies or the task is dropped.
+    /// Follows the switch's registry until the switch lies or the task is dropped. With the
+    /// connection's move it goes on over the new one, from the entry where it stands.
     pub(crate) async fn follow(self, connection: Connection, genesis: Digest, log_key: LogKey) {
         let mut fold = Fold::new(genesis, log_key);
         let mut backoff = Backoff::default();
+        let mut moves = connection.moves();
         loop {
             let before = fold.registry().size();
-            match self.follow_once(&connection, &mut fold).await {
+            moves.mark_unchanged();
+            // It waits for nothing but the switch, so nothing that was folded is left unpublished.
+            let followed = tokio::select! {
+                followed = self.follow_once(&connection, &mut fold) => followed,
+                Ok(()) = moves.changed() => continue,
+            };
+            match followed {
                 Ok(()) => {}
                 Err(Ended::Stream(status)) => {
                     tracing::debug!(%status, size = fold.registry().size(), "the registry stream ended");

@@ -26,7 +26,9 @@ mod exchange;
 mod handle;
 mod kept;
 mod link;
+mod links;
 mod memory;
+mod unrecorded;
 
 pub use handle::{Handle, ServeError, Status};
 

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proto::digest::Digest;
 use proto::id::Part;
@@ -16,6 +17,8 @@ use thiserror::Error;
 mod file;
 mod reading;
 mod resolve;
+
+pub use reading::duration_of;
 
 /// The largest configuration file, bytes.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -97,8 +100,8 @@ pub struct Limits {
     pub in_flight_per_agency: usize,
     /// `limits.connections`, 1 to 65,536, default 4,096: connections at once. Above: closed before TLS.
     pub connections: usize,
-    /// `limits.connections_per_agency`, 1 to `connections`, default 64: connections of one agency. Above: closed
-    /// after TLS.
+    /// `limits.connections_per_agency`, 1 to `connections`, default 64: connections of one agency, beside the second
+    /// ones of adapters that renew. Above: closed after TLS.
     pub connections_per_agency: usize,
     /// `limits.handshake_timeout_ms`, milliseconds, 100 to 60,000, default 5,000: how long a TLS handshake may
     /// take. Larger: idle strangers hold connections longer.
@@ -106,9 +109,11 @@ pub struct Limits {
     /// `limits.refusals_per_minute`, 1 to 6,000, default 60: refusals of one peer that are recorded singly. Above,
     /// one entry a minute, peer and code counts them. Larger: a flood fills the log.
     pub refusals_per_minute: u32,
-    /// `limits.certificate_life_hours`, hours, 1 to 2,160, default 168: life of a member's certificate. Larger: a
-    /// stolen one serves longer. Smaller: adapters renew more often.
-    pub certificate_life_hours: u32,
+    /// `limits.certificate_life`, a whole number with its unit (`90s`, `45m`, `36h`, `7d`), 5 seconds to 90 days,
+    /// default 7 days: life of a member's certificate. Larger: a stolen one serves longer. Smaller: adapters renew
+    /// more often, each time with an entry, and what is under way longer than a third of it is cut off with the old
+    /// connection.
+    pub certificate_life: Duration,
     /// `limits.drain_ms`, milliseconds, 0 to 600,000, default 30,000: how long exchanges under way may go on when
     /// the switch is told to stop. What is still open then is closed as abandoned at the next start.
     pub drain_ms: u64,
@@ -124,7 +129,7 @@ impl Default for Limits {
             connections_per_agency: 64,
             handshake_timeout_ms: 5_000,
             refusals_per_minute: 60,
-            certificate_life_hours: 168,
+            certificate_life: Duration::from_secs(7 * 86_400),
             drain_ms: 30_000,
         }
     }

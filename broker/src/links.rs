@@ -1,7 +1,8 @@
 //! Links: the providers' adapters, each on one long-lived stream that the adapter dialled.
 //!
 //! Takes a [`Seat`] request for a provider's system; gives a place on its least-loaded adapter, where
-//! exactly one recorded request can be delivered and answered. Never verifies anything and never waits while it
+//! exactly one recorded request can be delivered and answered. An adapter that renews its certificate has two links
+//! for a while, and new work goes to the newer. Never verifies anything and never waits while it
 //! holds a lock: an answer is handed to the task of its exchange as it came.
 //!
 //! | file | what it holds |
@@ -88,7 +89,15 @@ pub struct Links {
     readers: TaskTracker,
 }
 
-type Table = HashMap<SystemId, Vec<Arc<Link>>>;
+type Table = HashMap<SystemId, Vec<Entered>>;
+
+/// A link in the table.
+#[derive(Clone, Debug)]
+struct Entered {
+    link: Arc<Link>,
+    /// Its adapter has attached once more, with its next certificate, and is about to drain this one.
+    superseded: bool,
+}
 
 impl Links {
     /// No adapter yet; late answers go to `late`.
@@ -142,16 +151,36 @@ impl Links {
         exchange: ExchangeId,
         consumer: u64,
     ) -> Result<Seat, NoSeat> {
-        let table = self.table.load();
-        let links = table.get(provider).map(Vec::as_slice).unwrap_or_default();
+        // A link that drains may have handed over to one that entered since the table was read, which is then open:
+        // an adapter drains only after it was told so. The second look finds that one.
+        for _ in 0..2 {
+            let table = self.table.load();
+            let Some(links) = table.get(provider) else {
+                return Err(NoSeat::Offline);
+            };
+            match self.seat_among(links, exchange, consumer) {
+                Ok(seat) => return Ok(seat),
+                Err(NoSeat::Full) => return Err(NoSeat::Full),
+                Err(NoSeat::Offline) => {}
+            }
+        }
+        Err(NoSeat::Offline)
+    }
+
+    fn seat_among(
+        &self,
+        links: &[Entered],
+        exchange: ExchangeId,
+        consumer: u64,
+    ) -> Result<Seat, NoSeat> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut by_load: Vec<&Arc<Link>> = (0..links.len())
+        let mut by_load: Vec<&Entered> = (0..links.len())
             .map(|at| &links[(turn.wrapping_add(at)) % links.len()])
             .collect();
         // A stable sort: among equals the turn decides.
-        by_load.sort_by_key(|link| link.load());
+        by_load.sort_by_key(|entered| (entered.superseded, entered.link.load()));
         let mut none = NoSeat::Offline;
-        for link in by_load {
+        for Entered { link, .. } in by_load {
             match link.take_seat(exchange, consumer) {
                 Ok(answer) => return Ok(Seat::new(Arc::clone(link), exchange, consumer, answer)),
                 Err(NoSeat::Offline) => {}
@@ -176,50 +205,72 @@ impl Links {
     /// Tells every adapter that no new work comes, and takes no new link.
     pub fn drain(&self) {
         self.draining.cancel();
-        for link in self.table.load().values().flatten() {
-            link.drain(true);
+        for Entered { link, .. } in self.table.load().values().flatten() {
+            link.drain();
         }
     }
 
     /// Ends every link and waits for their readers. What is still pending on them fails.
     pub async fn close(&self) {
         self.draining.cancel();
-        for link in self.table.load().values().flatten() {
+        for Entered { link, .. } in self.table.load().values().flatten() {
             link.end(Some(LinkEnd::Stopping));
         }
         self.readers.close();
         self.readers.wait().await;
     }
 
-    /// Enters an attached link; from now on it is found by [`Links::seat`].
-    fn enter(&self, link: &Arc<Link>) {
-        self.table.rcu(|table| {
-            let mut table = Table::clone(table);
-            table
-                .entry(link.system().clone())
-                .or_default()
-                .push(Arc::clone(link));
-            table
+    /// Enters a link and opens it: from now on it is found by [`Links::seat`]. In this order, because its adapter may
+    /// drain an older link as soon as it hears that this one is attached.
+    fn enter(&self, link: &Arc<Link>, max_in_flight: u32) -> Result<(), LinkEnd> {
+        self.change(link.system(), |links| {
+            links.push(Entered {
+                link: Arc::clone(link),
+                superseded: false,
+            });
         });
+        if let Err(end) = link.attach(max_in_flight) {
+            self.take_out(link);
+            return Err(end);
+        }
         info!(link = link.id(), system = %link.system(), "an adapter attached");
         // A drain that walked the table a moment ago did not see this link.
         if self.draining.is_cancelled() {
-            link.drain(true);
+            link.drain();
         }
+        Ok(())
     }
 
     fn leave(&self, link: &Arc<Link>) {
+        self.take_out(link);
+        info!(link = link.id(), system = %link.system(), "an adapter is gone");
+    }
+
+    fn take_out(&self, link: &Arc<Link>) {
+        self.change(link.system(), |links| {
+            links.retain(|entered| !Arc::ptr_eq(&entered.link, link));
+        });
+    }
+
+    /// Changes one system's links, and sees again which of them are superseded.
+    fn change(&self, system: &SystemId, change: impl Fn(&mut Vec<Entered>)) {
         self.table.rcu(|table| {
             let mut table = Table::clone(table);
-            if let Some(links) = table.get_mut(link.system()) {
-                links.retain(|other| !Arc::ptr_eq(other, link));
-                if links.is_empty() {
-                    table.remove(link.system());
-                }
+            let links = table.entry(system.clone()).or_default();
+            change(links);
+            let peers: Vec<_> = links
+                .iter()
+                .map(|entered| Arc::clone(entered.link.peer()))
+                .collect();
+            for entered in &mut *links {
+                let own = entered.link.peer();
+                entered.superseded = peers.iter().any(|other| other.renews(own));
+            }
+            if links.is_empty() {
+                table.remove(system);
             }
             table
         });
-        info!(link = link.id(), system = %link.system(), "an adapter is gone");
     }
 }
 

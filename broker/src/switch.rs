@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::door::connections::Connections;
 use crate::door::limits::Limits;
 use crate::door::listen::Door;
 use crate::exchange::{self, Exchange, ResumeError};
@@ -186,6 +187,11 @@ impl Switch {
         &self.registry
     }
 
+    /// Members' live connections.
+    pub fn connections(&self) -> &Arc<Connections> {
+        &self.doors[0].connections
+    }
+
     /// The exchanges, and through them the attached adapters.
     pub fn exchange(&self) -> &Arc<Exchange> {
         &self.exchange
@@ -272,12 +278,11 @@ impl Parts {
         if !mismatches.is_empty() {
             return Err(StartError::Mismatches(mismatches));
         }
-        let life_hours = config.limits.certificate_life_hours;
         let issuing = Issuing::new(
             registry.clone(),
             Arc::clone(&authority),
             clock.clone(),
-            life_hours,
+            config.limits.certificate_life,
         );
         Ok(Self {
             config,

@@ -21,6 +21,7 @@ use crate::pem::{self, CHAIN_MAX, PemError};
 #[derive(Clone)]
 pub struct Identity {
     certified: Arc<CertifiedKey>,
+    not_before: OffsetDateTime,
     not_after: OffsetDateTime,
 }
 
@@ -33,6 +34,7 @@ impl Identity {
     pub fn new(chain: Vec<CertificateDer<'static>>, key: &TlsKey) -> Result<Self, IdentityError> {
         let leaf = chain.first().ok_or(IdentityError::Chain)?;
         let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| IdentityError::Chain)?;
+        let not_before = parsed.validity().not_before.to_datetime();
         let not_after = parsed.validity().not_after.to_datetime();
         if chain.len() > CHAIN_MAX {
             return Err(IdentityError::Chain);
@@ -41,6 +43,7 @@ impl Identity {
         let certified = Arc::new(certified.map_err(|_| IdentityError::Mismatch)?);
         Ok(Self {
             certified,
+            not_before,
             not_after,
         })
     }
@@ -67,6 +70,12 @@ impl Identity {
         &self.certified.cert
     }
 
+    /// The beginning of the leaf's life; authorities set it a little before the issuing.
+    #[must_use]
+    pub fn not_before(&self) -> OffsetDateTime {
+        self.not_before
+    }
+
     /// The end of the leaf's life: renew well before.
     #[must_use]
     pub fn not_after(&self) -> OffsetDateTime {
@@ -78,6 +87,7 @@ impl Identity {
     pub(crate) fn forged(certified: CertifiedKey) -> Self {
         Self {
             certified: Arc::new(certified),
+            not_before: OffsetDateTime::UNIX_EPOCH,
             not_after: OffsetDateTime::UNIX_EPOCH,
         }
     }

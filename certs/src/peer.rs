@@ -26,6 +26,8 @@ pub struct PeerIdentity {
     pub role: PeerRole,
     /// SHA-256 over the certificate's DER.
     pub cert_sha256: [u8; 32],
+    /// SHA-256 over the public key's DER (SubjectPublicKeyInfo): a renewed certificate has the same.
+    pub key_sha256: [u8; 32],
     /// The serial number in lower-case hex, without leading zero bytes.
     pub serial_hex: String,
     /// The end of the certificate. A connection must not outlive it.
@@ -77,6 +79,7 @@ fn read(der: &[u8]) -> Result<(PeerIdentity, PeerName), PeerError> {
         uri: uri.to_owned(),
         role: name.role().clone(),
         cert_sha256: crate::sha256(der),
+        key_sha256: crate::sha256(certificate.public_key().raw),
         serial_hex: serial_hex(certificate.raw_serial()),
         not_after: certificate.validity().not_after.to_datetime(),
     };

@@ -8,10 +8,12 @@ use proto::id::{AgencyId, Part, ServiceId};
 use proto::refusal::Language;
 
 mod audit;
+mod certs;
 mod members;
 mod operate;
 
 pub use audit::{Audit, LogDir, Wanted};
+pub use certs::Certs;
 pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 
@@ -104,6 +106,9 @@ pub enum Command {
     /// The registry as a whole.
     #[command(subcommand)]
     Registry(Registry),
+    /// TLS certificates that the registry knows.
+    #[command(subcommand)]
+    Certs(Certs),
     /// Verify, replay and read a log directory. Needs no server.
     #[command(subcommand)]
     Audit(Audit),

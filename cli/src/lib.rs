@@ -64,6 +64,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Registry(Registry::Digest(source)) => {
             block_on(commands::registry::digest(source, output))
         }
+        Command::Certs(certs) => block_on(commands::certs::run(certs, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
     }

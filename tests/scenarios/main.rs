@@ -55,6 +55,7 @@ mod limits;
 mod log_faults;
 mod provider_side;
 mod refusals;
+mod renewal;
 mod restart;
 mod shutdown;
 mod tail;

@@ -34,10 +34,6 @@ const LONG: &[(&str, &str)] = &[
         "one way from invitation to home, and at its bottom the error enum",
     ),
     (
-        "adapters/src/provider/exchange.rs",
-        "one delivered request from receipt to sealed answer",
-    ),
-    (
         "adapters/src/testing.rs",
         "the doubles that all tests of this crate share",
     ),

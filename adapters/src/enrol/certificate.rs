@@ -1,7 +1,7 @@
 //! The TLS certificate that the switch's authority gave: it is ours, and its entry is in the log.
 
 use audit::checkpoint::LogKey;
-use audit::receipt::Receipt;
+use audit::receipt::{Proven, Receipt};
 use bytes::Bytes;
 use certs::{PeerIdentity, PeerName, TrustDomain};
 use proto::digest::Digest;
@@ -12,13 +12,13 @@ use proto::id::SystemId;
 use super::EnrolError;
 
 /// Proves that `chain_pem` begins with a certificate of `system` whose issuing stands in the log.
-pub(super) fn prove(
+pub(crate) fn prove(
     chain_pem: &[u8],
     receipt: &Receipt,
     system: &SystemId,
     trust_domain: &TrustDomain,
     log_key: &LogKey,
-) -> Result<(), EnrolError> {
+) -> Result<Proven, EnrolError> {
     let chain = certs::pem::decode_chain(chain_pem)
         .map_err(|_| EnrolError::Certificate("it cannot be read"))?;
     let leaf = chain
@@ -40,7 +40,7 @@ pub(super) fn prove(
         issued.uri == peer.uri && Digest::from_slice(&issued.sha256) == Some(Digest::of(leaf))
     });
     if recorded {
-        Ok(())
+        Ok(proven)
     } else {
         Err(EnrolError::Certificate(
             "its entry in the log is of another certificate",

@@ -4,9 +4,8 @@
 //! which check failed. Never gives the backend anything before every check has passed, and never
 //! sends a reason that the backend wrote: those stay in this adapter's own log.
 
-use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use audit::receipt::Receipt;
@@ -21,20 +20,15 @@ use proto::limits::{CONTENT_TYPE_BYTES_MAX, FIELDS_MAX, PAYLOAD_BYTES_MAX};
 use proto::refusal::Code;
 use proto::seal::SealMemory;
 use proto::wire::exchange::v1 as wire;
-use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::kept::{Claim, Kept, Outcome};
 use super::memory::Memory;
+use super::unrecorded::{Sent, Unrecorded};
 use super::{Backend, Failure, Reply, Request, checks};
 use crate::adapter::Adapter;
 use crate::mirror::MirrorError;
-use crate::sealer::Sealed;
 
-/// Answers that may wait for their `AnswerRecorded` at once.
-const UNRECORDED_MAX: usize = 4_096;
-/// How long a drain waits for the receipt of an answer that was sent.
-const RECORD_WAIT: Duration = Duration::from_secs(5);
 /// How often a retry takes over from a run that was dropped.
 const TAKEOVERS_MAX: usize = 3;
 /// The media type of no payload.
@@ -48,7 +42,6 @@ pub(super) struct Desk {
     pub(super) kept: Arc<Kept>,
     pub(super) counts: Counts,
     seals: SealMemory,
-    unrecorded: Mutex<Unrecorded>,
 }
 
 /// What happened so far.
@@ -58,19 +51,6 @@ pub(super) struct Counts {
     pub(super) refused: AtomicU64,
     pub(super) recorded: AtomicU64,
     pub(super) unproven: AtomicU64,
-}
-
-#[derive(Default)]
-struct Unrecorded {
-    by_id: HashMap<ExchangeId, Sent>,
-    oldest_first: VecDeque<ExchangeId>,
-}
-
-/// An answer that was sent and waits for its receipt.
-struct Sent {
-    sealed: Sealed,
-    status: AnswerStatus,
-    at: Instant,
 }
 
 /// A delivery that can be answered at all: its header opens.
@@ -117,23 +97,31 @@ impl Desk {
             kept,
             counts: Counts::default(),
             seals: SealMemory::default(),
-            unrecorded: Mutex::default(),
         }
     }
 
-    /// Judges, asks the backend, seals.
-    pub(super) async fn exchange(&self, delivered: &Delivered) -> Option<wire::Answer> {
+    /// Judges, asks the backend, seals. The answer's receipt is then expected in `unrecorded`.
+    pub(super) async fn exchange(
+        &self,
+        delivered: &Delivered,
+        unrecorded: &Unrecorded,
+    ) -> Option<wire::Answer> {
         let outcome = match self.judge(delivered).await {
             Ok(request_index) => self.answer(delivered, request_index).await,
             Err(code) => Outcome::of(AnswerStatus::Refused(code)),
         };
-        self.seal(delivered, &outcome).await
+        self.seal(delivered, &outcome, unrecorded).await
     }
 
     /// Refuses without judging: the adapter is full.
-    pub(super) async fn refuse(&self, delivered: &Delivered, code: Code) -> Option<wire::Answer> {
-        self.seal(delivered, &Outcome::of(AnswerStatus::Refused(code)))
-            .await
+    pub(super) async fn refuse(
+        &self,
+        delivered: &Delivered,
+        code: Code,
+        unrecorded: &Unrecorded,
+    ) -> Option<wire::Answer> {
+        let outcome = Outcome::of(AnswerStatus::Refused(code));
+        self.seal(delivered, &outcome, unrecorded).await
     }
 
     /// Everything that must hold before the backend sees the request. Gives the request's index.
@@ -258,7 +246,12 @@ impl Desk {
         Outcome::of(status)
     }
 
-    async fn seal(&self, delivered: &Delivered, outcome: &Outcome) -> Option<wire::Answer> {
+    async fn seal(
+        &self,
+        delivered: &Delivered,
+        outcome: &Outcome,
+        unrecorded: &Unrecorded,
+    ) -> Option<wire::Answer> {
         let id = delivered.exchange_id();
         if let AnswerStatus::Refused(code) = outcome.status {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
@@ -294,75 +287,19 @@ impl Desk {
             )
             .ok()?;
         let envelope = sealed.with_payload(salt, payload).to_wire();
-        self.expect_record(id, sealed, outcome.status);
+        unrecorded.expect(id, sealed, outcome.status);
         Some(wire::Answer {
             exchange_id: Bytes::copy_from_slice(id.as_bytes()),
             envelope: Some(envelope),
         })
     }
 
-    fn expect_record(&self, id: ExchangeId, sealed: Sealed, status: AnswerStatus) {
-        let mut waits = self
-            .unrecorded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let sent = Sent {
-            sealed,
-            status,
-            at: Instant::now(),
-        };
-        if waits.by_id.insert(id, sent).is_none() {
-            waits.oldest_first.push_back(id);
-        }
-        while waits.oldest_first.len() > UNRECORDED_MAX {
-            if let Some(oldest) = waits.oldest_first.pop_front() {
-                waits.by_id.remove(&oldest);
-            }
-        }
-    }
-
-    /// Whether every answer that was sent has its receipt, or will not get one any more.
-    pub(super) fn all_recorded(&self) -> bool {
-        let waits = self
-            .unrecorded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        waits
-            .by_id
-            .values()
-            .all(|sent| sent.at.elapsed() > RECORD_WAIT)
-    }
-
-    /// A link is gone, and with it the receipts that were still to come.
-    pub(super) fn forget_unrecorded(&self) {
-        let mut waits = self
-            .unrecorded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *waits = Unrecorded::default();
-    }
-
     /// Proves that an answer of ours stands in the log as we sealed it.
-    pub(super) fn recorded(&self, message: wire::AnswerRecorded) {
+    pub(super) fn recorded(&self, message: wire::AnswerRecorded, unrecorded: &Unrecorded) {
         let Some(id) = ExchangeId::from_slice(&message.exchange_id) else {
             return;
         };
-        let sent = {
-            let mut waits = self
-                .unrecorded
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let waits = &mut *waits;
-            let sent = waits.by_id.remove(&id);
-            // Receipts come nearly in order, so the front is soon clean.
-            while let Some(oldest) = waits.oldest_first.front()
-                && !waits.by_id.contains_key(oldest)
-            {
-                waits.oldest_first.pop_front();
-            }
-            sent
-        };
-        let Some(sent) = sent else {
+        let Some(sent) = unrecorded.take(id) else {
             return;
         };
         match self.prove_recorded(&sent, message.receipt) {

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::exchange::Desk;
 use super::kept::Kept;
-use super::link::Link;
+use super::links::Links;
 use super::memory::Memory;
 use super::{Options, Provider};
 use crate::adapter::Adapter;
@@ -64,12 +64,12 @@ impl Handle {
         ));
         let stop = CancellationToken::new();
         let (sender, attached) = watch::channel(false);
-        let link = Link::new(Arc::clone(&desk), options, stop.clone(), sender);
+        let links = Links::new(Arc::clone(&desk), options, stop.clone(), sender);
         Self {
             desk,
             stop,
             attached,
-            task: AbortOnDropHandle::new(tokio::spawn(link.run())),
+            task: AbortOnDropHandle::new(tokio::spawn(links.run())),
         }
     }
 

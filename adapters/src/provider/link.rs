@@ -1,51 +1,52 @@
-//! The link: one long-lived stream to the switch, dialled out, opened again when it breaks.
+//! One link: a long-lived stream to the switch, dialled out.
 //!
 //! Takes deliveries and gives each its own bounded task. Never reads a payload, and never does the
 //! verification on the reader: a slow signature would hold up every other exchange.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use proto::id::ExchangeId;
+use proto::limits::DEADLINE_MS_MAX;
 use proto::refusal::Code;
 use proto::wire::exchange::v1 as wire;
 use proto::wire::exchange::v1::attach_request::Message as Out;
 use proto::wire::exchange::v1::attach_response::Message as In;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
-use super::Options;
-use super::exchange::{Delivered, Desk};
+use super::exchange::Delivered;
 use super::handle::ServeError;
-use crate::connection::Backoff;
+use super::links::Work;
+use super::unrecorded::Unrecorded;
 
-/// How long the switch may take to answer Attach.
-const ATTACH_WAIT: Duration = Duration::from_secs(15);
-/// How often a drain looks whether everything is finished.
-const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// Refusals that may be sealed beside the exchanges under way, when the switch brings too many.
-const EXTRA_TASKS: usize = 64;
+pub(super) const EXTRA_TASKS: usize = 64;
+/// How long a delivery beyond what was offered waits for its place. The switch counts an exchange as over when it is
+/// closed there; that it is over here too may be a moment later.
+const OVER_WAIT: Duration = Duration::from_secs(1);
+/// How long a link that was handed over waits for the switch to end it: no exchange lives longer.
+const HANDED_OVER_WITHIN: Duration = Duration::from_millis(DEADLINE_MS_MAX as u64 + 10_000);
 
-/// Keeps one link open.
+/// One attached link.
 pub(super) struct Link {
-    desk: Arc<Desk>,
-    options: Options,
-    stop: CancellationToken,
-    attached: watch::Sender<bool>,
-    /// One permit per exchange under way.
-    work: Arc<Semaphore>,
+    work: Arc<Work>,
+    id: u64,
+    out: mpsc::Sender<wire::AttachRequest>,
+    /// A newer link takes the work.
+    handed_over: CancellationToken,
+    /// One permit per exchange that this link offered to take at once.
+    offered: Arc<Semaphore>,
     /// One permit per task, refusals included.
     tasks: Arc<Semaphore>,
-    running: Arc<Mutex<HashMap<ExchangeId, CancellationToken>>>,
+    unrecorded: Arc<Unrecorded>,
 }
 
 /// Why a link ended.
-enum Ended {
+pub(super) enum Ended {
     /// By us, in good order.
     Stopped,
     /// By the switch or the network: open another one.
@@ -54,182 +55,143 @@ enum Ended {
     Failed(ServeError),
 }
 
+/// A drain under way.
+#[derive(Default)]
+struct Drain {
+    /// When it is waited for no more.
+    until: Option<Instant>,
+    /// Whether the switch has still to be told.
+    unsaid: bool,
+    /// Whether the provider's stop is known here.
+    stopping: bool,
+    /// Whether the handing over is known here.
+    handed_over: bool,
+}
+
+impl Drain {
+    fn within(&mut self, bound: Duration) {
+        let until = Instant::now() + bound;
+        self.until = Some(self.until.map_or(until, |earlier| earlier.min(until)));
+    }
+}
+
 impl Link {
     pub(super) fn new(
-        desk: Arc<Desk>,
-        options: Options,
-        stop: CancellationToken,
-        attached: watch::Sender<bool>,
+        work: Arc<Work>,
+        id: u64,
+        out: mpsc::Sender<wire::AttachRequest>,
+        handed_over: CancellationToken,
     ) -> Self {
-        let max = options.max_in_flight.max(1) as usize;
+        let max = work.options.max_in_flight as usize;
         Self {
-            desk,
-            options,
-            stop,
-            attached,
-            work: Arc::new(Semaphore::new(max)),
+            work,
+            id,
+            out,
+            handed_over,
+            offered: Arc::new(Semaphore::new(max)),
             tasks: Arc::new(Semaphore::new(max + EXTRA_TASKS)),
-            running: Arc::default(),
+            unrecorded: Arc::default(),
         }
     }
 
-    /// Attaches again and again until stopped or until the switch is no longer believed.
-    pub(super) async fn run(self) -> Result<(), ServeError> {
-        let mut backoff = Backoff::default();
-        let standing = self.desk.adapter.standing().clone();
+    /// Reads until the link ends. A drain, whoever began it, is over when the switch ends the stream:
+    /// only the switch knows whether it still has something that was meant for this link.
+    pub(super) async fn read(self, mut stream: Streaming<wire::AttachResponse>) -> Ended {
+        let (work, standing) = (&self.work, self.work.desk.adapter.standing());
+        let mut drain = Drain::default();
         loop {
-            standing.hold()?;
-            let began = Instant::now();
-            let ended = self.attach().await;
-            self.attached.send_replace(false);
-            self.desk.forget_unrecorded();
-            match ended {
-                Ended::Stopped => return Ok(()),
-                Ended::Failed(error) => return Err(error),
-                Ended::Lost if began.elapsed() > ATTACH_WAIT => backoff.reset(),
-                Ended::Lost => {}
-            }
-            tokio::select! {
-                () = tokio::time::sleep(backoff.next_wait()) => {}
-                () = self.stop.cancelled() => return Ok(()),
-                reason = standing.lost() => return Err(reason.into()),
-            }
-        }
-    }
-
-    /// One link from Attach to its end.
-    async fn attach(&self) -> Ended {
-        let max = self.options.max_in_flight.max(1);
-        let (out, requests) = mpsc::channel(max as usize + EXTRA_TASKS + 4);
-        let attach = Out::Attach(wire::Attach { max_in_flight: max });
-        // The channel is new and has room.
-        let _ = out.try_send(message(attach));
-        let mut client = self.desk.adapter.connection().link();
-        let opening = async {
-            let mut stream = client
-                .attach(ReceiverStream::new(requests))
-                .await?
-                .into_inner();
-            let first = stream.message().await?.and_then(|first| first.message);
-            match first {
-                Some(In::Attached(attached)) => Ok((stream, attached.link_id)),
-                _ => Err(Status::internal(
-                    "the switch did not answer Attach with Attached",
-                )),
-            }
-        };
-        let opened = tokio::select! {
-            opened = tokio::time::timeout(ATTACH_WAIT, opening) => opened,
-            () = self.stop.cancelled() => return Ended::Stopped,
-        };
-        match opened {
-            Ok(Ok((stream, link))) => {
-                tracing::info!(link, max_in_flight = max, "attached to the switch");
-                self.attached.send_replace(true);
-                self.read(stream, &out).await
-            }
-            Ok(Err(status)) => {
-                tracing::warn!(code = ?status.code(), reason = status.message(), "the switch did not take the link");
-                Ended::Lost
-            }
-            Err(_) => {
-                tracing::warn!("the switch did not answer Attach in time");
-                Ended::Lost
-            }
-        }
-    }
-
-    /// Reads until the link ends. After a drain from either side only what is under way is finished.
-    async fn read(
-        &self,
-        mut stream: Streaming<wire::AttachResponse>,
-        out: &mpsc::Sender<wire::AttachRequest>,
-    ) -> Ended {
-        let mut draining: Option<Instant> = None;
-        let standing = self.desk.adapter.standing();
-        loop {
-            if draining.is_some_and(|until| Instant::now() >= until || self.is_idle()) {
-                return self.ended();
-            }
+            let until = drain.until.unwrap_or_else(Instant::now);
             tokio::select! {
                 received = stream.message() => match received {
                     Ok(Some(wire::AttachResponse { message: Some(In::Drain(_)) })) => {
-                        tracing::info!("the switch drains this link");
-                        self.attached.send_replace(false);
-                        draining.get_or_insert(Instant::now() + self.options.drain_within);
+                        tracing::info!(link = self.id, "the switch drains this link");
+                        self.detached();
+                        drain.within(work.options.drain_within);
                     }
-                    Ok(Some(received)) => self.take(received, out, draining.is_some()),
+                    Ok(Some(received)) => self.take(received),
                     Ok(None) => return self.ended(),
                     Err(status) => {
-                        tracing::warn!(code = ?status.code(), reason = status.message(), "the link to the switch broke");
+                        tracing::warn!(link = self.id, code = ?status.code(), reason = status.message(), "the link to the switch broke");
                         return self.ended();
                     }
                 },
-                () = self.stop.cancelled(), if draining.is_none() => {
-                    self.attached.send_replace(false);
-                    // A full channel only delays the word: the switch hears it by the stream's end.
-                    let _ = out.try_send(message(Out::Drain(wire::Drain {})));
-                    draining = Some(Instant::now() + self.options.drain_within);
+                () = work.stop.cancelled(), if !drain.stopping => {
+                    self.detached();
+                    drain.stopping = true;
+                    drain.unsaid |= !drain.handed_over;
+                    drain.within(work.options.drain_within);
+                }
+                () = self.handed_over.cancelled(), if !drain.handed_over => {
+                    tracing::info!(link = self.id, "another link takes the work; this one finishes what is under way");
+                    drain.handed_over = true;
+                    drain.unsaid |= !drain.stopping;
+                    drain.within(HANDED_OVER_WITHIN);
+                }
+                Ok(place) = self.out.reserve(), if drain.unsaid => {
+                    place.send(message(Out::Drain(wire::Drain {})));
+                    drain.unsaid = false;
+                }
+                () = tokio::time::sleep_until(until), if drain.until.is_some() => {
+                    tracing::warn!(link = self.id, "the switch did not end a drained link in time");
+                    return self.ended();
                 }
                 reason = standing.lost() => return Ended::Failed(reason.into()),
-                () = tokio::time::sleep(DRAIN_LOOK), if draining.is_some() => {}
             }
         }
     }
 
-    /// Nothing under way, and every answer has its receipt.
-    fn is_idle(&self) -> bool {
-        self.work.available_permits() >= self.options.max_in_flight.max(1) as usize
-            && self.desk.all_recorded()
+    /// The switch delivers here no more; whether it can deliver at all is the newest link's to say.
+    fn detached(&self) {
+        if !self.handed_over.is_cancelled() {
+            self.work.attached.send_replace(false);
+        }
     }
 
     fn ended(&self) -> Ended {
-        if self.stop.is_cancelled() {
+        if self.work.stop.is_cancelled() {
             Ended::Stopped
         } else {
             Ended::Lost
         }
     }
 
-    fn take(
-        &self,
-        received: wire::AttachResponse,
-        out: &mpsc::Sender<wire::AttachRequest>,
-        draining: bool,
-    ) {
+    fn take(&self, received: wire::AttachResponse) {
         match received.message {
             // After our own Drain a delivery may still be on its way: it is answered.
-            Some(In::Deliver(deliver)) => self.deliver(deliver, out.clone()),
-            Some(In::AnswerRecorded(recorded)) => self.desk.recorded(recorded),
+            Some(In::Deliver(deliver)) => self.deliver(deliver),
+            Some(In::AnswerRecorded(recorded)) => {
+                self.work.desk.recorded(recorded, &self.unrecorded);
+            }
             Some(In::Cancel(cancel)) => {
-                let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                let running = &self.work.running;
+                let running = running.lock().unwrap_or_else(PoisonError::into_inner);
                 let id = ExchangeId::from_slice(&cancel.exchange_id);
                 if let Some(token) = id.and_then(|id| running.get(&id)) {
                     token.cancel();
                 }
             }
             Some(In::Attached(_) | In::Drain(_)) | None => {
-                tracing::debug!(draining, "a message without meaning here");
+                tracing::debug!(link = self.id, "a message without meaning here");
             }
         }
     }
 
     /// Gives a delivery its own task. It ends with its answer, by Cancel, or at its deadline; not
     /// with the link: a retry may still find the answer that was kept.
-    fn deliver(&self, deliver: wire::Deliver, out: mpsc::Sender<wire::AttachRequest>) {
+    fn deliver(&self, deliver: wire::Deliver) {
         let Ok(task) = Arc::clone(&self.tasks).try_acquire_owned() else {
             tracing::error!("the switch delivers far more than it was asked to; dropped");
             return;
         };
-        let work = Arc::clone(&self.work).try_acquire_owned().ok();
-        let (desk, running) = (Arc::clone(&self.desk), Arc::clone(&self.running));
         let Some(delivered) = Delivered::open(deliver) else {
             tracing::error!("the switch delivered something that is not a request; dropped");
             return;
         };
         let id = delivered.exchange_id();
+        let work = Arc::clone(&self.work);
         let cancelled = CancellationToken::new();
-        match running
+        match work
+            .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .entry(id)
@@ -240,20 +202,27 @@ impl Link {
                 return;
             }
         };
+        let (out, unrecorded) = (self.out.clone(), Arc::clone(&self.unrecorded));
+        let offered = Arc::clone(&self.offered);
         tokio::spawn(async move {
             let exchange = async {
-                if work.is_some() {
-                    desk.exchange(&delivered).await
-                } else {
-                    desk.refuse(&delivered, Code::Overloaded).await
-                }
+                let Ok(Ok(_offered)) = tokio::time::timeout(OVER_WAIT, offered.acquire()).await
+                else {
+                    return work
+                        .desk
+                        .refuse(&delivered, Code::Overloaded, &unrecorded)
+                        .await;
+                };
+                // Waits only while two links bring what each of them offered; never closed.
+                let _permit = work.permits.acquire().await.ok()?;
+                work.desk.exchange(&delivered, &unrecorded).await
             };
             let answer = tokio::select! {
                 answer = exchange => answer,
                 () = cancelled.cancelled() => None,
                 () = tokio::time::sleep(delivered.remaining) => None,
             };
-            running
+            work.running
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&id);
@@ -261,12 +230,12 @@ impl Link {
                 // The link may be gone; the answer is kept for a retry.
                 let _ = out.send(message(Out::Answer(answer))).await;
             }
-            drop((work, task));
+            drop(task);
         });
     }
 }
 
-fn message(message: Out) -> wire::AttachRequest {
+pub(super) fn message(message: Out) -> wire::AttachRequest {
     wire::AttachRequest {
         message: Some(message),
     }

@@ -103,7 +103,7 @@ section! {
         connections_per_agency: u64,
         handshake_timeout_ms: u64,
         refusals_per_minute: u64,
-        certificate_life_hours: u64,
+        certificate_life: String,
         drain_ms: u64,
     }
 }

@@ -1,6 +1,8 @@
 //! Reading one value at a time: what is missing, wrong or out of range is noted, and the reading goes on.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Problem;
 use super::file::{Given, Unknown};
@@ -121,6 +123,33 @@ impl Reading<'_> {
         }
     }
 
+    /// A whole number with its unit; what is absent is the default.
+    pub(super) fn duration(
+        &mut self,
+        key: &str,
+        given: Given<String>,
+        default: Duration,
+        bounds: RangeInclusive<Duration>,
+    ) -> Duration {
+        let remedy = format!(
+            "Write a whole number and s, m, h or d in quotes, for example \"36h\", from {} to {}, or leave it out for {}.",
+            written(*bounds.start()),
+            written(*bounds.end()),
+            written(default)
+        );
+        let what = match given {
+            Given::Absent => return default,
+            Given::Value(text) => match duration_of(&text) {
+                Some(duration) if bounds.contains(&duration) => return duration,
+                Some(_) => format!("{} is out of range", shown(&text)),
+                None => format!("'{}' cannot be read", shown(&text)),
+            },
+            Given::Wrong(expected) => expected,
+        };
+        self.problem(key, what, remedy);
+        default
+    }
+
     pub(super) fn path(
         &mut self,
         key: &str,
@@ -140,10 +169,85 @@ impl Reading<'_> {
     }
 }
 
+/// Seconds in a unit, the largest first.
+const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+/// The duration that `90s`, `45m`, `36h` or `7d` says: digits and one letter, nothing else.
+#[must_use]
+pub fn duration_of(text: &str) -> Option<Duration> {
+    let (_, seconds) = UNITS.into_iter().find(|(unit, _)| text.ends_with(*unit))?;
+    let number = &text[..text.len() - 1];
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// A duration as it is written, in the largest unit that says it whole.
+fn written(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (unit, in_unit) = UNITS
+        .into_iter()
+        .find(|(_, in_unit)| seconds.is_multiple_of(*in_unit))
+        .unwrap_or(('s', 1));
+    format!("{}{unit}", seconds / in_unit)
+}
+
 /// What a report repeats of a value is short and printable.
 fn shown(text: &str) -> String {
     text.chars()
         .take(60)
         .map(|c| if c.is_control() { '?' } else { c })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_digits_and_one_unit() {
+        for (text, seconds) in [
+            ("0s", 0),
+            ("20s", 20),
+            ("45m", 2_700),
+            ("36h", 129_600),
+            ("7d", 604_800),
+            ("007d", 604_800),
+        ] {
+            assert_eq!(
+                duration_of(text),
+                Some(Duration::from_secs(seconds)),
+                "{text}"
+            );
+        }
+        for bad in [
+            "",
+            "s",
+            "7",
+            "7 d",
+            " 7d",
+            "7d ",
+            "-7d",
+            "+7d",
+            "1.5h",
+            "7D",
+            "7dd",
+            "1d12h",
+            "٧d",
+            "7يوم",
+            "18446744073709551615d",
+            "99999999999999999999s",
+        ] {
+            assert_eq!(duration_of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_written_as_it_would_be_read() {
+        for text in ["5s", "90s", "45m", "36h", "7d", "90d"] {
+            assert_eq!(duration_of(text).map(written).as_deref(), Some(text));
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! From the file's shape to a checked [`Config`]: collects every problem before it gives up.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::time::Duration;
 
 use proto::digest::Digest;
 use proto::id::Part;
@@ -9,6 +11,10 @@ use proto::id::Part;
 use super::file::{File, Given, LimitsSection, LogSection, SwitchSection, TlsSection};
 use super::reading::{Bounds, Files, Reading};
 use super::{Config, ConfigError, Limits, LogConfig, Tls};
+
+/// How long a member's certificate may live: time enough to renew it, and no longer than the authority issues.
+const CERTIFICATE_LIFE: RangeInclusive<Duration> =
+    Duration::from_secs(5)..=Duration::from_secs(90 * 86_400);
 
 /// Reads `text`; all problems at once.
 pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Config, ConfigError> {
@@ -203,7 +209,7 @@ impl Reading<'_> {
             "limits",
             &given.unknown,
             "window_ms, in_flight, in_flight_per_agency, connections, connections_per_agency, \
-             handshake_timeout_ms, refusals_per_minute, certificate_life_hours, drain_ms",
+             handshake_timeout_ms, refusals_per_minute, certificate_life, drain_ms",
         );
         let mut limits = Limits::default();
         let l = &mut limits;
@@ -257,13 +263,11 @@ impl Reading<'_> {
             1,
             6_000,
         );
-        let life = &mut l.certificate_life_hours;
-        self.limit(
-            "certificate_life_hours",
-            given.certificate_life_hours,
-            life,
-            1,
-            2_160,
+        l.certificate_life = self.duration(
+            "limits.certificate_life",
+            given.certificate_life,
+            l.certificate_life,
+            CERTIFICATE_LIFE,
         );
         self.limit("drain_ms", given.drain_ms, &mut l.drain_ms, 0, 600_000);
         limits

@@ -149,6 +149,34 @@ fn a_small_whole_takes_its_shares_along() {
 }
 
 #[test]
+fn a_certificates_life_is_read_with_its_unit_and_bounded() {
+    let with = |life: &str| format!("{EXAMPLE}\ncertificate_life = {life}\n");
+    for (life, seconds) in [
+        ("\"5s\"", 5),
+        ("\"90m\"", 5_400),
+        ("\"36h\"", 129_600),
+        ("\"90d\"", 7_776_000),
+    ] {
+        let config = Config::from_toml(&with(life), Path::new("")).unwrap();
+        assert_eq!(
+            config.limits.certificate_life,
+            Duration::from_secs(seconds),
+            "{life}"
+        );
+    }
+    for bad in ["\"4s\"", "\"91d\"", "\"0d\"", "\"\"", "168", "\"a week\""] {
+        let problems = problems(&with(bad));
+        assert_eq!(problems.len(), 1, "{bad}: {problems:?}");
+        assert_eq!(problems[0].key, "limits.certificate_life", "{bad}");
+        assert!(problems[0].remedy.contains("from 5s to 90d"), "{bad}");
+    }
+    // The key of before is told what stands in its place.
+    let old = problems(&format!("{EXAMPLE}\ncertificate_life_hours = 168\n"));
+    assert_eq!(old[0].key, "limits.certificate_life_hours");
+    assert!(old[0].remedy.contains("certificate_life"), "{old:?}");
+}
+
+#[test]
 fn text_that_is_no_toml_names_its_line() {
     let error = Config::from_toml("[switch]\nname = ", Path::new("")).unwrap_err();
     assert!(matches!(error, ConfigError::Syntax(_)));

@@ -41,6 +41,18 @@ pub struct Place {
     number: u64,
 }
 
+impl Table {
+    /// Whether a connection moves over to its next certificate: for that time its adapter has two.
+    fn renews(&self, newer: &Live) -> bool {
+        newer.peer.as_ref().is_some_and(|newer| {
+            self.live
+                .values()
+                .filter_map(|live| live.peer.as_ref())
+                .any(|older| newer.renews(older))
+        })
+    }
+}
+
 impl Connections {
     /// An empty table with its caps.
     pub(super) fn new(all: usize, per_owner: usize) -> Arc<Self> {
@@ -51,7 +63,8 @@ impl Connections {
         })
     }
 
-    /// A place for a peer with a certificate. Its agency owns the connection; without an agency, itself.
+    /// A place for a peer with a certificate. Its agency owns the connection; without an agency, itself. An owner at
+    /// its cap may still renew: all of its adapters can move to their next certificates at once.
     pub(super) fn enter_peer(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<Place, Full> {
         let owner = match &peer.agency {
             Some(agency) => agency.to_string(),
@@ -81,7 +94,7 @@ impl Connections {
     fn enter(self: &Arc<Self>, live: Live) -> Result<Place, Full> {
         let mut table = self.lock();
         let own = table.by_owner.get(&live.owner).copied().unwrap_or(0);
-        if own >= self.per_owner {
+        if own >= self.per_owner && !(own < self.per_owner * 2 && table.renews(&live)) {
             return Err(Full::Owner(live.owner));
         }
         if table.live.len() >= self.all {
@@ -110,6 +123,14 @@ impl Connections {
         // Outside the lock: cancelling wakes tasks, and a woken connection leaves the table.
         going.iter().for_each(CancellationToken::cancel);
         going.len()
+    }
+
+    /// Who is connected now, once for each connection.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Arc<Peer>> {
+        let table = self.lock();
+        let peers = table.live.values().filter_map(|live| live.peer.clone());
+        peers.collect()
     }
 
     /// Closes what outlived its certificate.
@@ -187,6 +208,30 @@ mod tests {
         let closed = CancellationToken::new();
         let place = connections.enter_stranger(owner.into(), closed.clone())?;
         Ok((place, closed))
+    }
+
+    #[test]
+    fn an_agency_at_its_cap_can_renew_each_connection_once() {
+        let system = proto::id::SystemId::parse("EG/GOV/CIVIL/registry").unwrap();
+        let connections = Connections::new(64, 2);
+        let enter = |peer: Arc<Peer>| connections.enter_peer(&peer);
+        let old = [
+            enter(Peer::of_system(&system, 1)).unwrap(),
+            enter(Peer::of_system(&system, 2)).unwrap(),
+        ];
+        // The same certificate, another key, an earlier end: none of them is a renewal.
+        assert!(enter(Peer::of_system(&system, 1)).is_err());
+        assert!(enter(Peer::renewed(&system, 3, 7)).is_err());
+        assert!(enter(Peer::renewed(&system, 1, -7)).is_err());
+        let _new = [
+            enter(Peer::renewed(&system, 1, 7)).unwrap(),
+            enter(Peer::renewed(&system, 2, 7)).unwrap(),
+        ];
+        assert!(enter(Peer::renewed(&system, 1, 8)).is_err());
+        // The move is over: the cap is what it was.
+        drop(old);
+        assert_eq!((connections.len(), connections.peers().len()), (2, 2));
+        assert!(enter(Peer::of_system(&system, 4)).is_err());
     }
 
     #[test]

@@ -59,6 +59,13 @@ impl Peer {
         let seconds = self.identity.not_after.unix_timestamp();
         u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000)
     }
+
+    /// Whether this is the adapter behind `older` with its next certificate: the same TLS key, a later end.
+    #[must_use]
+    pub fn renews(&self, older: &Self) -> bool {
+        self.identity.key_sha256 == older.identity.key_sha256
+            && self.identity.not_after > older.identity.not_after
+    }
 }
 
 #[cfg(test)]
@@ -70,9 +77,18 @@ impl Peer {
             uri: format!("spiffe://switch.example/{role}"),
             role,
             cert_sha256: [seed; 32],
+            key_sha256: [seed; 32],
             serial_hex: format!("{seed:02x}"),
             not_after,
         }))
+    }
+
+    /// The adapter of [`Peer::of_system`] with a certificate that ends so many days later.
+    pub(crate) fn renewed(system: &SystemId, seed: u8, days: i64) -> std::sync::Arc<Self> {
+        let mut identity = Self::of_system(system, seed).identity.clone();
+        identity.cert_sha256[0] ^= u8::try_from(days).unwrap_or(u8::MAX);
+        identity.not_after += time::Duration::days(days);
+        std::sync::Arc::new(Self::new(identity))
     }
 
     /// A peer that speaks for `system`.

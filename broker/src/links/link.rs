@@ -67,6 +67,8 @@ enum Phase {
     Open,
     /// No new seats; what has one is finished.
     Draining,
+    /// The same, because the adapter asked for it: the stream ends once nothing is pending.
+    Leaving,
     Ended,
 }
 
@@ -161,14 +163,22 @@ impl Link {
         })
     }
 
-    /// No new seats; the adapter is told when it was not the adapter that asked.
-    pub(super) fn drain(&self, tell: bool) {
+    /// No new seats, and the adapter is told.
+    pub(super) fn drain(&self) {
         self.change(|state| {
             if state.phase == Phase::Open {
                 state.phase = Phase::Draining;
-                if tell {
-                    state.control.push_back(Message::Drain(Drain {}));
-                }
+                state.control.push_back(Message::Drain(Drain {}));
+            }
+        });
+    }
+
+    /// No new seats, as the adapter asks. What has one may not even be recorded yet, so only this side knows when
+    /// the link has nothing left to do: it then ends the stream.
+    pub(super) fn let_go(&self) {
+        self.change(|state| {
+            if matches!(state.phase, Phase::Open | Phase::Draining) {
+                state.phase = Phase::Leaving;
             }
         });
     }
@@ -348,7 +358,8 @@ impl Link {
         if let Some(message) = state.control.pop_front() {
             return Poll::Ready(Some(Ok(message)));
         }
-        if state.phase == Phase::Ended {
+        if state.phase == Phase::Ended || state.phase == Phase::Leaving && state.pending.is_empty()
+        {
             return Poll::Ready(None);
         }
         if state.in_flight < state.credits

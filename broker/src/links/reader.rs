@@ -22,16 +22,16 @@ where
     S: Stream<Item = Result<AttachRequest, Status>> + Unpin,
 {
     let peer_closed = link.peer().closed.clone();
-    let attached = tokio::select! {
-        attached = attach(&links, &link, &mut messages) => attached,
+    let offered = tokio::select! {
+        offered = attach(&links, &mut messages) => offered,
         () = link.gone().cancelled() => return,
         () = peer_closed.cancelled() => Err(LinkEnd::NotAttach),
     };
-    if let Err(end) = attached {
+    let entered = offered.and_then(|max_in_flight| links.enter(&link, max_in_flight));
+    if let Err(end) = entered {
         link.end(Some(end));
         return;
     }
-    links.enter(&link);
     let end = tokio::select! {
         end = work(&link, &mut messages) => end,
         () = link.gone().cancelled() => None,
@@ -45,14 +45,15 @@ where
     link.end(end);
 }
 
-async fn attach<S>(links: &Links, link: &Link, messages: &mut S) -> Result<(), LinkEnd>
+/// How many exchanges at once the adapter offers with its first message.
+async fn attach<S>(links: &Links, messages: &mut S) -> Result<u32, LinkEnd>
 where
     S: Stream<Item = Result<AttachRequest, Status>> + Unpin,
 {
     match timeout(links.settings.attach_timeout, messages.next()).await {
         Ok(Some(Ok(AttachRequest {
             message: Some(Message::Attach(attach)),
-        }))) => link.attach(attach.max_in_flight),
+        }))) => Ok(attach.max_in_flight),
         _ => Err(LinkEnd::NotAttach),
     }
 }
@@ -78,7 +79,7 @@ where
                     return Some(end);
                 }
             }
-            Some(Message::Drain(_)) => link.drain(false),
+            Some(Message::Drain(_)) => link.let_go(),
             Some(Message::Attach(_)) => return Some(LinkEnd::AttachedTwice),
             None => return Some(LinkEnd::Empty),
         }

@@ -13,6 +13,8 @@ use tonic::Code;
 use super::parcel::Parcel;
 use super::*;
 
+mod leaving;
+
 type Adapter = mpsc::Sender<Result<AttachRequest, Status>>;
 
 struct Hub {
@@ -61,8 +63,16 @@ fn answer(number: u8) -> Result<AttachRequest, Status> {
 impl Hub {
     /// An adapter that attached, its outbox behind the first message.
     async fn adapter(&self, max_in_flight: u32) -> (Adapter, Outbox, Arc<Link>) {
+        self.adapter_of(Peer::of_system(&system(), 1), max_in_flight)
+            .await
+    }
+
+    async fn adapter_of(
+        &self,
+        peer: Arc<Peer>,
+        max_in_flight: u32,
+    ) -> (Adapter, Outbox, Arc<Link>) {
         let (adapter, messages) = mpsc::channel(64);
-        let peer = Peer::of_system(&system(), 1);
         let mut outbox = self
             .links
             .open(peer, system(), ReceiverStream::new(messages));
@@ -70,9 +80,7 @@ impl Hub {
         let Out::Attached(attached) = next(&mut outbox).await else {
             panic!("not attached first")
         };
-        while self.find(attached.link_id).is_none() {
-            tokio::task::yield_now().await;
-        }
+        // Whoever hears that it is attached finds it in the table: another link may be drained at once.
         let link = self.find(attached.link_id).unwrap();
         (adapter, outbox, link)
     }
@@ -83,6 +91,7 @@ impl Hub {
             .load()
             .values()
             .flatten()
+            .map(|entered| &entered.link)
             .find(|link| link.id() == id)
             .cloned()
     }
@@ -210,8 +219,8 @@ async fn seats_go_to_the_least_loaded_adapter_that_takes_work() {
     // An id has one seat on a link at a time: answers name only the id.
     let _both = (hub.seat(7).unwrap(), hub.seat(7).unwrap());
     assert_eq!(hub.seat(7).unwrap_err(), NoSeat::Full);
-    one.drain(false);
-    three.drain(true);
+    one.let_go();
+    three.drain();
     assert_eq!(hub.seat(8).unwrap_err(), NoSeat::Offline);
     assert!(matches!(
         next(&mut outbox_three).await,

@@ -29,18 +29,18 @@ pub struct Issuing {
 }
 
 impl Issuing {
-    /// Issues from `authority`, each certificate for `life_hours`.
+    /// Issues from `authority`, each certificate for `life`, of which whole seconds count.
     pub fn new(
         registry: RegistryHandle,
         authority: Arc<Authority>,
         clock: Clock,
-        life_hours: u32,
+        life: std::time::Duration,
     ) -> Self {
         Self {
             registry,
             authority,
             clock,
-            life: Duration::hours(i64::from(life_hours)),
+            life: Duration::seconds(life.as_secs().try_into().unwrap_or(i64::MAX)),
         }
     }
 

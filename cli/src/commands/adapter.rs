@@ -17,7 +17,6 @@ use crate::output::Output;
 use crate::passphrase;
 
 pub mod check;
-pub mod renewal;
 pub mod serving;
 
 /// Runs one of the adapter commands.

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
+use adapters::provider::Handle;
 use audit::clock::Clock;
 use broker::{Config, Listeners, Switch};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::adapter::serving::Serving;
 use super::init::{certificates, now};
 use super::operator;
 use super::signal::{Stop, start_telemetry};
@@ -40,7 +40,7 @@ pub struct Running {
     switch: std::sync::Arc<Switch>,
     dir: SwitchDir,
     addresses: Addresses,
-    echo: Result<Serving, Option<Failure>>,
+    echo: Result<Handle, Option<Failure>>,
     renewal: AbortOnDropHandle<()>,
 }
 
@@ -173,7 +173,7 @@ impl Running {
     }
 
     /// The echo adapter, where it is offered.
-    pub fn echo(&self) -> Option<&Serving> {
+    pub fn echo(&self) -> Option<&Handle> {
         self.echo.as_ref().ok()
     }
 

@@ -3,59 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use adapters::adapter::Adapter;
-use adapters::provider::{Handle, Options, Provider, ServeError};
+use adapters::provider::{Options, ServeError};
 use adapters::stock::Providers;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::renewal;
 use crate::commands::{act, signal};
 use crate::failure::Failure;
 use crate::output::Output;
 
 /// How long the start waits for the switch to take the link before it says so and goes on trying.
 const ATTACH_WAIT: Duration = Duration::from_secs(15);
-
-/// A provider that is served, and its certificate kept alive.
-#[derive(Debug)]
-pub struct Serving {
-    handle: Handle,
-    _renewal: AbortOnDropHandle<()>,
-}
-
-impl Serving {
-    /// Serves `provider` over `adapter`.
-    pub async fn start(adapter: &Adapter, provider: impl Provider, options: Options) -> Self {
-        let handle = adapter.serve(provider, options).await;
-        let renewal = tokio::spawn(renewal::keep(adapter.clone()));
-        Self {
-            handle,
-            _renewal: AbortOnDropHandle::new(renewal),
-        }
-    }
-
-    /// The provider's handle.
-    pub fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    /// Finishes what is under way and detaches.
-    ///
-    /// # Errors
-    /// The switch is no longer believed, or the link broke by a fault.
-    pub async fn drain(self) -> Result<(), ServeError> {
-        self.handle.drain().await
-    }
-
-    /// Waits until it stops by itself.
-    ///
-    /// # Errors
-    /// As [`Serving::drain`].
-    pub async fn stopped(self) -> Result<(), ServeError> {
-        let Self { handle, _renewal } = self;
-        handle.stopped().await
-    }
-}
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -66,8 +22,8 @@ pub async fn run(home: &Path, providers: &Path, output: Output) -> Result<(), Fa
     let stop = signal::Stop::listen()?;
     let providers = Providers::load(providers).map_err(Failure::usage)?;
     let adapter = act::connect(home).await?;
-    let serving = Serving::start(&adapter, providers, Options::default()).await;
-    match serving.handle().attached(ATTACH_WAIT).await {
+    let serving = adapter.serve(providers, Options::default()).await;
+    match serving.attached(ATTACH_WAIT).await {
         Ok(()) => output.line(format!(
             "{} {}",
             output.say("serving", "يقدّم الخدمات"),

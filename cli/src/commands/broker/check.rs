@@ -38,7 +38,7 @@ pub(super) fn run(config: &Config, output: Output) -> Result<(), Failure> {
             "connections_per_agency": config.limits.connections_per_agency,
             "handshake_timeout_ms": config.limits.handshake_timeout_ms,
             "refusals_per_minute": config.limits.refusals_per_minute,
-            "certificate_life_hours": config.limits.certificate_life_hours,
+            "certificate_life_s": config.limits.certificate_life.as_secs(),
             "drain_ms": config.limits.drain_ms,
         },
     });

@@ -12,7 +12,7 @@ use adapters::authority::AuthorityPlace;
 use adapters::config::{Config, FILE_NAME};
 use adapters::enrol::{EnrolOptions, Invitation, enrol};
 use adapters::identity::Home;
-use adapters::provider::Options;
+use adapters::provider::{Handle, Options};
 use adapters::stock::Echo;
 use audit::clock::Clock;
 use proto::act::{ConsumerScope, Grant, Operation};
@@ -20,7 +20,7 @@ use proto::id::{AgencyId, Part};
 use proto::registry::{AgreementState, Registry};
 
 use crate::commands::adapter::enrolling;
-use crate::commands::adapter::serving::{Serving, ended};
+use crate::commands::adapter::serving::ended;
 use crate::commands::agreement::terms::{End, Terms, Validity};
 use crate::commands::operator::Operator;
 use crate::commands::service::definition::Definition;
@@ -50,7 +50,7 @@ pub async fn serve(
     switch: &SwitchDir,
     addresses: &Addresses,
     clock: &Clock,
-) -> Result<Serving, Failure> {
+) -> Result<Handle, Failure> {
     let home = match Home::open(switch.echo()) {
         Ok(_) => at(switch, addresses)?,
         Err(adapters::identity::HomeError::NotEnrolled(_)) => {
@@ -64,9 +64,8 @@ pub async fn serve(
         .await
         .map_err(|error| act::connecting(&error))?;
     offer(&adapter).await?;
-    let serving = Serving::start(&adapter, Echo, Options::default()).await;
+    let serving = adapter.serve(Echo, Options::default()).await;
     serving
-        .handle()
         .attached(ATTACH_WAIT)
         .await
         .map_err(|error| ended(&error))?;

@@ -56,7 +56,7 @@ key = "keys/log.key"
 # connections_per_agency = 64
 # handshake_timeout_ms = 5000
 # refusals_per_minute = 60
-# certificate_life_hours = 168
+# certificate_life = "7d"
 # drain_ms = 30000
 "#
     )

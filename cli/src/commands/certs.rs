@@ -1,0 +1,347 @@
+//! `mohawel certs`: the TLS certificates that the registry knows, and which of them need somebody.
+//!
+//! A running adapter renews its certificate with a third of its life left, so one that is about to end and that nothing
+//! has replaced is an adapter that does not run, cannot reach the switch, or has its certificate from elsewhere.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use audit::clock::Clock;
+use proto::registry::Certificate;
+use serde_json::{Value, json};
+
+use super::registry;
+use crate::args::Certs;
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, isolated, time_of_ms};
+
+/// Runs one of the certificate commands.
+///
+/// # Errors
+/// What the command cannot do; [`Exit::Found`] when certificates are asked for that are about to end, and there are any.
+pub async fn run(certs: Certs, output: Output) -> Result<(), Failure> {
+    match certs {
+        Certs::List { expiring, source } => {
+            let registry = registry::read(&source).await?;
+            let mut listed = list(registry.certificates(), Clock::System.now_ms());
+            if let Some(within) = expiring {
+                listed.retain(|listed| listed.ends_within(within));
+            }
+            print(&listed, output)?;
+            match (expiring, listed.len()) {
+                (None, _) | (_, 0) => Ok(()),
+                (Some(_), found) => Err(expired_soon(found)),
+            }
+        }
+    }
+}
+
+/// Where a certificate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is the newest of its name.
+    Current,
+    /// A later one of the same name is there; until its own end it counts.
+    Renewed,
+    /// Its time is over, and nothing has replaced it.
+    Ended,
+    /// Ended before its time.
+    Revoked,
+}
+
+impl Standing {
+    /// The word in JSON, and in English.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Renewed => "renewed",
+            Self::Ended => "ended",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    fn name_ar(self) -> &'static str {
+        match self {
+            Self::Current => "سارية",
+            Self::Renewed => "جُدّدت",
+            Self::Ended => "منتهية",
+            Self::Revoked => "ملغاة",
+        }
+    }
+}
+
+/// A certificate in the list.
+#[derive(Clone, Debug)]
+pub struct Listed<'a> {
+    /// As the registry knows it.
+    pub certificate: &'a Certificate,
+    /// Where it stands.
+    pub standing: Standing,
+    /// What is left of it.
+    pub left: Duration,
+}
+
+impl Listed<'_> {
+    /// Whether it ends within `span`, or has ended, and nothing has replaced it.
+    pub fn ends_within(&self, span: Duration) -> bool {
+        match self.standing {
+            Standing::Current => self.left <= span,
+            Standing::Ended => true,
+            Standing::Renewed | Standing::Revoked => false,
+        }
+    }
+}
+
+/// The certificates that still say something at `now_ms`, the first to end first. What is over and was replaced or
+/// revoked is left out.
+pub fn list<'a>(
+    certificates: impl Iterator<Item = &'a Certificate>,
+    now_ms: u64,
+) -> Vec<Listed<'a>> {
+    let certificates: Vec<_> = certificates.collect();
+    // One that is revoked replaces nothing.
+    let mut newest: HashMap<&str, (u64, u64)> = HashMap::new();
+    for certificate in certificates.iter().filter(|one| one.revoked.is_none()) {
+        let own = (certificate.not_after, certificate.index);
+        let known = newest.entry(&certificate.uri).or_insert(own);
+        *known = own.max(*known);
+    }
+    let mut listed: Vec<_> = certificates
+        .into_iter()
+        .filter_map(|certificate| {
+            let end_ms = certificate.not_after.saturating_mul(1_000);
+            let left = Duration::from_millis(end_ms.saturating_sub(now_ms));
+            let own = (certificate.not_after, certificate.index);
+            let is_newest = newest.get(certificate.uri.as_str()) == Some(&own);
+            let standing = match (certificate.revoked.is_some(), is_newest, left.is_zero()) {
+                (true, _, false) => Standing::Revoked,
+                (false, true, false) => Standing::Current,
+                (false, true, true) => Standing::Ended,
+                (false, false, false) => Standing::Renewed,
+                (true, _, true) | (false, false, true) => return None,
+            };
+            Some(Listed {
+                certificate,
+                standing,
+                left,
+            })
+        })
+        .collect();
+    listed.sort_by_key(|listed| {
+        let certificate = listed.certificate;
+        (certificate.not_after, Reverse(certificate.index))
+    });
+    listed
+}
+
+fn print(listed: &[Listed<'_>], output: Output) -> Result<(), Failure> {
+    let value: Vec<_> = listed.iter().map(certificate_json).collect();
+    output.show(&value, || {
+        let heading = [
+            output.say("name", "الاسم"),
+            output.say("until", "حتى"),
+            output.say("left", "المتبقي"),
+            output.say("state", "الحالة"),
+            output.say("issued by", "أصدرها"),
+            output.say("SHA-256", "البصمة"),
+            output.say("entry", "القيد"),
+        ];
+        output.table(
+            heading,
+            listed.iter().map(|listed| {
+                let certificate = listed.certificate;
+                let issuer = if certificate.outside {
+                    output.say("another authority", "سلطة أخرى")
+                } else {
+                    output.say("the switch", "المحوِّل")
+                };
+                [
+                    name_of(&certificate.uri).to_owned(),
+                    time_of_ms(certificate.not_after.saturating_mul(1_000)),
+                    left(listed.left),
+                    output
+                        .say(listed.standing.name(), listed.standing.name_ar())
+                        .to_owned(),
+                    issuer.to_owned(),
+                    certificate.sha256.short(),
+                    certificate.index.to_string(),
+                ]
+            }),
+        );
+    })
+}
+
+fn certificate_json(listed: &Listed<'_>) -> Value {
+    let certificate = listed.certificate;
+    let revoked = certificate.revoked.as_ref();
+    json!({
+        "uri": certificate.uri,
+        "sha256": certificate.sha256.to_string(),
+        "not_before": time_of_ms(certificate.not_before.saturating_mul(1_000)),
+        "not_after": time_of_ms(certificate.not_after.saturating_mul(1_000)),
+        "left_s": listed.left.as_secs(),
+        "state": listed.standing.name(),
+        "outside": certificate.outside,
+        "index": certificate.index,
+        "revoked": revoked.map(|(index, reason)| json!({ "index": index, "reason": reason.to_string() })),
+    })
+}
+
+/// The name behind the trust domain, which is the same for all.
+fn name_of(uri: &str) -> &str {
+    let name = uri
+        .strip_prefix("spiffe://")
+        .and_then(|rest| rest.split_once('/'));
+    name.map_or(uri, |(_, name)| name)
+}
+
+/// A span in its two largest units.
+fn left(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{rest}s"),
+        (0, 0, _) => format!("{minutes}m {rest}s"),
+        (0, _, _) => format!("{hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}
+
+fn expired_soon(found: usize) -> Failure {
+    Failure::new(
+        Exit::Found,
+        [
+            format!("{found} certificate(s) end within that time or have ended, and nothing has replaced them"),
+            format!("عدد الشهادات التي تنتهي خلال هذه المدة أو انتهت ولم تُستبدل: {found}"),
+        ],
+        [
+            "A running adapter renews its certificate with a third of its life left: see that it runs and reaches the switch (`mohawel adapter check`). One of another authority is renewed there. An adapter whose certificate has ended needs a new invitation.".to_owned(),
+            format!(
+                "يجدد المحوّل الطرفي شهادته أثناء عمله حين يبقى ثلث عمرها: تأكد من عمله ووصوله إلى المحوِّل ({}). وتُجدَّد شهادة السلطة الأخرى لديها. ومن انتهت شهادته يحتاج دعوة جديدة.",
+                isolated("mohawel adapter check")
+            ),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::digest::Digest;
+    use proto::id::Part;
+
+    use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn certificate(name: &str, index: u64, not_after: u64) -> Certificate {
+        Certificate {
+            uri: format!("spiffe://switch.test/EG/GOV/{name}"),
+            sha256: Digest::of(&index.to_be_bytes()),
+            not_before: 0,
+            not_after,
+            index,
+            outside: false,
+            revoked: None,
+        }
+    }
+
+    /// Indexes and standings at day 10.
+    fn at_day_10(certificates: &[Certificate]) -> Vec<(u64, Standing)> {
+        list(certificates.iter(), 10 * DAY * 1_000)
+            .iter()
+            .map(|listed| (listed.certificate.index, listed.standing))
+            .collect()
+    }
+
+    #[test]
+    fn the_newest_of_a_name_counts_and_the_first_to_end_stands_first() {
+        let mut revoked = certificate("MOSS/takaful", 9, 30 * DAY);
+        revoked.revoked = Some((10, Part::parse("stolen").unwrap()));
+        let mut over = revoked.clone();
+        (over.index, over.not_after) = (8, 9 * DAY);
+        let certificates = [
+            certificate("CIVIL/registry", 1, 8 * DAY),
+            certificate("CIVIL/registry", 3, 12 * DAY),
+            certificate("CIVIL/registry", 5, 17 * DAY),
+            certificate("GIZA/services", 2, 9 * DAY),
+            certificate("MOSS/takaful", 7, 15 * DAY),
+            revoked,
+            over,
+        ];
+        assert_eq!(
+            at_day_10(&certificates),
+            [
+                (2, Standing::Ended),
+                (3, Standing::Renewed),
+                (7, Standing::Current),
+                (5, Standing::Current),
+                (9, Standing::Revoked),
+            ]
+        );
+        assert_eq!(at_day_10(&[]), []);
+    }
+
+    #[test]
+    fn of_two_with_one_end_the_later_entry_is_the_newer() {
+        let certificates = [
+            certificate("MOSS/takaful", 4, 12 * DAY),
+            certificate("MOSS/takaful", 6, 12 * DAY),
+        ];
+        assert_eq!(
+            at_day_10(&certificates),
+            [(6, Standing::Current), (4, Standing::Renewed)]
+        );
+    }
+
+    #[test]
+    fn what_needs_somebody_ends_soon_or_has_ended_and_has_no_successor() {
+        let mut revoked = certificate("D/d", 5, 11 * DAY);
+        revoked.revoked = Some((6, Part::parse("lost").unwrap()));
+        let certificates = [
+            certificate("A/a", 1, 11 * DAY),
+            certificate("A/a", 2, 40 * DAY),
+            certificate("B/b", 3, 17 * DAY),
+            certificate("C/c", 4, 9 * DAY),
+            revoked,
+        ];
+        let listed = list(certificates.iter(), 10 * DAY * 1_000);
+        let within = |days: u64| {
+            let found = listed
+                .iter()
+                .filter(|listed| listed.ends_within(Duration::from_secs(days * DAY)));
+            found
+                .map(|listed| listed.certificate.index)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(within(0), [4]);
+        assert_eq!(within(7), [4, 3]);
+        assert_eq!(within(30), [4, 3, 2]);
+    }
+
+    #[test]
+    fn ends_that_no_clock_reaches_are_listed() {
+        let certificates = [certificate("A/a", 1, u64::MAX), certificate("B/b", 2, 0)];
+        assert_eq!(
+            at_day_10(&certificates),
+            [(2, Standing::Ended), (1, Standing::Current)]
+        );
+    }
+
+    #[test]
+    fn names_and_spans_are_short() {
+        assert_eq!(name_of("spiffe://switch.test/EG/GOV/A/a"), "EG/GOV/A/a");
+        assert_eq!(name_of("urn:somebody"), "urn:somebody");
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (61, "1m 1s"),
+            (3_700, "1h 1m"),
+            (90_000, "1d 1h"),
+            (7 * DAY, "7d 0h"),
+        ] {
+            assert_eq!(left(Duration::from_secs(seconds)), text);
+        }
+    }
+}
