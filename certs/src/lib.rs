@@ -29,6 +29,7 @@
 //! | [`pem`] | certificate chains as text, with bounds |
 //! | [`identity`] | a chain and its key, replaceable while connections are being made |
 //! | [`tls`] | rustls configurations for both ends |
+//! | [`validity`] | from when to when a certificate counts |
 //!
 //! Nothing here reads a clock: issuing takes `now`, handshakes take a [`tls::TimeSource`].
 //! Specification: `docs/protocol.md` §1 and §7.
@@ -42,12 +43,14 @@ pub mod peer;
 pub mod pem;
 pub mod request;
 pub mod tls;
+pub mod validity;
 
 pub use authority::{Authority, Issued};
 pub use identity::{Identity, ReloadableIdentity};
 pub use keys::{SealAlgorithm, SealKeyFile, TlsKey};
 pub use name::{PeerName, PeerRole, TrustDomain};
 pub use peer::PeerIdentity;
+pub use validity::Validity;
 
 /// SHA-256 of `bytes`.
 #[must_use]
