@@ -17,7 +17,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 use super::choose::{Choice, choose};
 use super::outcome::{Answer, Attempt, ExchangeError};
 use super::verify::{self, Returned, Untrusted};
-use super::{Consumer, Draft, Try, refusal};
+use super::{Ask, Consumer, Draft, Try, refusal};
 use crate::connection::Backoff;
 use crate::sealer::Sealed;
 
@@ -29,6 +29,20 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const NEWS_WAIT: Duration = Duration::from_millis(200);
 /// How long the record of a dispute is waited for.
 const DISPUTE_WAIT: Duration = Duration::from_secs(5);
+
+impl Ask<'_> {
+    /// The header that [`Ask::send`] would begin with now, agreement included; nothing is sealed or sent. For asking
+    /// [`proto::authorise::authorise`] beforehand what it would decide.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Unsent`] for a mistake in the request.
+    pub async fn unsent_header(self) -> Result<RequestHeader, ExchangeError> {
+        let (consumer, attempt) = (self.consumer, self.attempt);
+        let draft = self.into_draft()?;
+        let try_ = consumer.new_try(attempt)?;
+        Ok(consumer.header(&draft, &try_).await)
+    }
+}
 
 impl Consumer {
     /// Tries `draft` once and up to `retries` times more, where that is safe.
