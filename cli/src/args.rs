@@ -8,8 +8,10 @@ use proto::id::{AgencyId, Part, ServiceId};
 use proto::refusal::Language;
 
 mod audit;
+mod doctor;
 
 pub use audit::{Audit, LogDir, Wanted};
+pub use doctor::Doctor;
 
 /// Mohawel (المحوِّل): a government data-exchange switch.
 ///
@@ -79,6 +81,8 @@ pub enum Command {
     Agreement(Agreement),
     /// Ask a service once.
     Call(Call),
+    /// Find out what is wrong: every hop of an agency or a switch, with the remedy for each that fails.
+    Doctor(Doctor),
     /// Verify, replay and read a log directory. Needs no server.
     #[command(subcommand)]
     Audit(Audit),
@@ -212,7 +216,7 @@ pub enum Adapter {
         #[arg(long)]
         providers: PathBuf,
     },
-    /// Check keys, certificate, connection, clock and the log's consistency.
+    /// Check keys, certificate, connection, clock and the log's consistency: `mohawel doctor --home`.
     Check {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]

@@ -6,12 +6,11 @@ use adapters::enrol::{EnrolError, EnrolOptions, Enrolled, enrol};
 use audit::clock::Clock;
 use serde_json::json;
 
-use super::refused;
+use super::{doctor, refused};
 use crate::args::Adapter;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub mod check;
 pub mod renewal;
 pub mod serving;
 
@@ -45,7 +44,7 @@ pub async fn run(adapter: Adapter, output: Output) -> Result<(), Failure> {
             print_enrolled(&enrolled, output)
         }
         Adapter::Run { home, providers } => Box::pin(serving::run(&home, &providers, output)).await,
-        Adapter::Check { home } => Box::pin(check::run(&home, output)).await,
+        Adapter::Check { home } => Box::pin(doctor::run_agency(&home, None, output)).await,
     }
 }
 
