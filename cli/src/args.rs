@@ -8,9 +8,11 @@ use proto::id::{AgencyId, Part, ServiceId};
 use proto::refusal::Language;
 
 mod audit;
+mod directory;
 mod doctor;
 
 pub use audit::{Audit, LogDir, Wanted};
+pub use directory::Directory;
 pub use doctor::Doctor;
 
 /// Mohawel (المحوِّل): a government data-exchange switch.
@@ -79,6 +81,9 @@ pub enum Command {
     /// Propose, accept, revoke and read agreements.
     #[command(subcommand)]
     Agreement(Agreement),
+    /// Find agencies, services and operations, in Arabic and English.
+    #[command(subcommand)]
+    Directory(Directory),
     /// Ask a service once.
     Call(Call),
     /// Find out what is wrong: every hop of an agency or a switch, with the remedy for each that fails.

@@ -54,6 +54,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Adapter(adapter) => block_on(commands::adapter::run(adapter, output)),
         Command::Service(service) => block_on(commands::service::run(service, output)),
         Command::Agreement(agreement) => block_on(commands::agreement::run(agreement, output)),
+        Command::Directory(directory) => block_on(commands::directory::run(directory, output)),
         Command::Doctor(doctor) => block_on(commands::doctor::run(doctor, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
