@@ -35,6 +35,7 @@
 //! | [`pem`] | certificate chains as text, with bounds |
 //! | [`identity`] | a chain and its key, replaceable while connections are being made |
 //! | [`tls`] | rustls configurations for both ends |
+//! | [`validity`] | from when to when a certificate counts |
 //!
 //! Nothing here reads a clock: issuing takes `now`, handshakes take a [`tls::TimeSource`].
 //! Specification: `docs/protocol.md` §1 and §7.
@@ -50,6 +51,7 @@ pub mod peer;
 pub mod pem;
 pub mod request;
 pub mod tls;
+pub mod validity;
 
 pub use authority::{Authority, Issued};
 pub use fingerprint::Fingerprint;
@@ -58,6 +60,7 @@ pub use keys::{KeyFile, SealAlgorithm, SealKeyFile, TlsKey};
 pub use name::{PeerName, PeerRole, TrustDomain};
 pub use passphrase::Passphrase;
 pub use peer::PeerIdentity;
+pub use validity::Validity;
 
 /// SHA-256 of `bytes`.
 #[must_use]

@@ -9,11 +9,15 @@ use proto::refusal::Language;
 
 mod audit;
 mod certs;
+mod directory;
+mod doctor;
 mod members;
 mod operate;
 
 pub use audit::{Audit, LogDir, Wanted};
 pub use certs::Certs;
+pub use directory::Directory;
+pub use doctor::Doctor;
 pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 
@@ -83,6 +87,9 @@ pub enum Command {
     /// Propose, accept, revoke and read agreements.
     #[command(subcommand)]
     Agreement(Agreement),
+    /// Find agencies, services and operations, in Arabic and English.
+    #[command(subcommand)]
+    Directory(Directory),
     /// Ask a service once.
     Call(Call),
     /// Add, list and end systems.
@@ -109,6 +116,8 @@ pub enum Command {
     /// TLS certificates that the registry knows.
     #[command(subcommand)]
     Certs(Certs),
+    /// Find out what is wrong: every hop of an agency or a switch, with the remedy for each that fails.
+    Doctor(Doctor),
     /// Verify, replay and read a log directory. Needs no server.
     #[command(subcommand)]
     Audit(Audit),
@@ -313,7 +322,7 @@ pub enum Adapter {
         #[arg(long)]
         providers: PathBuf,
     },
-    /// Check keys, certificate, connection, clock and the log's consistency.
+    /// Check keys, certificate, connection, clock and the log's consistency: `mohawel doctor --home`.
     Check {
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]

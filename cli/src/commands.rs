@@ -12,6 +12,8 @@ pub mod audit;
 pub mod broker;
 pub mod call;
 pub mod certs;
+pub mod directory;
+pub mod doctor;
 pub mod init;
 pub mod members;
 pub mod operate;

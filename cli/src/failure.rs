@@ -63,8 +63,8 @@ impl Failure {
     /// Something is unreachable or broke.
     pub fn unavailable(error: impl fmt::Display) -> Self {
         let next = [
-            "Look at the message above; `mohawel adapter check` names the failing hop.",
-            "راجع الرسالة أعلاه؛ ويبيّن الأمر mohawel adapter check موضع العطل.",
+            "Look at the message above; `mohawel doctor` names the failing hop.",
+            "راجع الرسالة أعلاه؛ ويبيّن الأمر mohawel doctor موضع العطل.",
         ];
         Self::new(
             Exit::Unavailable,

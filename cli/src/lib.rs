@@ -9,6 +9,8 @@ pub mod demo;
 pub mod failure;
 pub mod output;
 pub mod passphrase;
+#[cfg(test)]
+mod testing;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -65,6 +67,8 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
             block_on(commands::registry::digest(source, output))
         }
         Command::Certs(certs) => block_on(commands::certs::run(certs, output)),
+        Command::Directory(directory) => block_on(commands::directory::run(directory, output)),
+        Command::Doctor(doctor) => block_on(commands::doctor::run(doctor, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
     }

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod refusal;
 pub mod registry;
 pub mod seal;
+pub mod text;
 pub mod wire;
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ mod answers;
 mod configuration;
 mod disk_full;
 mod docs;
+mod doctor;
 mod exchange;
 mod frames;
 mod freshness;

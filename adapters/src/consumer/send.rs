@@ -17,7 +17,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::outcome::{Answer, Attempt, ExchangeError};
 use super::verify::{self, Returned, Untrusted};
-use super::{Consumer, Draft, Try, refusal};
+use super::{Ask, Consumer, Draft, Try, refusal};
 use crate::connection::Backoff;
 use crate::sealer::Sealed;
 
@@ -48,6 +48,20 @@ fn name_agreement(header: &mut RequestHeader, registry: &Registry) -> bool {
     header.agreement = agreement;
     header.delegation = delegation;
     permits
+}
+
+impl Ask<'_> {
+    /// The header that [`Ask::send`] would begin with now, agreement included; nothing is sealed or sent. For asking
+    /// [`proto::authorise::authorise`] beforehand what it would decide.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Unsent`] for a mistake in the request.
+    pub async fn unsent_header(self) -> Result<RequestHeader, ExchangeError> {
+        let (consumer, attempt) = (self.consumer, self.attempt);
+        let draft = self.into_draft()?;
+        let try_ = consumer.new_try(attempt)?;
+        Ok(consumer.header(&draft, &try_).await)
+    }
 }
 
 impl Consumer {

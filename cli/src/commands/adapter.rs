@@ -10,13 +10,12 @@ use proto::id::AgencyId;
 use serde_json::json;
 
 use super::agency::fingerprint;
-use super::refused;
+use super::{doctor, refused};
 use crate::args::{Adapter, Apply, AuthorityKey, Enrol};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::passphrase;
 
-pub mod check;
 pub mod serving;
 
 /// Runs one of the adapter commands.
@@ -28,7 +27,7 @@ pub async fn run(adapter: Adapter, output: Output) -> Result<(), Failure> {
         Adapter::Enrol(enrol) => Box::pin(enrol_agency(enrol, output)).await,
         Adapter::Apply(apply) => Box::pin(apply_to_join(apply, output)).await,
         Adapter::Run { home, providers } => Box::pin(serving::run(&home, &providers, output)).await,
-        Adapter::Check { home } => Box::pin(check::run(&home, output)).await,
+        Adapter::Check { home } => Box::pin(doctor::run_agency(&home, None, output)).await,
     }
 }
 

@@ -49,8 +49,8 @@ fn unreachable(status: &Status) -> Failure {
             format!("تعذّر الوصول إلى المحوِّل: {said}"),
         ],
         [
-            "See that the switch runs and that address and certificate are right; `mohawel adapter check` names the failing hop.",
-            "تأكد من عمل المحوِّل ومن صحة العنوان والشهادة؛ ويبيّن الأمر mohawel adapter check موضع العطل.",
+            "See that the switch runs and that address and certificate are right; `mohawel doctor` names the failing hop.",
+            "تأكد من عمل المحوِّل ومن صحة العنوان والشهادة؛ ويبيّن الأمر mohawel doctor موضع العطل.",
         ],
     )
 }
