@@ -73,6 +73,7 @@ impl Bench {
             adapter: "a1".to_owned(),
             name_ar: name_ar.to_owned(),
             name_en: name_en.to_owned(),
+            authority: adapters::authority::AuthorityPlace::InHome,
             clock: self.clock.clone(),
         });
         Box::pin(enrolled).await.unwrap();

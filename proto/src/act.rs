@@ -32,6 +32,7 @@ use crate::digest::Digest;
 use crate::id::{AgencyId, Part, SystemId};
 use crate::key::PublicKey;
 use crate::limits::{DISPLAY_NAME_BYTES_MAX, SEAL_BYTES_MAX};
+use crate::text::{Script, display_name_fault};
 
 fn agency(text: &str) -> Result<AgencyId, HeaderError> {
     AgencyId::parse(text)
@@ -108,7 +109,24 @@ fn possession(bytes: Bytes) -> Result<Bytes, HeaderError> {
     }
 }
 
-/// A name shown to people: not empty, bounded, without control or direction-changing characters.
+/// A name in Arabic or Latin letters, shown to people: one that looks like another is refused.
+fn script_name(text: String, script: Script) -> Result<String, HeaderError> {
+    let text = display_name(text)?;
+    match display_name_fault(&text, script) {
+        None => Ok(text),
+        Some(fault) => Err(HeaderError::Malformed(fault)),
+    }
+}
+
+fn arabic_name(text: String) -> Result<String, HeaderError> {
+    script_name(text, Script::Arabic)
+}
+
+fn english_name(text: String) -> Result<String, HeaderError> {
+    script_name(text, Script::Latin)
+}
+
+/// A text shown to people: not empty, bounded, without control or direction-changing characters.
 fn display_name(text: String) -> Result<String, HeaderError> {
     let hidden = |c: char| {
         c.is_control()

@@ -48,7 +48,7 @@ impl TestAgency {
             address: None,
             system: system.to_string(),
             adapter: "a1".to_owned(),
-            name_ar: format!("جهة {}", system.agency().part(2)),
+            name_ar: "جهة من جهات التجربة".to_owned(),
             name_en: format!("Agency {}", system.agency().part(2)),
             authority: AuthorityPlace::InHome,
             clock: switch.clock().clone(),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{digest, display_name, part, public_key};
+use super::{arabic_name, digest, display_name, english_name, part, public_key};
 use crate::canonical::{HeaderError, decode_header};
 use crate::digest::Digest;
 use crate::id::Part;
@@ -76,8 +76,8 @@ impl Purpose {
     pub(super) fn from_wire(wire: wire::Purpose) -> Result<Self, HeaderError> {
         Ok(Self {
             code: part(&wire.code)?,
-            name_ar: display_name(wire.name_ar)?,
-            name_en: display_name(wire.name_en)?,
+            name_ar: arabic_name(wire.name_ar)?,
+            name_en: english_name(wire.name_en)?,
             legal_basis_ar: display_name(wire.legal_basis_ar)?,
             legal_basis_en: display_name(wire.legal_basis_en)?,
             ended: wire.ended,

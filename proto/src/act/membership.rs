@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{agency, digest, display_name, optional_digest, public_key};
+use super::{agency, arabic_name, digest, display_name, english_name, optional_digest, public_key};
 use crate::canonical::{HeaderError, decode_header};
 use crate::digest::Digest;
 use crate::id::AgencyId;
@@ -106,8 +106,8 @@ impl Application {
         let wire: wire::Application = decode_header(bytes, REGISTRY_HEADER_BYTES_MAX)?;
         Ok(Self {
             agency: agency(&wire.agency)?,
-            name_ar: display_name(wire.name_ar)?,
-            name_en: display_name(wire.name_en)?,
+            name_ar: arabic_name(wire.name_ar)?,
+            name_en: english_name(wire.name_en)?,
             authority_key: public_key(&wire.authority_key)?,
             token: digest(&wire.token_sha256)?,
             contact: display_name(wire.contact)?,
@@ -158,8 +158,8 @@ impl AgencyEnrolment {
         let wire: wire::AgencyEnrolment = decode_header(bytes, REGISTRY_HEADER_BYTES_MAX)?;
         Ok(Self {
             agency: agency(&wire.agency)?,
-            name_ar: display_name(wire.name_ar)?,
-            name_en: display_name(wire.name_en)?,
+            name_ar: arabic_name(wire.name_ar)?,
+            name_en: english_name(wire.name_en)?,
             authority_key: public_key(&wire.authority_key)?,
             token: digest(&wire.token_sha256)?,
             issued_at_ms: wire.issued_at_ms,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{ascending, display_name, optional_part, part, shown_text, system, texts};
+use super::{arabic_name, ascending, english_name, optional_part, part, shown_text, system, texts};
 use crate::canonical::{HeaderError, decode_header};
 use crate::digest::Digest;
 use crate::id::{Part, ServiceId, SystemId};
@@ -120,8 +120,8 @@ impl ServiceDefinition {
         Ok(Self {
             system: system(&wire.system)?,
             service: part(&wire.service)?,
-            name_ar: display_name(wire.name_ar)?,
-            name_en: display_name(wire.name_en)?,
+            name_ar: arabic_name(wire.name_ar)?,
+            name_en: english_name(wire.name_en)?,
             operations: wire
                 .operations
                 .into_iter()
@@ -186,8 +186,8 @@ impl Operation {
         }
         Ok(Self {
             name: part(&wire.name)?,
-            name_ar: display_name(wire.name_ar)?,
-            name_en: display_name(wire.name_en)?,
+            name_ar: arabic_name(wire.name_ar)?,
+            name_en: english_name(wire.name_en)?,
             fields: ascending(&wire.fields, FIELDS_MAX)?,
             method: shown_text(wire.method)?,
             path: shown_text(wire.path)?,

@@ -50,7 +50,10 @@ async fn directory() -> std::sync::Arc<Registry> {
     let civil = act::connect(&civil.await).await.unwrap();
     for (adapter, text) in [(&edu, SCHOOLS), (&civil, PERSONS)] {
         let definition = Definition::parse(text).unwrap();
-        service::publish(adapter, &definition).await.unwrap();
+        let authority = crate::commands::act::plain_authority(adapter).unwrap();
+        service::publish(adapter, &authority, &definition)
+            .await
+            .unwrap();
     }
     drop((edu, civil));
     running.shutdown().await.unwrap();
