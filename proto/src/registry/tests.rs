@@ -15,6 +15,7 @@ use crate::seal::Seal;
 use crate::testing::Ed25519;
 
 mod alone;
+mod operators;
 
 const ORIGIN: &str = "switch.example/log";
 const NOW: u64 = 1_795_000_000_000;
