@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap")]
 
+#[path = "golden/acts.rs"]
+mod acts;
 #[path = "golden/book.rs"]
 mod book;
 #[path = "golden/document.rs"]
@@ -17,9 +19,13 @@ mod keys;
 mod log;
 #[path = "golden/registry.rs"]
 mod registry;
+#[path = "golden/rights.rs"]
+mod rights;
 
 use bytes::Bytes;
+use proto::entry::Entry;
 use proto::key::PublicKey;
+use proto::registry::Registry;
 use proto::seal::Seal;
 
 /// The whole story, in order. Every step is judged by the functions that the switch uses.
@@ -57,6 +63,17 @@ fn story() -> log::GoldenLog {
     exchange::refuse(&mut log, &keys, terms);
     exchange::dispute(&mut log, &keys, terms, (&asked, &answer));
     registry::end_key(&mut log, &keys);
+    acts::second_seals(&mut log, &keys);
+    acts::join(&mut log, &keys);
+    acts::keys_that_follow(&mut log, &keys);
+    acts::certificates(&mut log, &keys);
+    let published = rights::publish(&mut log, &keys);
+    let group = rights::group(&mut log, &keys, published);
+    let newer = rights::supersede(&mut log, &keys, agreement);
+    rights::hand_on(&mut log, &keys, newer, contract);
+    rights::revoke(&mut log, &keys, group);
+    acts::ends(&mut log, &keys);
+    acts::replaced(&mut log, &keys);
     log.heads();
     log
 }
@@ -64,6 +81,37 @@ fn story() -> log::GoldenLog {
 #[test]
 fn every_value_is_the_golden_one() {
     story().book.judge("v1.json");
+}
+
+/// `tests/foreign` made these: beside each golden entry some that are sealed as they must be and may not stand there.
+#[test]
+fn what_the_foreign_registry_refuses_is_refused_here_too() {
+    let (golden, refused) = (book::read("v1.json"), book::read("refused.json"));
+    let entry = |hex: &str| Entry::decode(&Bytes::from(hex::decode(hex).unwrap())).unwrap();
+    let mut names: Vec<(u64, &str)> = golden
+        .iter()
+        .filter_map(|(name, index)| Some((index.parse().ok()?, name.strip_suffix(".index.text")?)))
+        .collect();
+    names.sort_unstable();
+    let (mut registry, mut judged, mut accepted) = (Registry::empty(), 0, Vec::new());
+    for (index, name) in names {
+        let beside = format!("{name}: ");
+        for (what, hex) in refused.iter().filter(|(what, _)| what.starts_with(&beside)) {
+            let before = (registry.size(), registry.digest());
+            if registry.clone().apply(index, &entry(hex)).is_ok() {
+                accepted.push(what);
+            }
+            assert!(registry.apply(index, &entry(hex)).is_err() || accepted.contains(&what));
+            assert_eq!((registry.size(), registry.digest()), before, "{what}");
+            judged += 1;
+        }
+        let next = entry(&golden[&format!("{name}.entry")]);
+        if next.kind.is_registry() {
+            registry.apply(index, &next).unwrap();
+        }
+    }
+    assert!(accepted.is_empty(), "{accepted:#?}");
+    assert_eq!(judged, refused.len());
 }
 
 /// ECDSA is randomised, so this seal was made once, with other software, and is verified for ever.
