@@ -22,7 +22,10 @@ mod registry;
 #[path = "golden/rights.rs"]
 mod rights;
 
+use std::path::Path;
+
 use bytes::Bytes;
+use proto::Digest;
 use proto::entry::Entry;
 use proto::key::PublicKey;
 use proto::registry::Registry;
@@ -81,6 +84,30 @@ fn story() -> log::GoldenLog {
 #[test]
 fn every_value_is_the_golden_one() {
     story().book.judge("v1.json");
+}
+
+/// Version 1 is frozen: `docs/decisions/0006-version-1-is-frozen.md`. To write these files anew is not enough.
+#[test]
+fn the_frozen_files_are_those_that_were_frozen() {
+    let frozen = [
+        (
+            "v1.json",
+            "ca400a29406cc1c819dbf592e7da647d57cbdc58056513a86ea8632b8a57fac8",
+        ),
+        (
+            "receipts.json",
+            "02283b5945397db81e06bca3bfa776157938de4b65b8ecced2162cc6921c2290",
+        ),
+        (
+            "es256.json",
+            "88db521039ce605e72565e1d17faaf71ba6a0f0428aff9e7181a64b177bd6d3e",
+        ),
+    ];
+    for (file, digest) in frozen {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+        let found = Digest::of(&std::fs::read(folder.join(file)).unwrap()).to_string();
+        assert_eq!(found, digest, "{file} was frozen, and is another one now");
+    }
 }
 
 /// `tests/foreign` made these: beside each golden entry some that are sealed as they must be and may not stand there.
