@@ -1,58 +1,89 @@
-"""The registry as a fold over registry entries, from docs/protocol.md, "Registry"."""
+"""The registry as a fold over registry entries, from docs/protocol.md, "The registry and agreements".
+
+Every step judges first and changes afterwards: it gives back what is to be done, and a refused entry changes nothing.
+"""
 
 from dataclasses import dataclass, field
 
 import entries
 import schemas
-from rules import is_list, is_name, is_part, need
+from registry_agencies import Agencies, Certificate
+from registry_agreements import Agreements
+from registry_people import People
+from rules import is_list, is_name, is_part, is_shown, need
 from seals import PublicKey, Seal
 from trees import sha256, tree_head
 
-AUTHORITY = "mohawel/authority/v1"
-HIDDEN = {*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF}
+AUTHORITY, SUCCESSION, POSSESSION = "mohawel/authority/v1", "mohawel/succession/v1", "mohawel/possession/v1"
+APPLICATION_MS = 30 * 86_400_000
+# Kinds whose acts would take effect again if they stood in the log twice.
+ONCE = {entries.OPERATOR_ACT, entries.APPROVAL, entries.AGENCY_ACT}
 
 
-def is_shown(text):
-    """A text for people: not blank, bounded, without control or direction characters."""
-    controls = any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or ord(c) in HIDDEN for c in text)
-    return bool(text.strip()) and len(text.encode()) <= 256 and not controls
+@dataclass
+class Agency:
+    key: PublicKey
+    replacement: tuple | None = None  # key, id of the act, due_at_ms
+    suspended: bool = False
+    administrators: set = field(default_factory=set)
+    daily: int = 0
 
 
 @dataclass
 class BoundKey:
     key: PublicKey
     system: str
+    adapter: str
+    follows: bytes = b""
     ended: bool = False
 
 
 @dataclass
-class Agreement:
-    content: object
-    state: str
-    proposer: str
-    last_act: bytes
+class Invitation:
+    header: object
+    operator: str
+    counts: bool
+    used: bool = False
 
 
 @dataclass
-class Registry:
+class Application:
+    header: object
+    kid: bytes
+    until_ms: int
+    state: str = "waiting"
+
+    def waits(self, now):
+        return self.state == "waiting" and now < self.until_ms
+
+
+@dataclass
+class Registry(People, Agencies, Agreements):
     """Fold entries in order with apply(); an entry that may not stand is refused."""
 
     log_key: object
     genesis_sha256: bytes = b""
     origin: str = ""
     instance: str = ""
+    trust_domain: str = ""
     authority_root_sha256: bytes = b""
     leaves: list = field(default_factory=list)
     used: set = field(default_factory=set)
+    once: set = field(default_factory=set)
     names: set = field(default_factory=set)
-    operators: dict = field(default_factory=dict)
+    people: dict = field(default_factory=dict)
+    policy: frozenset = frozenset()
+    waiting: dict = field(default_factory=dict)
+    purposes: dict = field(default_factory=dict)
     invitations: dict = field(default_factory=dict)
+    applications: dict = field(default_factory=dict)
     agencies: dict = field(default_factory=dict)
     keys: dict = field(default_factory=dict)
-    systems: set = field(default_factory=set)
+    systems: dict = field(default_factory=dict)  # name → ended
     certificates: dict = field(default_factory=dict)
     services: dict = field(default_factory=dict)
     agreements: dict = field(default_factory=dict)
+    delegations: dict = field(default_factory=dict)
 
     def apply(self, data):
         entry = entries.Entry.decode(data)
@@ -60,17 +91,28 @@ class Registry:
         need((entry.kind == entries.GENESIS) == (not self.leaves), "genesis")
         need(entry.registry_size == len(self.leaves), "registry size in the stamp")
         need(entry.registry_root == tree_head(self.leaves), "registry root in the stamp")
+        now, act_id = entry.recorded_at_us // 1000, sha256(entry.header)
+        need(entry.kind not in ONCE or act_id not in self.once, "replayed")
         steps = {
             entries.GENESIS: self._genesis,
             entries.INVITATION: self._invitation,
-            entries.AGENCY: self._agency,
+            entries.AGENCY: self._enrolment,
             entries.KEY_BOUND: self._bind,
-            entries.KEY_ENDED: self._end,
+            entries.KEY_ENDED: self._end_key,
             entries.CERTIFICATE: self._certificate,
             entries.SERVICE: self._service,
             entries.AGREEMENT_ACT: self._agreement,
+            entries.APPLICATION: self._application,
+            entries.OPERATOR_ACT: self._operator_act,
+            entries.APPROVAL: self._approval,
+            entries.KEY_SUCCEEDED: self._succeed_key,
+            entries.AGENCY_ACT: self._agency_act,
         }
-        steps[entry.kind](entry)
+        change = steps[entry.kind](entry, now)
+        self._mature(now)
+        change()
+        if entry.kind in ONCE:
+            self.once.add(act_id)
         self.leaves.append(entry.leaf())
 
     def holds_at(self, size, root):
@@ -84,147 +126,244 @@ class Registry:
         need(not bound.ended, "key_ended")
         return bound.key
 
+    def may_connect(self, system, sha256_of_certificate):
+        """Whether a connection with this certificate may speak for the system."""
+        need(system in self.systems, "unknown_peer")
+        need(not self.is_suspended(system.rpartition("/")[0]), "agency_suspended")
+        need(not self.systems[system], "certificate_revoked")
+        certificate = self.certificates.get(sha256_of_certificate)
+        need(not certificate or not certificate.ended, "certificate_revoked")
+        need(certificate and certificate.uri == self.uri(system), "unknown_peer")
+
     def service(self, system, name):
-        return self.services[f"{system}/{name}"]
+        found = self.services[f"{system}/{name}"]
+        return found.header, found.contract
+
+    def is_suspended(self, agency):
+        return agency in self.agencies and self.agencies[agency].suspended
+
+    def uri(self, system):
+        return f"spiffe://{self.trust_domain}/{system}"
+
+    # What many steps need.
+
+    def authority(self, agency, now):
+        """The authority key that counts now: a replacement that is due is one."""
+        need(agency in self.agencies, "unknown agency")
+        known = self.agencies[agency]
+        due = known.replacement and known.replacement[2] <= now
+        return known.replacement[0] if due else known.key
+
+    def under_way(self, agency, now):
+        replacement = self.agencies[agency].replacement
+        return replacement if replacement and replacement[2] > now else None
+
+    def _mature(self, now):
+        for known in self.agencies.values():
+            if known.replacement and known.replacement[2] <= now:
+                known.key, known.replacement = known.replacement[0], None
 
     def _sealed(self, entry, label, key):
         need(entry.seal, "unsealed")
         entry.seal.verify(label, self.origin, entry.header, key)
 
-    def _by_agency(self, entry, label, agency):
-        need(agency in self.agencies, "unknown agency")
-        self._sealed(entry, label, self.agencies[agency])
+    def _by_agency(self, entry, label, agency, now, standing=True):
+        self._sealed(entry, label, self.authority(agency, now))
+        need(not standing or not self.is_suspended(agency), "suspended")
 
-    def _new_key(self, key):
+    def _fresh(self, key):
         need(key.kid not in self.used, "key reused")
-        self.used.add(key.kid)
+        return key
 
     def _free(self, name):
         need(name.lower() not in self.names, "name taken")
 
-    def _genesis(self, entry):
+    def _proves_itself(self, header, key):
+        """The holder of a new key asked for its use: a seal over header without the proof."""
+        bare = type(header)()
+        bare.CopyFrom(header)
+        proof = bare.possession if hasattr(bare, "possession") else bare.authority_succession.possession
+        (bare if hasattr(bare, "possession") else bare.authority_succession).possession = b""
+        Seal(proof).verify(POSSESSION, self.origin, bare.SerializeToString(deterministic=True), key)
+
+    # Entry 0, and getting on board.
+
+    def _genesis(self, entry, now):
         header = schemas.act(schemas.acts.Genesis, entry.header)
         need(header.origin == self.log_key.origin, "origin")
         need(header.log_key == self.log_key.public.spki, "log key")
         need(is_part(header.instance) and len(header.authority_root_sha256) == 32)
-        need(1 <= len(header.operators) <= 64)
-        self.origin, self.instance = header.origin, header.instance
-        self.authority_root_sha256 = header.authority_root_sha256
-        self._sealed(entry, "mohawel/genesis/v1", self.log_key.public)
-        self.used.add(self.log_key.public.kid)
-        for operator in header.operators:
-            need(is_part(operator.name))
-            key = PublicKey(operator.key)
-            self.operators[key.kid] = key
-            self.used.add(key.kid)
-        self.genesis_sha256 = sha256(entry.encode())
-
-    def _invitation(self, entry):
-        header = schemas.act(schemas.acts.Invitation, entry.header)
-        need(is_name(header.agency, 3) and len(header.token_sha256) == 32)
+        domain = header.trust_domain
+        need(0 < len(domain) <= 255 and set(domain) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-_"))
+        need(1 <= len(header.operators) <= 64 and all(is_part(one.name) for one in header.operators))
+        codes = [purpose.code for purpose in header.purposes]
+        need(is_list(codes, 256) and all(map(is_purpose, header.purposes)))
+        need(not any(purpose.ended for purpose in header.purposes))
+        keys = {one.name.lower(): PublicKey(one.key) for one in header.operators}
+        kids = {key.kid for key in keys.values()} | {self.log_key.public.kid}
+        need(len(kids) == len(header.operators) + 1, "names and keys of operators")
         need(entry.seal, "unsealed")
-        operator = self.operators.get(entry.seal.kid())
-        need(operator, "not an operator")
-        self._sealed(entry, "mohawel/operator/v1", operator)
-        need(header.agency.split("/")[0] == self.instance, "other instance")
-        self._free(header.agency)
-        need(header.token_sha256 not in self.invitations, "token used")
-        self.invitations[header.token_sha256] = header
+        entry.seal.verify("mohawel/genesis/v1", header.origin, entry.header, self.log_key.public)
 
-    def _agency(self, entry):
+        def change():
+            self.origin, self.instance, self.trust_domain = header.origin, header.instance, domain
+            self.authority_root_sha256 = header.authority_root_sha256
+            self.people = {("operator", one.name): PublicKey(one.key) for one in header.operators}
+            self.used |= kids
+            self.purposes = {purpose.code: purpose for purpose in header.purposes}
+            self.genesis_sha256 = sha256(entry.encode())
+
+        return change
+
+    def _newcomer(self, agency):
+        need(is_name(agency, 3), "agency")
+        need(agency.split("/")[0] == self.instance, "other instance")
+        self._free(agency)
+
+    def _invitation(self, entry, now):
+        header = schemas.act(schemas.acts.Invitation, entry.header)
+        need(len(header.token_sha256) == 32 and len(header.authority_kid) in (0, 32))
+        operator = self._sealed_by_person(entry, {"operator"})
+        self._newcomer(header.agency)
+        need(header.token_sha256 not in self.invitations, "token used")
+        invitation = Invitation(header, operator, not self.needs_two("invitation"))
+
+        def change():
+            self.invitations[header.token_sha256] = invitation
+            if invitation.counts:
+                self.answer_applications(header)
+            else:
+                self.waiting[sha256(entry.header)] = (operator, invitation)
+
+        return change
+
+    def answer_applications(self, invitation):
+        for known in self.applications.values():
+            wants = known.header.token_sha256, known.header.agency, known.kid
+            asked = invitation.token_sha256, invitation.agency, invitation.authority_kid
+            if known.state == "waiting" and wants == asked:
+                known.state = "approved"
+
+    def _application(self, entry, now):
+        header = schemas.act(schemas.acts.Application, entry.header)
+        need(all(map(is_shown, (header.name_ar, header.name_en, header.contact))))
+        need(len(header.token_sha256) == 32 and header.genesis_sha256 == self.genesis_sha256, "other switch")
+        key = PublicKey(header.authority_key)
+        self._sealed(entry, AUTHORITY, key)
+        self._newcomer(header.agency)
+        self._fresh(key)
+        waiting = [one for one in self.applications.values() if one.waits(now)]
+        same = [one for one in waiting if one.header.agency.lower() == header.agency.lower()]
+        need(len(same) < 4 and len(waiting) < 1024, "too many applications")
+        need(header.token_sha256 not in self.invitations, "token used")
+        for known in self.applications.values():
+            need(known.header.token_sha256 != header.token_sha256 and known.kid != key.kid, "token used")
+        application = Application(header, key.kid, now + APPLICATION_MS)
+        return lambda: self.applications.update({sha256(entry.header): application})
+
+    def _enrolment(self, entry, now):
         header = schemas.act(schemas.acts.AgencyEnrolment, entry.header)
         need(is_name(header.agency, 3) and is_shown(header.name_ar) and is_shown(header.name_en))
         key = PublicKey(header.authority_key)
         self._sealed(entry, AUTHORITY, key)
         invitation = self.invitations.get(header.token_sha256)
-        need(invitation and invitation.agency == header.agency, "not invited")
-        need(entry.recorded_at_us // 1000 < invitation.expires_at_ms, "invitation expired")
+        need(invitation and invitation.header.agency == header.agency, "not invited")
+        need(invitation.counts, "not approved")
+        need(not invitation.used, "token used")
+        need(now < invitation.header.expires_at_ms, "invitation expired")
         need(header.genesis_sha256 == self.genesis_sha256, "other switch")
         self._free(header.agency)
-        self._new_key(key)
-        # An agency enrols once, so a token is used up with its agency's name.
-        self.names.add(header.agency.lower())
-        self.agencies[header.agency] = key
+        self._fresh(key)
+        need(invitation.header.authority_kid in (b"", key.kid), "other authority")
 
-    def _bind(self, entry):
-        header = schemas.act(schemas.acts.KeyBinding, entry.header)
+        def change():
+            invitation.used = True
+            for known in self.applications.values():
+                if known.header.agency.lower() == header.agency.lower():
+                    if known.header.token_sha256 == header.token_sha256:
+                        known.state = "enrolled"
+                    elif known.state == "waiting":
+                        known.state = "rejected"
+            self.used.add(key.kid)
+            self.names.add(header.agency.lower())
+            self.agencies[header.agency] = Agency(key)
+
+        return change
+
+    # Keys and certificates.
+
+    def _add_key(self, header, key, follows):
         need(is_name(header.system, 4) and is_part(header.adapter))
-        self._by_agency(entry, AUTHORITY, header.system.rpartition("/")[0])
-        key, proof = PublicKey(header.key), header.possession
-        header.possession = b""
-        unproved = header.SerializeToString(deterministic=True)
-        Seal(proof).verify("mohawel/possession/v1", self.origin, unproved, key)
-        if header.system not in self.systems:
+        self._proves_itself(header, key)
+        self._fresh(key)
+        if header.system in self.systems:
+            need(not self.systems[header.system], "system ended")
+        else:
             self._free(header.system)
-        self._new_key(key)
-        self.systems.add(header.system)
-        self.names.add(header.system.lower())
-        self.keys[key.kid] = BoundKey(key, header.system)
 
-    def _end(self, entry):
+        def change():
+            self.used.add(key.kid)
+            self.names.add(header.system.lower())
+            self.systems[header.system] = False
+            self.keys[key.kid] = BoundKey(key, header.system, header.adapter, follows)
+
+        return change
+
+    def _bind(self, entry, now):
+        header = schemas.act(schemas.acts.KeyBinding, entry.header)
+        self._by_agency(entry, AUTHORITY, header.system.rpartition("/")[0], now)
+        return self._add_key(header, PublicKey(header.key), b"")
+
+    def _succeed_key(self, entry, now):
+        header = schemas.act(schemas.acts.KeySuccession, entry.header)
+        older = self.keys.get(header.predecessor)
+        need(older and not older.ended, "unknown key")
+        self._sealed(entry, SUCCESSION, older.key)
+        need((older.system, older.adapter) == (header.system, header.adapter), "unknown key")
+        need(not self.is_suspended(header.system.rpartition("/")[0]), "suspended")
+        need(all(one.follows != header.predecessor for one in self.keys.values()), "followed before")
+        return self._add_key(header, PublicKey(header.key), header.predecessor)
+
+    def _end_key(self, entry, now):
         header = schemas.act(schemas.acts.KeyEnd, entry.header)
-        need(is_part(header.reason) and is_name(header.system, 4))
-        self._by_agency(entry, AUTHORITY, header.system.rpartition("/")[0])
+        need(is_part(header.reason) and is_name(header.system, 4) and entry.seal, "key end")
+        sealer = self.keys.get(entry.seal.kid())
+        if sealer and sealer.follows == header.kid and not sealer.ended:
+            self._sealed(entry, SUCCESSION, sealer.key)
+        else:
+            self._by_agency(entry, AUTHORITY, header.system.rpartition("/")[0], now, standing=False)
         bound = self.keys.get(header.kid)
         need(bound and bound.system == header.system and not bound.ended, "unknown key")
-        bound.ended = True
+        return lambda: setattr(bound, "ended", True)
 
-    def _certificate(self, entry):
+    def _certificate(self, entry, now):
         facts = schemas.facts(schemas.log.RegistryFacts, entry.facts)
         need(facts.HasField("certificate") and len(facts.certificate.sha256) == 32, "certificate")
         need(not entry.header and not entry.seal, "certificate")
-        self.certificates[facts.certificate.sha256] = facts.certificate
+        need(facts.certificate.sha256 not in self.certificates, "certificate known")
+        found = Certificate(facts.certificate.uri)
+        return lambda: self.certificates.update({facts.certificate.sha256: found})
 
-    def _service(self, entry):
-        header = schemas.act(schemas.acts.ServiceDefinition, entry.header)
-        need(is_name(header.system, 4) and is_part(header.service))
-        need(is_shown(header.name_ar) and is_shown(header.name_en))
-        need(header.operations and is_list([operation.name for operation in header.operations], 64))
-        need(all(is_list(operation.fields, 64) for operation in header.operations))
-        self._by_agency(entry, AUTHORITY, header.system.rpartition("/")[0])
-        need(header.system in self.systems, "unknown system")
-        name = f"{header.system}/{header.service}"
-        if name in self.services:
-            need(header.issued_at_ms > self.services[name][0].issued_at_ms, "older service")
-        else:
-            self._free(name)
-        self.names.add(name.lower())
-        self.services[name] = (header, sha256(entry.header))
+    def end_system(self, name, reason):
+        need(is_part(reason) and name in self.systems and not self.systems[name], "unknown system")
 
-    def _agreement(self, entry):
-        act = schemas.act(schemas.acts.AgreementAct, entry.header)
-        need(1 <= act.step <= 3 and len(act.agreement) == 32 and is_name(act.agency, 3))
-        need((act.step == 1) == bool(act.content) and (act.step == 1) == (not act.previous))
-        self._by_agency(entry, "mohawel/act/v1", act.agency)
-        if act.step == 1:
-            agreement = self._proposed(act)
-        else:
-            agreement = self.agreements.get(act.agreement)
-            need(agreement, "unknown agreement")
-            need(act.agency in (agreement.content.consumer, agreement.content.provider), "not a party")
-            need(act.previous == agreement.last_act and agreement.state != "revoked", "out of order")
-            if act.step == 2:
-                need(agreement.state == "proposed" and act.agency != agreement.proposer, "out of order")
-            agreement.state = "active" if act.step == 2 else "revoked"
-        agreement.last_act = sha256(entry.header)
-        self.agreements[act.agreement] = agreement
+        def change():
+            self.systems[name] = True
+            for bound in self.keys.values():
+                bound.ended = bound.ended or bound.system == name
+            for certificate in self.certificates.values():
+                certificate.ended = certificate.ended or certificate.uri == self.uri(name)
 
-    def _proposed(self, act):
-        content = schemas.act(schemas.acts.AgreementContent, act.content)
-        need(sha256(act.content) == act.agreement and act.agreement not in self.agreements, "out of order")
-        need(content.origin == self.origin, "other switch")
-        need(len(content.nonce) == 16 and content.not_before_ms < content.not_after_ms)
-        need(1 <= len(content.grants) <= 64 and content.provider in self.agencies)
-        for grant in content.grants:
-            need(is_name(grant.system, 4) and grant.system.rpartition("/")[0] == content.provider)
-            need(is_part(grant.service) and is_shown(grant.legal_basis))
-            need(all(is_list(texts, 64) for texts in (grant.operations, grant.purposes, grant.fields)))
-        if "*" in content.consumer:
-            instance, klass, agency = content.consumer.split("/")
-            need(is_part(instance) and agency == "*" and (klass == "*" or is_part(klass)))
-            need(act.agency == content.provider, "not a party")
-            return Agreement(content, "active", act.agency, b"")
-        need(content.consumer in self.agencies, "unknown agency")
-        need(act.agency in (content.consumer, content.provider), "not a party")
-        alone = content.consumer == content.provider
-        return Agreement(content, "active" if alone else "proposed", act.agency, b"")
+        return change
+
+    def end_certificate(self, digest, reason, agency=None):
+        certificate = self.certificates.get(digest)
+        need(is_part(reason) and certificate and not certificate.ended, "unknown certificate")
+        own = [self.uri(agency) + "/", self.uri(f"administrator/{agency}/")]
+        need(agency is None or certificate.uri.startswith(tuple(own)), "unknown certificate")
+        return lambda: setattr(certificate, "ended", True)
+
+
+def is_purpose(purpose):
+    texts = purpose.name_ar, purpose.name_en, purpose.legal_basis_ar, purpose.legal_basis_en
+    return is_part(purpose.code) and all(map(is_shown, texts))

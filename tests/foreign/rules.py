@@ -15,6 +15,25 @@ def need(holds, word="malformed"):
         raise Refused(word)
 
 
+HIDDEN = {*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF}
+
+
+def is_shown(text):
+    """A text for people: not blank, bounded, without control or direction characters."""
+    controls = any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or ord(c) in HIDDEN for c in text)
+    return bool(text.strip()) and len(text.encode()) <= 256 and not controls
+
+
+def is_text(text):
+    """A text for people, or none."""
+    return not text or is_shown(text)
+
+
+def is_code(text):
+    """A name part, or none."""
+    return not text or is_part(text)
+
+
 def is_part(text):
     return PART.fullmatch(text) is not None
 

@@ -180,10 +180,9 @@ class Switch:
     def agreement(self, provider, service, operation):
         """The first active agreement whose grants name this operation."""
         agency = self.home.system.rpartition("/")[0]
-        ours = {agency, agency.rpartition("/")[0] + "/*", agency.split("/")[0] + "/*/*"}
         for id_, agreement in self.registry.agreements.items():
             content = agreement.content
-            if agreement.state != "active" or content.consumer not in ours:
+            if agreement.state != "active" or not agreement.covers(agency):
                 continue
             for grant in content.grants:
                 if (grant.system, grant.service) == (provider, service) and operation in grant.operations:
@@ -212,7 +211,7 @@ class Switch:
             provider=provider,
             service=name,
             operation=operation,
-            contract=self.registry.services[service][1],
+            contract=self.registry.services[service].contract,
             purpose=purpose,
             agreement=agreement,
             fields=sorted(fields),

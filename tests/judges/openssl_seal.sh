@@ -39,12 +39,15 @@ sig_structure() {
 
 origin=$(value v1 origin.text)
 checked=0
-for name in genesis moss_agency moss_key.possession moss_key service propose accept request answer dispute key_end; do
+keys=$(grep -o '"key\.[a-z_]*\.spki"' "$golden/v1.json" | cut -d. -f2)
+for name in genesis moss_agency moss_key.possession moss_key service propose accept request answer dispute key_end \
+  role giza_application giza_invitation giza_approval key_succession key_end_by_follower administrator service_full \
+  group_propose delegation delegated authority_replacement authority_replacement_approval authority_objection; do
   header=$(value v1 $name.header)
   cose=$(value v1 $name.cose)
   kid=${cose:80:64} signature=${cose: -128}
   spki=
-  for who in log operator moss_authority civil_authority moss_seal civil_seal; do
+  for who in $keys; do
     key=$(value v1 key.$who.spki)
     [ "$(printf %s "$key" | sha256)" != "$kid" ] || spki=$key
   done

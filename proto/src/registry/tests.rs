@@ -14,6 +14,9 @@ use crate::limits::label;
 use crate::seal::Seal;
 use crate::testing::Ed25519;
 
+mod alone;
+mod operators;
+
 const ORIGIN: &str = "switch.example/log";
 const NOW: u64 = 1_795_000_000_000;
 
@@ -21,6 +24,7 @@ const NOW: u64 = 1_795_000_000_000;
 struct World {
     registry: Registry,
     index: u64,
+    now_ms: u64,
     operator: Ed25519,
 }
 
@@ -55,6 +59,7 @@ impl World {
         let mut world = Self {
             registry: Registry::empty(),
             index: 0,
+            now_ms: NOW,
             operator,
         };
         world.apply(Kind::Genesis, header, Some(seal)).unwrap();
@@ -63,7 +68,7 @@ impl World {
 
     fn apply(&mut self, kind: Kind, header: Bytes, seal: Option<Seal>) -> Result<(), FoldError> {
         let stamp = Stamp {
-            recorded_at_us: NOW * 1_000,
+            recorded_at_us: self.now_ms * 1_000,
             broker: 1,
             registry_size: self.registry.size(),
             registry_root: Digest::default(),
@@ -205,6 +210,7 @@ fn genesis_is_first_and_once() {
     let mut early = World {
         registry: Registry::empty(),
         index: 0,
+        now_ms: NOW,
         operator: Ed25519::from_seed(201),
     };
     assert_eq!(

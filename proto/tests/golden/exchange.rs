@@ -16,7 +16,7 @@ use proto::seal::Seal;
 use proto::{Code, Digest};
 
 use crate::log::{GoldenLog, T0_MS};
-use crate::registry::{Keys, civil, moss, part, parts};
+use crate::registry::{Keys, agency, civil, moss, part, parts};
 
 /// What the first part of the log made.
 #[derive(Clone, Copy, Debug)]
@@ -212,4 +212,28 @@ pub(crate) fn dispute(
     };
     let sealed = Some((bytes, seal));
     log.record("dispute", Kind::Dispute, facts::encode(&facts), sealed);
+}
+
+/// A request by an agency to which the grant was handed on. It is sealed and judged, and not recorded.
+pub(crate) fn ask_by_delegation(
+    log: &mut GoldenLog,
+    keys: &Keys,
+    terms: Terms,
+    delegation: Digest,
+) -> RequestHeader {
+    let at_ms = log.now_ms();
+    let payload = commit(log, "delegated", br#"{"household":"H-3001"}"#, 0x58);
+    let asked = RequestHeader {
+        consumer: agency("GIZA").system(&part("centre")),
+        delegation: vec![delegation],
+        fields: parts(&["status"]),
+        ..header(terms, at_ms, 5, payload)
+    };
+    let (name, bytes) = ("delegated", asked.encode());
+    let seal = log.seal(name, label::REQUEST, &bytes, &keys.giza_seal);
+    assert_eq!(
+        verify_request(&log.registry, &bytes, &seal, None).unwrap(),
+        asked
+    );
+    asked
 }

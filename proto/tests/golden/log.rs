@@ -23,6 +23,7 @@ pub(crate) struct GoldenLog {
     pub(crate) registry: Registry,
     pub(crate) leaves: Vec<Digest>,
     registry_leaves: Vec<Digest>,
+    waited_ms: u64,
 }
 
 impl GoldenLog {
@@ -66,6 +67,16 @@ impl GoldenLog {
         seal.verify(label, ORIGIN, header, key.key()).unwrap();
     }
 
+    /// When the next entry is recorded: Unix time, milliseconds.
+    pub(crate) fn now_ms(&self) -> u64 {
+        T0_MS + 1_000 * self.leaves.len() as u64 + self.waited_ms
+    }
+
+    /// Lets time pass before the next entry.
+    pub(crate) fn wait(&mut self, ms: u64) {
+        self.waited_ms += ms;
+    }
+
     /// Records an entry: stamp, bytes, leaf hash. A registry entry is folded too.
     pub(crate) fn record(
         &mut self,
@@ -80,7 +91,7 @@ impl GoldenLog {
             None => (Bytes::new(), None),
         };
         let stamp = Stamp {
-            recorded_at_us: (T0_MS + 1_000 * index) * 1_000 + 250,
+            recorded_at_us: self.now_ms() * 1_000 + 250,
             broker: 1,
             registry_size: self.registry_leaves.len() as u64,
             registry_root: tree_head(&self.registry_leaves),

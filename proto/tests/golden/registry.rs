@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proto::Digest;
 use proto::act::{
     AgencyEnrolment, AgreementAct, AgreementContent, ConsumerScope, Genesis, Grant, Invitation,
-    KeyBinding, KeyEnd, Operation, Operator, ServiceDefinition, Step,
+    KeyBinding, KeyEnd, Operation, Operator, Purpose, ServiceDefinition, Step,
 };
 use proto::entry::Kind;
 use proto::facts::{self, EpochFacts, IssuedCertificate, RegistryFacts};
@@ -24,6 +24,14 @@ pub(crate) struct Keys {
     pub(crate) civil_authority: SeedKey,
     pub(crate) moss_seal: SeedKey,
     pub(crate) civil_seal: SeedKey,
+    pub(crate) second: SeedKey,
+    pub(crate) giza_authority: SeedKey,
+    pub(crate) giza_seal: SeedKey,
+    pub(crate) port_authority: SeedKey,
+    pub(crate) civil_seal_next: SeedKey,
+    pub(crate) moss_replacement: SeedKey,
+    pub(crate) moss_replacement_again: SeedKey,
+    pub(crate) moss_authority_next: SeedKey,
 }
 
 impl Keys {
@@ -42,6 +50,14 @@ impl Keys {
             civil_authority: key("civil_authority", 0x04),
             moss_seal: key("moss_seal", 0x05),
             civil_seal: key("civil_seal", 0x06),
+            second: key("second", 0x07),
+            giza_authority: key("giza_authority", 0x08),
+            giza_seal: key("giza_seal", 0x09),
+            port_authority: key("port_authority", 0x0a),
+            civil_seal_next: key("civil_seal_next", 0x0b),
+            moss_replacement: key("moss_replacement", 0x0c),
+            moss_replacement_again: key("moss_replacement_again", 0x0d),
+            moss_authority_next: key("moss_authority_next", 0x0e),
         }
     }
 }
@@ -67,7 +83,7 @@ pub(crate) fn civil() -> SystemId {
 }
 
 /// Facts of a registry entry that came over a connection with a certificate.
-fn brought(peer: u8) -> Bytes {
+pub(crate) fn brought(peer: u8) -> Bytes {
     facts::encode(&RegistryFacts {
         peer_sha256: vec![peer; 32].into(),
         certificate: None,
@@ -87,7 +103,14 @@ pub(crate) fn genesis(log: &mut GoldenLog, keys: &Keys) {
             key: keys.operator.key().clone(),
         }],
         created_at_ms: T0_MS,
-        purposes: Vec::new(),
+        purposes: vec![Purpose {
+            code: part("takaful.eligibility"),
+            name_ar: "بحث أحقية أسرة في معاش تكافل".to_owned(),
+            name_en: "Whether a household is entitled to a Takaful pension".to_owned(),
+            legal_basis_ar: "قانون للمثال، المادة 4".to_owned(),
+            legal_basis_en: "An example law, article 4".to_owned(),
+            ended: false,
+        }],
     };
     let header = genesis.encode();
     let seal = log.seal("genesis", label::GENESIS, &header, &keys.log);

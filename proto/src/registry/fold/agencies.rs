@@ -74,6 +74,17 @@ impl Registry {
         }
     }
 
+    /// Whether [`Registry::mature`] would change anything.
+    pub(super) fn is_replacement_due(&self, at_ms: u64) -> bool {
+        let due = |record: &Arc<Agency>| {
+            record
+                .replacement
+                .as_ref()
+                .is_some_and(|replacement| replacement.due_at_ms <= at_ms)
+        };
+        self.agencies.values().any(due)
+    }
+
     /// Makes replacements that are due by `at_ms` the authority keys themselves.
     pub(super) fn mature(&mut self, at_ms: u64) {
         for record in self.agencies.values_mut() {
