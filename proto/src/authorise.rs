@@ -14,8 +14,7 @@ pub use explain::{
 use crate::canonical::HeaderError;
 use crate::digest::Digest;
 use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader};
-use crate::id::AgencyId;
-use crate::id::SystemId;
+use crate::id::{AgencyId, SystemId};
 use crate::limits::label;
 use crate::refusal::Code;
 use crate::registry::{Agreement, AgreementState, DelegationRecord, Registry, Service};
@@ -196,11 +195,10 @@ fn chain<'a>(
         // To whom something was handed on is a party, but asks by naming the chain: without it nothing is narrowed.
         None => agreement.content.consumer.covers(&consumer),
     };
-    if reaches {
-        Ok(chain)
-    } else {
-        Err(Clause::Delegation(0))
+    if !reaches {
+        return Err(Clause::Delegation(0));
     }
+    Ok(chain)
 }
 
 /// The first grant that permits everything asked, or the denial of the one that came closest.
