@@ -50,7 +50,10 @@ fn known(registry: &Registry, peer: &Peer) -> Result<(), Status> {
             Part::parse(name).is_ok_and(|name| registry.has_role(PersonRole::Operator, &name))
         }
         PeerRole::Auditor(_) => true,
-        PeerRole::Broker(_) => false,
+        PeerRole::Approver(_)
+        | PeerRole::Dpo(_)
+        | PeerRole::Administrator { .. }
+        | PeerRole::Broker(_) => false,
     };
     if known {
         Ok(())

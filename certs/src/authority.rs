@@ -181,18 +181,37 @@ impl Authority {
         now: OffsetDateTime,
     ) -> Result<Issued, AuthorityError> {
         let name: PeerName = uri.parse()?;
-        match name.role() {
-            PeerRole::System { .. } => self.issue_client(request, &name, life, now),
-            PeerRole::Operator(_) | PeerRole::Auditor(_) | PeerRole::Broker(_) => {
-                Err(AuthorityError::Role)
-            }
+        if matches!(name.role(), PeerRole::System { .. }) {
+            self.issue_client(request, &name, life, now)
+        } else {
+            Err(AuthorityError::Role)
+        }
+    }
+
+    /// Issues a certificate for a person: an operator, approver, auditor, data-protection officer or agency's
+    /// administrator, whom `name` names. The request (PKCS#10, DER; [`crate::request::decode`] reads PEM) only proves
+    /// the key. `life` is whole seconds, from one second to [`LEAF_LIFE_MAX`].
+    ///
+    /// # Errors
+    /// [`AuthorityError::Person`] for the name of a system or a broker; else as [`Authority::issue_agency`].
+    pub fn issue_person(
+        &self,
+        request: &[u8],
+        name: &PeerName,
+        life: Duration,
+        now: OffsetDateTime,
+    ) -> Result<Issued, AuthorityError> {
+        if name.role().is_person() {
+            self.issue_client(request, name, life, now)
+        } else {
+            Err(AuthorityError::Person)
         }
     }
 
     /// Issues a certificate for a person who runs the switch, `spiffe://TRUST-DOMAIN/operator/NAME`.
     ///
     /// # Errors
-    /// As [`Authority::issue_agency`].
+    /// As [`Authority::issue_person`].
     pub fn issue_operator(
         &self,
         request: &[u8],
@@ -200,18 +219,14 @@ impl Authority {
         life: Duration,
         now: OffsetDateTime,
     ) -> Result<Issued, AuthorityError> {
-        self.issue_client(
-            request,
-            &PeerName::operator(&self.trust_domain, name)?,
-            life,
-            now,
-        )
+        let name = PeerName::operator(&self.trust_domain, name)?;
+        self.issue_person(request, &name, life, now)
     }
 
     /// Issues a certificate for a person who checks the switch, `spiffe://TRUST-DOMAIN/auditor/NAME`.
     ///
     /// # Errors
-    /// As [`Authority::issue_agency`].
+    /// As [`Authority::issue_person`].
     pub fn issue_auditor(
         &self,
         request: &[u8],
@@ -219,12 +234,8 @@ impl Authority {
         life: Duration,
         now: OffsetDateTime,
     ) -> Result<Issued, AuthorityError> {
-        self.issue_client(
-            request,
-            &PeerName::auditor(&self.trust_domain, name)?,
-            life,
-            now,
-        )
+        let name = PeerName::auditor(&self.trust_domain, name)?;
+        self.issue_person(request, &name, life, now)
     }
 
     /// Issues a certificate for a broker, `spiffe://TRUST-DOMAIN/broker/NAME`, reached at `hosts`.
@@ -314,6 +325,11 @@ pub enum AuthorityError {
     /// The name is not a system's.
     #[error("the name is not that of an agency's system")]
     Role,
+    /// The name is not a person's.
+    #[error(
+        "the name is not that of a person: operator, approver, auditor, dpo or an agency's administrator"
+    )]
+    Person,
     /// No host, too many, or one that is no DNS name.
     #[error("a broker has 1 to {HOSTS_MAX} hosts, each a DNS name or an address")]
     Hosts,

@@ -13,13 +13,18 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
     KeyPair as _,
 };
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::key_files::{self, KeyFileError};
+use crate::key_files::KeyFileError;
+use crate::passphrase::{Passphrase, PassphraseError};
 
+mod encrypted;
+mod file;
 mod low_s;
+
+pub use encrypted::{EncryptedKey, ITERATIONS, ITERATIONS_MAX};
+pub use file::KeyFile;
 
 /// `SubjectPublicKeyInfo` of an Ed25519 key up to the 32 key bytes (RFC 8410).
 pub const ED25519_SPKI_PREFIX: [u8; 12] = [
@@ -63,9 +68,10 @@ impl TlsKey {
     /// Reads a PEM file that is owner-only.
     ///
     /// # Errors
-    /// [`KeyError::File`] when the file is refused, [`KeyError::Malformed`] when it holds no such key.
+    /// [`KeyError::File`] when the file is refused, [`KeyError::Encrypted`] when the key is under a passphrase,
+    /// [`KeyError::Cut`], [`KeyError::OtherKind`] and [`KeyError::Malformed`] when it holds no such key.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        Self::from_pkcs8(&load_pkcs8(path)?)
+        Self::from_pkcs8(&file::load(path)?)
     }
 
     /// Writes a new PEM file, owner-only.
@@ -73,7 +79,7 @@ impl TlsKey {
     /// # Errors
     /// [`KeyError::File`], above all when a file stands there already.
     pub fn save(&self, path: &Path) -> Result<(), KeyError> {
-        save_pkcs8(path, &self.pkcs8)
+        file::save(path, &self.pkcs8)
     }
 
     /// The key as rustls takes it. A copy; rustls keeps it as long as its configuration lives.
@@ -172,9 +178,10 @@ impl SealKeyFile {
     /// Reads a PEM file that is owner-only.
     ///
     /// # Errors
-    /// [`KeyError::File`] when the file is refused, [`KeyError::Malformed`] when it holds no such key.
+    /// [`KeyError::File`] when the file is refused, [`KeyError::Encrypted`] when the key is under a passphrase,
+    /// [`KeyError::Cut`], [`KeyError::OtherKind`] and [`KeyError::Malformed`] when it holds no such key.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        Self::from_pkcs8(&load_pkcs8(path)?)
+        Self::from_pkcs8(&file::load(path)?)
     }
 
     /// Writes a new PEM file, owner-only.
@@ -182,7 +189,17 @@ impl SealKeyFile {
     /// # Errors
     /// [`KeyError::File`], above all when a file stands there already.
     pub fn save(&self, path: &Path) -> Result<(), KeyError> {
-        save_pkcs8(path, &self.pkcs8)
+        file::save(path, &self.pkcs8)
+    }
+
+    /// Writes a new PEM file, owner-only, in which the key lies under a passphrase: PKCS#8 with PBES2
+    /// ([`ITERATIONS`] of PBKDF2-HMAC-SHA-256, AES-256-CBC). `openssl pkey -in FILE` reads it, and so does
+    /// [`KeyFile::read`]. Takes a moment on purpose.
+    ///
+    /// # Errors
+    /// [`KeyError::Passphrase`] when it is too short for a new key; else as [`SealKeyFile::save`].
+    pub fn save_encrypted(&self, path: &Path, passphrase: &Passphrase) -> Result<(), KeyError> {
+        file::save_encrypted(path, &self.pkcs8, passphrase)
     }
 
     /// How this key signs.
@@ -257,30 +274,6 @@ fn generate_p256() -> Result<Zeroizing<Vec<u8>>, KeyError> {
     ))
 }
 
-fn save_pkcs8(path: &Path, pkcs8: &[u8]) -> Result<(), KeyError> {
-    let text = Zeroizing::new(crate::pem::section("PRIVATE KEY", pkcs8));
-    Ok(key_files::write_private(path, text.as_bytes())?)
-}
-
-/// Exactly one key per file: with two, somebody would expect the other one.
-fn load_pkcs8(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let text = key_files::read_private(path)?;
-    let mut only = None;
-    for key in PrivateKeyDer::pem_slice_iter(&text) {
-        let mut key = key.map_err(|_| KeyError::Malformed)?;
-        let pkcs8 = match &key {
-            PrivateKeyDer::Pkcs8(pkcs8) => Some(Zeroizing::new(pkcs8.secret_pkcs8_der().to_vec())),
-            _ => None,
-        };
-        key.zeroize();
-        if only.is_some() {
-            return Err(KeyError::Malformed);
-        }
-        only = Some(pkcs8.ok_or(KeyError::Malformed)?);
-    }
-    only.ok_or(KeyError::Malformed)
-}
-
 /// Why a key could not be made, read, written or used. Never holds any part of a key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -290,6 +283,40 @@ pub enum KeyError {
     /// Not exactly one whole PKCS#8 key of a kind that is used here.
     #[error("not exactly one PKCS#8 private key (PEM) of a kind used here")]
     Malformed,
+    /// The file begins a key and does not end it.
+    #[error("the key file is cut short; take it from a backup")]
+    Cut,
+    /// Something else than a private key, as its PEM label says.
+    #[error(
+        "the file holds a `{found}`, not a PKCS#8 private key (PEM); give the path of the key's own file"
+    )]
+    OtherKind {
+        /// The label, shortened and printable.
+        found: String,
+    },
+    /// The key is under a passphrase, and here none can be given.
+    #[error("the key is under a passphrase, which cannot be given here")]
+    Encrypted,
+    /// The passphrase is another one, or the file was damaged: the two look alike.
+    #[error(
+        "the passphrase is not this key's, or the key file is damaged; try again, or take the file from a backup"
+    )]
+    WrongPassphrase,
+    /// Encrypted in a way that is not used here.
+    #[error(
+        "the key is encrypted in another way than PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC; run: openssl pkcs8 \
+         -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 -iter {ITERATIONS} -in OLD -out NEW"
+    )]
+    Scheme,
+    /// Opening the key would take too long, or the number is none.
+    #[error("the key asks for {found} iterations of PBKDF2; it may be 1 to {ITERATIONS_MAX}")]
+    Iterations {
+        /// What the file asks for.
+        found: u64,
+    },
+    /// The passphrase cannot be used.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
     /// The system gave no randomness, so nothing was made or signed.
     #[error("the system gave no randomness")]
     Randomness,

@@ -114,9 +114,12 @@ fn purpose_fits(certificate: &X509Certificate<'_>, role: &PeerRole) -> Result<()
     let purpose = purpose.value;
     let fits = match role {
         PeerRole::Broker(_) => purpose.server_auth && !purpose.client_auth,
-        PeerRole::System { .. } | PeerRole::Operator(_) | PeerRole::Auditor(_) => {
-            purpose.client_auth && !purpose.server_auth
-        }
+        PeerRole::System { .. }
+        | PeerRole::Operator(_)
+        | PeerRole::Approver(_)
+        | PeerRole::Auditor(_)
+        | PeerRole::Dpo(_)
+        | PeerRole::Administrator { .. } => purpose.client_auth && !purpose.server_auth,
     };
     if fits && !purpose.any {
         Ok(())

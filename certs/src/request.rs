@@ -7,6 +7,7 @@
 
 use rcgen::{CertificateParams, CertificateSigningRequestParams, DistinguishedName, PublicKeyData};
 use rustls::pki_types::CertificateSigningRequestDer;
+use rustls::pki_types::pem::PemObject as _;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY};
 use x509_parser::prelude::FromDer;
@@ -15,6 +16,8 @@ use crate::keys::{KeyError, TlsKey};
 
 /// The largest request that is read, in bytes. Ours have about 220.
 pub const REQUEST_MAX: usize = 8 * 1024;
+
+const PEM_MARK: &[u8] = b"-----BEGIN ";
 
 /// Makes a request for `key`: DER, with an empty subject and no wishes.
 ///
@@ -28,6 +31,32 @@ pub fn make(key: &TlsKey) -> Result<Vec<u8>, RequestError> {
         .serialize_request(&key)
         .map_err(|_| RequestError::Key(KeyError::Randomness))?;
     Ok(request.der().to_vec())
+}
+
+/// The DER of a request that somebody brings as a file: one PEM section (`CERTIFICATE REQUEST`), or DER already.
+///
+/// # Errors
+/// [`RequestError::Empty`], [`RequestError::TooLarge`], and [`RequestError::Malformed`] for PEM that is cut or holds
+/// anything else than one request. What the request says is judged by [`ProvenKey::open`].
+pub fn decode(file: &[u8]) -> Result<Vec<u8>, RequestError> {
+    if file.is_empty() {
+        return Err(RequestError::Empty);
+    }
+    // PEM takes four characters for three bytes, and people write a line about it before it.
+    if file.len() > 2 * REQUEST_MAX {
+        return Err(RequestError::TooLarge { bytes: file.len() });
+    }
+    if !file
+        .windows(PEM_MARK.len())
+        .any(|window| window == PEM_MARK)
+    {
+        return Ok(file.to_vec());
+    }
+    let mut requests = CertificateSigningRequestDer::pem_slice_iter(file);
+    match (requests.next(), requests.next()) {
+        (Some(Ok(request)), None) => Ok(request.to_vec()),
+        _ => Err(RequestError::Malformed),
+    }
 }
 
 /// A P-256 public key whose private half signed the request it came from.
@@ -162,6 +191,26 @@ mod tests {
             proven.public_spki_der(),
             key.to_p256().unwrap().subject_public_key_info()
         );
+    }
+
+    #[test]
+    fn a_file_may_be_der_or_pem_with_one_request() {
+        let request = make(&TlsKey::generate().unwrap()).unwrap();
+        let pem = crate::pem::section("CERTIFICATE REQUEST", &request);
+        assert_eq!(decode(&request).unwrap(), request);
+        assert_eq!(decode(pem.as_bytes()).unwrap(), request);
+        assert_eq!(
+            decode(format!("of Amal\n{pem}").as_bytes()).unwrap(),
+            request
+        );
+        let certificate = crate::pem::section("CERTIFICATE", &request);
+        for bad in [pem.repeat(2), certificate, pem[..pem.len() / 2].to_owned()] {
+            let refused = decode(bad.as_bytes());
+            assert!(matches!(refused, Err(RequestError::Malformed)), "{bad}");
+        }
+        assert!(matches!(decode(b""), Err(RequestError::Empty)));
+        let huge = vec![b'x'; 2 * REQUEST_MAX + 1];
+        assert!(matches!(decode(&huge), Err(RequestError::TooLarge { .. })));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!
 //! | listener | shows | demands |
 //! |---|---|---|
-//! | [`server_config`] | broker chain | a client certificate: a system, an operator or an auditor |
+//! | [`server_config`] | broker chain | a client certificate: a system or a person |
 //! | [`enrolment_server_config`] | broker chain and root | nothing: the invitation's token speaks for the caller |
 //!
 //! Specification: `docs/protocol.md` §1 (enrolment, renewal) and §7.
@@ -17,7 +17,7 @@ use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -26,8 +26,11 @@ use time::OffsetDateTime;
 use crate::identity::{ReloadableIdentity, WithRoot};
 use crate::name::{PeerName, PeerRole, TrustDomain};
 
+mod clients;
+mod outside;
 mod verify;
 
+pub use outside::{OUTSIDE_ROOTS_MAX, OutsideRootError, RSA_BITS_MIN};
 pub use verify::{PeerRefusal, find_pinned_root, peer_refusal};
 
 /// HTTP/2, the one protocol spoken here.
@@ -65,6 +68,7 @@ impl TimeProvider for FixedTime {
 pub struct Trust {
     trust_domain: TrustDomain,
     roots: Arc<RootCertStore>,
+    outside: Option<Arc<RootCertStore>>,
 }
 
 impl Trust {
@@ -83,7 +87,24 @@ impl Trust {
         Ok(Self {
             trust_domain,
             roots: Arc::new(store),
+            outside: None,
         })
+    }
+
+    /// Believes outside authorities too, for one thing only: that a client is the **system** which its certificate's
+    /// SPIFFE name says, in this trust domain. Below an outside root nobody is a person or a broker. An RSA key,
+    /// there, has at least 2048 bits. Replaces outside roots that were given before; with none of them, nobody
+    /// outside is believed.
+    ///
+    /// What an outside leaf must carry is what ours carry: exactly one URI name, `clientAuth` and nothing else.
+    /// Which system an outside authority *may* name, and since which entry, is for the registry to say.
+    ///
+    /// # Errors
+    /// [`TlsError::OutsideRoots`] for more than [`OUTSIDE_ROOTS_MAX`], [`TlsError::OutsideRoot`] for one that is no
+    /// authority's certificate, has a weak key, or is a root of the switch itself.
+    pub fn with_outside_roots(mut self, roots: &[CertificateDer<'_>]) -> Result<Self, TlsError> {
+        self.outside = outside::store(&self.roots, roots)?.map(Arc::new);
+        Ok(self)
     }
 
     /// The trust domain.
@@ -93,8 +114,8 @@ impl Trust {
     }
 }
 
-/// The main listener: every client shows a certificate below `clients`' roots that names a system, an operator or
-/// an auditor of its trust domain, for client authentication only.
+/// The main listener: every client shows a certificate below `clients`' roots that names a system or a person of its
+/// trust domain, for client authentication only; below an outside root, a system.
 ///
 /// # Errors
 /// [`TlsError::Configuration`].
@@ -103,14 +124,7 @@ pub fn server_config(
     clients: &Trust,
     time: TimeSource,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let webpki =
-        WebPkiClientVerifier::builder_with_provider(Arc::clone(&clients.roots), provider())
-            .build()
-            .map_err(|error| TlsError::Configuration(rustls::Error::General(error.to_string())))?;
-    let verifier = Arc::new(verify::Clients {
-        webpki,
-        trust_domain: clients.trust_domain.clone(),
-    });
+    let verifier = Arc::new(clients::Clients::new(clients)?);
     let config = ServerConfig::builder_with_details(provider(), time)
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(verifier)
@@ -216,6 +230,18 @@ pub enum TlsError {
     /// No root, or one that cannot be read.
     #[error("no root certificate to trust, or one that cannot be read")]
     Roots,
+    /// Too many outside roots.
+    #[error("more than {OUTSIDE_ROOTS_MAX} outside roots")]
+    OutsideRoots,
+    /// An outside root that is not believed.
+    #[error("outside root {number} is not believed: {why}")]
+    OutsideRoot {
+        /// Its place in the list, from 1.
+        number: usize,
+        /// Why not.
+        #[source]
+        why: OutsideRootError,
+    },
     /// Not a broker of the trust domain.
     #[error("the pinned name is not spiffe://TRUST-DOMAIN/broker/NAME of the trusted domain")]
     Broker,

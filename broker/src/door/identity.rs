@@ -31,7 +31,12 @@ impl Peer {
         let system = match &identity.role {
             // Both crates accept the same alphabet; a name that only one of them reads is nobody's.
             role @ PeerRole::System { .. } => SystemId::parse(&role.to_string()).ok(),
-            PeerRole::Operator(_) | PeerRole::Auditor(_) | PeerRole::Broker(_) => None,
+            PeerRole::Operator(_)
+            | PeerRole::Approver(_)
+            | PeerRole::Auditor(_)
+            | PeerRole::Dpo(_)
+            | PeerRole::Administrator { .. }
+            | PeerRole::Broker(_) => None,
         };
         Self {
             identity,

@@ -65,16 +65,102 @@ fn the_directory_is_private_complete_and_never_overwritten() {
         Err(AuthorityError::Exists { .. })
     ));
     assert_eq!(Authority::open(&dir).unwrap().root_sha256(), root);
-    fs::remove_file(dir.join("root.key")).unwrap();
+}
+
+#[test]
+fn everything_is_issued_while_the_root_s_key_is_kept_elsewhere() {
+    let (dir, _) = authority();
+    let dir = dir.path().join("authority");
+    let safe = tempfile::tempdir().unwrap();
+    fs::rename(dir.join("root.key"), safe.path().join("root.key")).unwrap();
     let opened = Authority::open(&dir).unwrap();
     assert_eq!(
         opened.root_pem(),
         fs::read_to_string(dir.join("root.pem")).unwrap()
     );
-    assert!(
-        opened.issue_agency(&csr(), URI, LEAF_LIFE, NOW).is_ok(),
-        "issuing needs no root key"
-    );
+    let hosts = ["localhost".into()];
+    let mut issued = vec![
+        opened.issue_agency(&csr(), URI, LEAF_LIFE, NOW).unwrap(),
+        opened
+            .issue_broker(&csr(), "one", &hosts, LEAF_LIFE, NOW)
+            .unwrap(),
+    ];
+    for name in people(opened.trust_domain()) {
+        issued.push(opened.issue_person(&csr(), &name, LEAF_LIFE, NOW).unwrap());
+    }
+    for issued in issued {
+        let chain = pem::decode_chain(issued.chain_pem.as_bytes()).unwrap();
+        let (_, middle) = X509Certificate::from_der(&chain[1]).unwrap();
+        let (_, root) = X509Certificate::from_der(opened.root()).unwrap();
+        middle.verify_signature(Some(root.public_key())).unwrap();
+        let (_, leaf) = X509Certificate::from_der(&chain[0]).unwrap();
+        leaf.verify_signature(Some(middle.public_key())).unwrap();
+    }
+    assert!(!dir.join("root.key").exists(), "and nothing made another");
+}
+
+fn people(domain: &TrustDomain) -> [PeerName; 5] {
+    [
+        PeerName::operator(domain, "amal").unwrap(),
+        PeerName::approver(domain, "hoda").unwrap(),
+        PeerName::auditor(domain, "omar").unwrap(),
+        PeerName::dpo(domain, "mina").unwrap(),
+        PeerName::administrator(domain, "EG/GOV/MOSS", "samia").unwrap(),
+    ]
+}
+
+#[test]
+fn people_are_issued_their_own_name_for_as_many_seconds_as_is_said() {
+    let (_dir, authority) = authority();
+    for (name, seconds) in
+        people(authority.trust_domain())
+            .into_iter()
+            .zip([1, 2, 30, 3_600, 90 * 86_400])
+    {
+        let life = Duration::seconds(seconds);
+        let issued = authority.issue_person(&csr(), &name, life, NOW).unwrap();
+        let peer =
+            PeerIdentity::from_certificate(&issued.cert_der, authority.trust_domain()).unwrap();
+        assert_eq!((peer.uri, &peer.role), (name.to_string(), name.role()));
+        let now = NOW.replace_nanosecond(0).unwrap();
+        assert_eq!(peer.not_after, now + life);
+    }
+    let domain = authority.trust_domain();
+    for other in [
+        PeerName::system(domain, "EG/GOV/MOSS/takaful").unwrap(),
+        PeerName::broker(domain, "one").unwrap(),
+    ] {
+        let refused = authority.issue_person(&csr(), &other, LEAF_LIFE, NOW);
+        assert!(matches!(refused, Err(AuthorityError::Person)), "{other}");
+    }
+    let foreign = PeerName::dpo(&"other.gov.eg".parse().unwrap(), "mina").unwrap();
+    assert!(matches!(
+        authority.issue_person(&csr(), &foreign, LEAF_LIFE, NOW),
+        Err(AuthorityError::ForeignName { .. })
+    ));
+    let mina = PeerName::dpo(domain, "mina").unwrap();
+    let half = authority.issue_person(&csr(), &mina, Duration::milliseconds(500), NOW);
+    assert!(matches!(half, Err(AuthorityError::Life)));
+}
+
+#[test]
+fn a_request_that_openssl_made_is_enough() {
+    let (dir, authority) = authority();
+    let made = std::process::Command::new("openssl")
+        .args("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=me -keyout k -out r".split(' '))
+        .current_dir(dir.path())
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return;
+    }
+    let file = fs::read(dir.path().join("r")).unwrap();
+    let request = request::decode(&file).unwrap();
+    let name = PeerName::approver(authority.trust_domain(), "hoda").unwrap();
+    let issued = authority
+        .issue_person(&request, &name, LEAF_LIFE, NOW)
+        .unwrap();
+    let (_, leaf) = X509Certificate::from_der(&issued.cert_der).unwrap();
+    assert_eq!(leaf.subject().to_string(), "CN=hoda");
 }
 
 #[test]
@@ -225,10 +311,12 @@ fn names_lives_hosts_and_requests_have_bounds() {
         issue("spiffe://switch.gov.eg/operator/x"),
         Err(AuthorityError::Role)
     ));
-    assert!(matches!(
-        issue("spiffe://switch.gov.eg/broker/x"),
-        Err(AuthorityError::Role)
-    ));
+    for other in ["broker/x", "dpo/x", "administrator/EG/GOV/M/x"] {
+        assert!(matches!(
+            issue(&format!("spiffe://switch.gov.eg/{other}")),
+            Err(AuthorityError::Role)
+        ));
+    }
     assert!(matches!(
         issue("spiffe://other.gov.eg/EG/GOV/M/s"),
         Err(AuthorityError::ForeignName { .. })

@@ -3,6 +3,7 @@
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 
 use super::*;
+use crate::key_files;
 
 #[test]
 fn seal_keys_sign_what_their_public_key_verifies() {
@@ -88,32 +89,33 @@ fn half_is_the_last_low_s() {
 fn files_with_anything_else_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let pem = crate::pem::section("PRIVATE KEY", &generate_ed25519().unwrap());
-    let sec1 = pem.replace("PRIVATE KEY", "EC PRIVATE KEY");
+    let other = |label: &str| pem.replace("PRIVATE KEY", label);
     let cases = [
-        ("text", "hello".to_owned()),
-        ("two", pem.repeat(2)),
-        ("cut", pem[..pem.len() / 2].to_owned()),
-        ("label", sec1),
+        ("text", "hello".to_owned(), "not exactly one"),
+        ("two", pem.repeat(2), "not exactly one"),
+        ("cut", pem[..pem.len() / 2].to_owned(), "cut short"),
+        ("no begin", pem[10..].to_owned(), "not exactly one"),
+        ("label", other("EC PRIVATE KEY"), "`EC PRIVATE KEY`"),
+        ("public", other("PUBLIC KEY"), "`PUBLIC KEY`"),
+        ("certificate", other("CERTIFICATE"), "`CERTIFICATE`"),
+        ("strange", other("\u{1b}[2J"), "`?[2J`"),
         (
             "bytes",
             crate::pem::section("PRIVATE KEY", b"no key at all"),
-        ),
-        (
-            "certificate",
-            crate::pem::section("CERTIFICATE", b"no key at all"),
+            "not exactly one",
         ),
     ];
-    for (name, text) in cases {
+    for (name, text, said) in cases {
         let path = dir.path().join(name);
         key_files::write_private(&path, text.as_bytes()).unwrap();
-        assert!(
-            matches!(SealKeyFile::load(&path), Err(KeyError::Malformed)),
-            "{name}"
-        );
-        assert!(
-            matches!(TlsKey::load(&path), Err(KeyError::Malformed)),
-            "{name}"
-        );
+        let refusals = [
+            SealKeyFile::load(&path).unwrap_err(),
+            TlsKey::load(&path).unwrap_err(),
+            KeyFile::read(&path).unwrap_err(),
+        ];
+        for refused in refusals {
+            assert!(refused.to_string().contains(said), "{name}: {refused}");
+        }
     }
     let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     assert!(matches!(

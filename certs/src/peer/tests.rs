@@ -123,21 +123,6 @@ fn purpose_and_role_go_together() {
             false,
         ),
         (broker, vec![Purpose::ServerAuth], true),
-        (
-            "spiffe://switch.gov.eg/operator/amal",
-            vec![Purpose::ServerAuth],
-            false,
-        ),
-        (
-            "spiffe://switch.gov.eg/operator/amal",
-            vec![Purpose::ClientAuth],
-            true,
-        ),
-        (
-            "spiffe://switch.gov.eg/auditor/omar",
-            vec![Purpose::ClientAuth],
-            true,
-        ),
     ] {
         let der = certificate(|p| {
             p.subject_alt_names = vec![uri(text)];
@@ -146,6 +131,29 @@ fn purpose_and_role_go_together() {
         let read = PeerIdentity::from_certificate(&der, &domain());
         assert_eq!(read.is_ok(), ok, "{text} {purposes:?}");
         assert!(ok || read == Err(PeerError::Purpose));
+    }
+    for person in [
+        "operator/amal",
+        "approver/hoda",
+        "auditor/omar",
+        "dpo/mina",
+        "administrator/EG/GOV/MOSS/samia",
+    ] {
+        let text = format!("spiffe://switch.gov.eg/{person}");
+        for (purposes, ok) in [
+            (vec![Purpose::ClientAuth], true),
+            (vec![Purpose::ServerAuth], false),
+            (vec![Purpose::ClientAuth, Purpose::ServerAuth], false),
+            (vec![], false),
+        ] {
+            let der = certificate(|p| {
+                p.subject_alt_names = vec![uri(&text)];
+                p.extended_key_usages.clone_from(&purposes);
+            });
+            let read = PeerIdentity::from_certificate(&der, &domain());
+            assert_eq!(read.is_ok(), ok, "{text} {purposes:?}");
+            assert!(ok || read == Err(PeerError::Purpose));
+        }
     }
     let authority = refusal(|p| p.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
     assert_eq!(authority, PeerError::Authority);

@@ -18,12 +18,21 @@ use crate::keys::TlsKey;
 use crate::peer::{PeerError, PeerIdentity};
 use crate::{pem, request};
 
+mod outside;
 mod refusals;
 mod transport;
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 12:00:00 UTC);
 const URI: &str = "spiffe://switch.gov.eg/EG/GOV/MOSS/takaful";
 const BROKER: &str = "spiffe://switch.gov.eg/broker/one";
+/// One person of each role, without scheme and trust domain.
+const PEOPLE: [&str; 5] = [
+    "operator/amal",
+    "approver/hoda",
+    "auditor/omar",
+    "dpo/mina",
+    "administrator/EG/GOV/MOSS/samia",
+];
 
 /// A switch's authority with its directory, and everything that is made from it.
 struct World {

@@ -9,14 +9,10 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::{TlsError, provider};
-use crate::name::{PeerName, PeerRole, TrustDomain};
+use super::{RSA_BITS_MIN, TlsError, provider};
+use crate::name::{PeerName, PeerRole};
 use crate::peer::{PeerError, PeerIdentity};
 use crate::pem::CHAIN_MAX;
 
@@ -54,6 +50,18 @@ pub enum PeerRefusal {
         /// The peer's name.
         found: String,
     },
+    /// An outside authority that names somebody else than a system.
+    #[error("`{found}` is below an outside authority, which may name systems only")]
+    Outside {
+        /// The peer's name.
+        found: String,
+    },
+    /// An outside authority's certificate for a weak key.
+    #[error("the certificate is for an RSA key of {bits} bits; {RSA_BITS_MIN} is the least")]
+    WeakKey {
+        /// The length of its modulus, in bits.
+        bits: usize,
+    },
     /// Another broker than the pinned one.
     #[error("the broker is `{found}`, but `{pinned}` is pinned")]
     OtherBroker {
@@ -67,59 +75,10 @@ pub enum PeerRefusal {
     NotPinned,
 }
 
-fn refuse(refusal: impl Into<PeerRefusal>) -> Error {
+pub(super) fn refuse(refusal: impl Into<PeerRefusal>) -> Error {
     Error::InvalidCertificate(CertificateError::Other(rustls::OtherError(Arc::new(
         refusal.into(),
     ))))
-}
-
-/// A broker is not a client, even if some authority gave it the purpose.
-#[derive(Debug)]
-pub(super) struct Clients {
-    pub(super) webpki: Arc<dyn ClientCertVerifier>,
-    pub(super) trust_domain: TrustDomain,
-}
-
-impl ClientCertVerifier for Clients {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.webpki.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        let verified = self.webpki.verify_client_cert(leaf, intermediates, now)?;
-        let peer = PeerIdentity::from_certificate(leaf, &self.trust_domain).map_err(refuse)?;
-        match peer.role {
-            PeerRole::System { .. } | PeerRole::Operator(_) | PeerRole::Auditor(_) => Ok(verified),
-            PeerRole::Broker(_) => Err(refuse(PeerRefusal::Role { found: peer.uri })),
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
-    }
 }
 
 /// One broker by name, below known roots.
@@ -222,9 +181,12 @@ impl ServerCertVerifier for PinnedRoot {
         let (peer, _) = PeerIdentity::from_pinned_certificate(leaf).map_err(refuse)?;
         match peer.role {
             PeerRole::Broker(_) => Ok(verified),
-            PeerRole::System { .. } | PeerRole::Operator(_) | PeerRole::Auditor(_) => {
-                Err(refuse(PeerRefusal::Role { found: peer.uri }))
-            }
+            PeerRole::System { .. }
+            | PeerRole::Operator(_)
+            | PeerRole::Approver(_)
+            | PeerRole::Auditor(_)
+            | PeerRole::Dpo(_)
+            | PeerRole::Administrator { .. } => Err(refuse(PeerRefusal::Role { found: peer.uri })),
         }
     }
 
