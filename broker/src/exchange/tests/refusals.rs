@@ -59,9 +59,9 @@ fn judged() -> Vec<(&'static str, Code, &'static str, Spoil)> {
             r.fields = vec![part("name")]
         }),
         (
-            "delegation",
+            "delegation 1",
             Code::DelegationBroken,
-            "delegation",
+            "delegation 1",
             |_, r| r.delegation = vec![Digest([1; 32])],
         ),
         ("not published", Code::UnknownService, "", |_, r| {
