@@ -122,7 +122,7 @@ const ROWS: &[Row] = &[
         Code::DelegationBroken,
         Grpc::PermissionDenied,
         Stands::Refusal,
-        "delegation",
+        "delegation 1",
     ),
     row(
         Code::QuotaExceeded,
