@@ -22,6 +22,7 @@ mod memory;
 mod outcome;
 mod provider;
 mod quota;
+mod rate;
 mod response;
 mod resume;
 mod route;
@@ -52,6 +53,7 @@ use self::budget::Budget;
 use self::memory::Memory;
 use self::outcome::Cause;
 use self::quota::Quota;
+use self::rate::Rates;
 use self::record::{Recorded, Unrecorded};
 use self::refusal::Refusal;
 use self::route::Routed;
@@ -114,6 +116,7 @@ pub struct Exchange {
     settings: Settings,
     memory: Arc<Memory>,
     quota: Arc<Quota>,
+    rates: Arc<Rates>,
     budget: Budget,
     /// Exchanges under way. They end even when their callers hang up.
     exchanges: TaskTracker,
@@ -146,6 +149,7 @@ impl Exchange {
             links: Links::new(parts.links, late),
             memory: Memory::new(retain_ms, parts.settings.remembered),
             quota: Arc::default(),
+            rates: Arc::default(),
             budget: Budget::new(parts.settings.refusals_per_minute),
             log: parts.log,
             registry: parts.registry,
