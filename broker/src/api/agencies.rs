@@ -101,18 +101,16 @@ impl AgenciesApi {
         if !self.renewals.pass(&system.agency()) {
             return Err(status::rate_limited());
         }
-        let issued = self
+        let made = self
             .issuing
-            .make(&system, request)
+            .system(&system)
+            .and_then(|name| self.issuing.make(&name, request))
             .map_err(|error| status::issue(&error))?;
-        let recorded = self
-            .issuing
-            .record(&system, &issued, peer_sha256(peer))
-            .await;
+        let recorded = self.issuing.record(&made, peer_sha256(peer)).await;
         let appended = recorded.map_err(|error| status::issue(&error))?;
         tracing::info!(%system, index = appended.index, "certificate renewed");
         Ok(wire::RenewResponse {
-            certificate_chain: issued.chain_pem.into_bytes().into(),
+            certificate_chain: made.issued.chain_pem.into_bytes().into(),
             receipt: Some(appended.receipt.to_wire()),
         })
     }
