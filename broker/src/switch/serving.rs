@@ -52,7 +52,8 @@ impl Parts {
         let trust = Trust::new(
             self.authority.trust_domain().clone(),
             std::slice::from_ref(self.authority.root()),
-        )?;
+        )?
+        .with_outside_roots(&trust::outside_roots(&self.config)?)?;
         let tls = tls::server_config(&self.identity, &trust, trust::time(&self.clock))?;
         let settings = self.settings();
         let reflection = if self.config.reflection {
