@@ -104,9 +104,10 @@ fn administrator(registry: &Registry, peer: &Peer, name: &str) -> Result<Standin
     }
 }
 
-/// Judges each connection as it comes. One that may not be lives for [`TELLING`].
+/// Judges each connection as it comes. One that may not be lives for [`TELLING`], and takes no place of its agency's.
 pub fn judged(
     incoming: impl Stream<Item = io::Result<Connection<Arc<Peer>>>>,
+    connections: Arc<Connections>,
     registry: RegistryHandle,
 ) -> impl Stream<Item = io::Result<Connection<Arc<Peer>>>> {
     incoming.map(move |connection| {
@@ -116,6 +117,9 @@ pub fn judged(
         if let Err(code) = standing(&registry.load(), &peer) {
             info!(peer = %peer.identity.uri, sha256 = %peer.sha256(), %code, "may not connect");
             peer.turned_away.store(true, Ordering::Relaxed);
+            if !connections.turn_away(&peer) {
+                peer.closed.cancel();
+            }
             tokio::spawn(async move {
                 tokio::select! {
                     () = sleep(TELLING) => peer.closed.cancel(),

@@ -80,7 +80,11 @@ impl Parts {
             &settings,
         );
         door.follow(self.registry.clone());
-        let incoming = standing::judged(incoming, self.registry.clone());
+        let incoming = standing::judged(
+            incoming,
+            Arc::clone(&door.connections),
+            self.registry.clone(),
+        );
         let known = api::interceptor(self.registry.clone(), Rpc::HealthCheck);
         let server = door::server(&settings)
             .add_service(InterceptedService::new(health, known))

@@ -127,6 +127,40 @@ async fn live_connections_go_when_the_registry_says_so_and_the_others_stay() {
 }
 
 #[test]
+fn whoever_is_turned_away_takes_no_place_of_its_agency_and_not_many_do() {
+    let system = "EG/GOV/MOSS/takaful".parse().unwrap();
+    let connections = Connections::new(8, 2);
+    let thieves: Vec<_> = (0..3)
+        .map(|seed| {
+            let peer = Peer::of_system(&system, seed);
+            let place = connections.enter_peer(&peer).unwrap();
+            let told = connections.turn_away(&peer);
+            (peer, place, told)
+        })
+        .collect();
+    let told: Vec<_> = thieves.iter().map(|(_, _, told)| *told).collect();
+    assert_eq!(told, [true, true, false]);
+    let own = [4, 5].map(|seed| {
+        connections
+            .enter_peer(&Peer::of_system(&system, seed))
+            .unwrap()
+    });
+    assert!(
+        connections
+            .enter_peer(&Peer::of_system(&system, 6))
+            .is_err()
+    );
+    drop(thieves);
+    assert_eq!(connections.len(), 2);
+    let again = Peer::of_system(&system, 7);
+    drop(own);
+    let _place = connections.enter_peer(&again).unwrap();
+    assert!(connections.turn_away(&again));
+    // Somebody who is not in the table.
+    assert!(!connections.turn_away(&Peer::of_system(&system, 8)));
+}
+
+#[test]
 fn an_administrator_s_agency_owns_the_connection() {
     let role = PeerRole::Administrator {
         instance: "EG".into(),
