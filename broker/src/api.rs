@@ -3,22 +3,24 @@
 //! | service | listener | for whom |
 //! |---|---|---|
 //! | [`exchange`], [`link`] | exchange | systems of agencies |
-//! | [`agencies`] | exchange | systems of agencies, carrying what their agency's authority key sealed |
-//! | [`operations`] | exchange | operators, carrying what their own key sealed |
+//! | [`agencies`] | exchange | systems and administrators, carrying what their agency's authority key sealed |
+//! | [`operations`] | exchange | operators and approvers, carrying what their own key sealed |
 //! | [`log`] | exchange | every known peer |
-//! | [`enrolment`] | enrolment | newcomers with an invitation |
+//! | [`enrolment`] | enrolment | newcomers |
+//!
+//! Who may call what stands in one table: [`roles`].
 
 use std::sync::Arc;
 
-use certs::PeerRole;
-use proto::act::PersonRole;
 use proto::envelope::Envelope;
-use proto::id::Part;
 use proto::registry::Registry;
 use proto::wire::exchange::v1 as wire;
 use tonic::{Request, Status};
 
+use self::roles::Rpc;
 use crate::door::Peer;
+use crate::door::standing::Standing;
+use crate::registry::RegistryHandle;
 
 pub mod agencies;
 pub mod enrolment;
@@ -27,6 +29,7 @@ pub mod link;
 pub mod log;
 pub mod operations;
 mod rate;
+pub mod roles;
 mod status;
 
 /// Who is connected. Every connection of the exchange listener has one.
@@ -38,27 +41,26 @@ fn peer<T>(request: &Request<T>) -> Result<Arc<Peer>, Status> {
         .ok_or_else(status::no_peer)
 }
 
-/// Refuses whom the registry does not know: a system without a key, an operator whom genesis does not name.
-/// Auditors stand in no registry entry yet; the authority's certificate speaks for them.
-fn known(registry: &Registry, peer: &Peer) -> Result<(), Status> {
-    let known = match &peer.identity.role {
-        PeerRole::System { .. } => peer
-            .system
-            .as_ref()
-            .is_some_and(|system| registry.system(system).is_some()),
-        PeerRole::Operator(name) => {
-            Part::parse(name).is_ok_and(|name| registry.has_role(PersonRole::Operator, &name))
-        }
-        PeerRole::Auditor(_) => true,
-        PeerRole::Approver(_)
-        | PeerRole::Dpo(_)
-        | PeerRole::Administrator { .. }
-        | PeerRole::Broker(_) => false,
-    };
-    if known {
-        Ok(())
-    } else {
-        Err(status::unknown_peer())
+/// Who is connected, if it may call `rpc` now: what every handler begins with, but those of exchanges, whose first
+/// room asks the same and records the refusal.
+fn permitted<T>(
+    registry: &Registry,
+    request: &Request<T>,
+    rpc: Rpc,
+) -> Result<(Arc<Peer>, Standing), Status> {
+    let peer = peer(request)?;
+    let standing = roles::permit(registry, &peer, rpc).map_err(status::denied)?;
+    Ok((peer, standing))
+}
+
+/// For services that are not ours: asks the same before each of their calls.
+pub(crate) fn interceptor(
+    registry: RegistryHandle,
+    rpc: Rpc,
+) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone {
+    move |request| {
+        permitted(&registry.load(), &request, rpc)?;
+        Ok(request)
     }
 }
 

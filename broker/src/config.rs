@@ -46,6 +46,10 @@ pub struct Config {
     pub reflection: bool,
     /// `[tls]`
     pub tls: Tls,
+    /// `[[outside_authorities]]`, each with `root`, a PEM file that holds one certificate; default none: whose TLS
+    /// certificates may speak for systems, beside the switch's own authority's. Each certificate counts only once
+    /// its agency bound it in the log. A root that is not this nation's lets a stranger knock, and no more.
+    pub outside_authorities: Vec<PathBuf>,
     /// `[log]`
     pub log: LogConfig,
     /// `[limits]`

@@ -5,6 +5,7 @@
 //! | [`listen`] | accepting, handshakes off the accept loop, caps, one [`listen::Door`] per listener |
 //! | [`identity`] | who is connected, read once per connection |
 //! | [`connections`] | the table of live connections: caps per owner, closing at a certificate's end |
+//! | [`standing`] | who a peer is to the registry now; closing live connections at a revocation |
 //! | [`limits`] | exchanges under way, per agency and in all |
 //! | [`trace`] | one span per exchange, ids only; the W3C trace context |
 //!
@@ -15,6 +16,7 @@ pub mod connections;
 pub mod identity;
 pub mod limits;
 pub mod listen;
+pub mod standing;
 pub mod trace;
 
 use std::time::Duration;

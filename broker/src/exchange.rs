@@ -22,6 +22,7 @@ mod memory;
 mod outcome;
 mod provider;
 mod quota;
+mod rate;
 mod response;
 mod resume;
 mod route;
@@ -52,10 +53,13 @@ use self::budget::Budget;
 use self::memory::Memory;
 use self::outcome::Cause;
 use self::quota::Quota;
+use self::rate::Rates;
 use self::record::{Recorded, Unrecorded};
 use self::refusal::Refusal;
 use self::route::Routed;
+use crate::api::roles::{self, Rpc};
 use crate::door::limits::Limits;
+use crate::door::standing::Standing;
 use crate::door::{Peer, trace};
 use crate::links::outbox::Outbox;
 use crate::links::{self, Links};
@@ -114,6 +118,7 @@ pub struct Exchange {
     settings: Settings,
     memory: Arc<Memory>,
     quota: Arc<Quota>,
+    rates: Arc<Rates>,
     budget: Budget,
     /// Exchanges under way. They end even when their callers hang up.
     exchanges: TaskTracker,
@@ -146,6 +151,7 @@ impl Exchange {
             links: Links::new(parts.links, late),
             memory: Memory::new(retain_ms, parts.settings.remembered),
             quota: Arc::default(),
+            rates: Arc::default(),
             budget: Budget::new(parts.settings.refusals_per_minute),
             log: parts.log,
             registry: parts.registry,
@@ -172,26 +178,23 @@ impl Exchange {
         &self.links
     }
 
-    /// Begins a link with an adapter whose system the registry knows.
+    /// Begins a link with an adapter that may speak for its system now.
     ///
     /// # Errors
-    /// What a peer is told that speaks for no known system.
+    /// What any other peer is told.
     pub async fn attach<S>(&self, peer: Arc<Peer>, messages: S) -> Result<Outbox, Box<Refused>>
     where
         S: Stream<Item = Result<wire::AttachRequest, Status>> + Send + Unpin + 'static,
     {
-        let registry = self.registry.load();
-        if let Some(system) = peer
-            .system
-            .clone()
-            .filter(|system| registry.system(system).is_some())
-        {
-            return Ok(self.links.open(peer, system, messages));
-        }
+        let code = match roles::permit(&self.registry.load(), &peer, Rpc::Attach) {
+            Ok(Standing::System(system)) => return Ok(self.links.open(peer, system, messages)),
+            Ok(_) => Code::UnknownPeer,
+            Err(denied) => denied.code(),
+        };
         let stranger = Received::new(peer, None, String::new(), None);
-        let refusal = stranger.refuse(Code::UnknownPeer, self.clock.now_ms());
+        let refusal = stranger.refuse(code, self.clock.now_ms());
         let told = self.refuse(refusal).await;
-        Err(told.unwrap_or_else(|_| Refused::unrecorded(Code::UnknownPeer)))
+        Err(told.unwrap_or_else(|_| Refused::unrecorded(code)))
     }
 
     /// Carries one request through all rooms, in a task of its own: once its request is durable an exchange goes on

@@ -78,17 +78,20 @@ impl RegistryHandle {
         entries[from..].iter().take(limit).cloned().collect()
     }
 
-    /// Whether a certificate for the name `uri` was ever recorded. Walks all entries: not for the way of an
-    /// exchange.
-    pub(crate) fn has_certificate(&self, uri: &str) -> bool {
+    /// The log index of the registry entry with exactly this header and seal. Walks all entries: not for the way of
+    /// an exchange.
+    pub(crate) fn find(&self, kind: Kind, header: &Bytes, seal: &Seal) -> Option<u64> {
         let entries = self
             .0
             .entries
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        entries
-            .iter()
-            .any(|(_, bytes)| certificate_uri(bytes).is_some_and(|found| found == uri))
+        let found = entries.iter().rev().find(|(_, bytes)| {
+            bytes.first() == Some(&(kind as u8))
+                && Entry::decode(bytes)
+                    .is_ok_and(|entry| entry.header == *header && entry.seal.as_ref() == Some(seal))
+        });
+        found.map(|(index, _)| *index)
     }
 
     /// Judges an act by the fold, records it, and publishes the registry that it makes, in this order. Acts are
@@ -212,15 +215,6 @@ impl Inner {
     fn judged_at_ms(&self) -> u64 {
         self.clock.now_ms().saturating_add(JUDGED_AHEAD_MS)
     }
-}
-
-/// The name in a certificate entry; `None` for every other entry.
-fn certificate_uri(bytes: &Bytes) -> Option<String> {
-    if bytes.first() != Some(&(Kind::Certificate as u8)) {
-        return None;
-    }
-    let entry = Entry::decode(bytes).ok()?;
-    Some(facts::registry(&entry.facts).ok()?.certificate?.uri)
 }
 
 impl fmt::Debug for RegistryHandle {

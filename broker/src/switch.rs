@@ -5,6 +5,7 @@
 //! within a bound, links and connections close, the log takes its last entries, publishes and closes.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -376,6 +377,14 @@ pub enum StartError {
     /// TLS cannot be configured.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The root of an outside authority cannot be read.
+    #[error("outside_authorities: {}: {why}; name a PEM file that holds one root certificate", path.display())]
+    OutsideRoot {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// The start could not be recorded.
     #[error("the start could not be recorded: {0}")]
     Epoch(#[from] AppendError),

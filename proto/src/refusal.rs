@@ -178,18 +178,18 @@ codes! {
         ar: "التفويض المذكور في الترويسة غير قائم.",
         remedy_ar: "اطلب باسم جهتك وبموجب اتفاقية تخصها."
     }
-    /// The grant's daily quota is used up.
+    /// The daily quota of the grant, or of the agency that asks, is used up.
     QuotaExceeded = "quota_exceeded" {
-        en: "The daily quota of this grant is used up.",
+        en: "The daily quota of this grant, or of the agency that asks, is used up.",
         remedy_en: "Wait for the next day (UTC), or agree on a larger quota.",
-        ar: "استُنفدت الحصة اليومية لهذا الإذن.",
+        ar: "استُنفدت الحصة اليومية لهذا الإذن أو للجهة الطالبة.",
         remedy_ar: "انتظر اليوم التالي (بالتوقيت العالمي) أو اتفق على حصة أكبر."
     }
-    /// More requests at once than this agency may have.
+    /// More requests at once than this agency may have, or more in a second than the grant gives.
     RateLimited = "rate_limited" {
-        en: "This agency has too many requests under way; nothing was recorded.",
+        en: "Too many requests at once, or in a second; nothing was recorded.",
         remedy_en: "Wait as long as retry-after says, then send fewer at once.",
-        ar: "لدى هذه الجهة طلبات جارية أكثر من المسموح؛ لم يُسجَّل شيء.",
+        ar: "طلبات أكثر من المسموح في آن واحد أو في الثانية؛ لم يُسجَّل شيء.",
         remedy_ar: "انتظر المدة المذكورة في retry-after ثم أرسل عددًا أقل في آن واحد."
     }
     /// The switch is full.

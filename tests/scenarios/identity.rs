@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use certs::authority::LEAF_LIFE;
 use proto::Code;
+use proto::act::{AgencyDeed, OutsideCertificate};
 use proto::limits::label;
 use proto::seal::Seal;
 use rustls::client::ResolvesClientCert;
@@ -100,7 +101,11 @@ async fn an_expired_certificate_is_nobody() {
 async fn a_connection_ends_with_its_certificate() {
     let world = World::new().await;
     let ground = world.switch.ground();
-    let tls = ground.client_tls(&short_lived(ground));
+    let short = world
+        .switch
+        .certificate(&world.moss.system, Duration::HOUR)
+        .await;
+    let tls = ground.client_tls(&short);
     let consumer = world.raw_consumer().await.over(
         channel(world.switch.exchange(), Arc::clone(&tls))
             .await
@@ -141,7 +146,12 @@ async fn a_certificate_without_a_registry_entry_asks_nothing() {
     let world = World::new().await;
     let ground = world.switch.ground();
     let consumer = world.raw_consumer().await;
-    for tls in [ground.system_tls("EG/GOV/NOBODY/x"), ground.operator_tls()] {
+    // The second is a known system's, and the switch never recorded it.
+    for tls in [
+        ground.system_tls("EG/GOV/NOBODY/x"),
+        ground.system_tls(MOSS),
+        ground.operator_tls(),
+    ] {
         let stranger = consumer.over(channel(world.switch.exchange(), tls).await.unwrap());
         let envelope = stranger.envelope(|_| {});
         let refusal = stranger.refused(&envelope).await;
@@ -149,7 +159,7 @@ async fn a_certificate_without_a_registry_entry_asks_nothing() {
         refusal.prove(&envelope, &ground.log_key());
     }
     let told = world.finish().await;
-    assert_eq!(told.coded("unknown_peer"), 2);
+    assert_eq!(told.coded("unknown_peer"), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -286,6 +296,54 @@ async fn an_invitation_is_for_one_agency_and_one_use() {
     assert!(again.to_string().contains("used before"), "{again}");
     let told = switch.finish().await;
     assert_eq!(told.count(proto::entry::Kind::Agency), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outside_authoritys_certificate_speaks_for_a_system_once_its_agency_bound_it() {
+    let ground = Ground::found().await;
+    // A national authority: somebody else's root, names in this trust domain.
+    let national = Ground::found_at(ground.clock.clone()).await.authority();
+    std::fs::write(ground.dir().join("national.pem"), national.root_pem()).unwrap();
+    let outside = "\n[[outside_authorities]]\nroot = \"national.pem\"";
+    let world = World::populate(TestSwitch::on(ground, outside).await.unwrap()).await;
+    let (ground, at) = (world.switch.ground(), now(world.switch.clock()));
+    let uri = format!("spiffe://{TRUST_DOMAIN}/{MOSS}");
+    let theirs = identity(|request| {
+        let issued = national.issue_agency(request, &uri, LEAF_LIFE, at);
+        issued.unwrap().chain_pem
+    });
+    let consumer = world.raw_consumer().await;
+    let asked = async || {
+        let tls = ground.client_tls(&theirs);
+        let over = channel(world.switch.exchange(), tls).await.unwrap();
+        consumer.over(over).ask_well().await.unwrap_err().code
+    };
+    assert_eq!(asked().await, Some(Code::UnknownPeer));
+    let sha256 = proto::Digest::of(&theirs.chain()[0]);
+    let bound = AgencyDeed::BindCertificate(OutsideCertificate {
+        system: world.moss.system.clone(),
+        sha256,
+        not_before: world.switch.now_ms() / 1_000,
+        not_after: world.switch.now_ms() / 1_000 + 86_400,
+    });
+    world.moss.does(&world.switch, bound).await.unwrap();
+    // The provider is not attached: that is how far a consumer comes.
+    assert_eq!(asked().await, Some(Code::ProviderOffline));
+    let ended = AgencyDeed::EndCertificate {
+        sha256,
+        reason: tests::agreements::part("retired"),
+    };
+    world.moss.does(&world.switch, ended).await.unwrap();
+    assert_eq!(asked().await, Some(Code::CertificateRevoked));
+    // It names systems, and nobody else.
+    let operator = identity(|request| {
+        let issued = national.issue_operator(request, tests::ground::OPERATOR, LEAF_LIFE, at);
+        issued.unwrap().chain_pem
+    });
+    let tls = ground.client_tls(&operator);
+    let told = soon("the switch answers", welcomed(world.switch.exchange(), tls)).await;
+    assert!(told.is_err());
+    world.finish().await;
 }
 
 /// So that the test above cannot pass because a client never shows a certificate.

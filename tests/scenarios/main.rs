@@ -9,6 +9,12 @@
 //! | no client certificate | `identity::without_a_client_certificate_nobody_comes_in` |
 //! | a client certificate of another authority | `identity::a_certificate_of_another_authority_is_nobody` |
 //! | an expired client certificate | `identity::an_expired_certificate_is_nobody`, `identity::a_connection_ends_with_its_certificate` |
+//! | a certificate that the switch never recorded | `identity::a_certificate_without_a_registry_entry_asks_nothing` |
+//! | an outside authority's certificate that nobody bound | `identity::an_outside_authoritys_certificate_speaks_for_a_system_once_its_agency_bound_it` |
+//! | a certificate, system or agency that was revoked | `revocation::*` |
+//! | a person's certificate without the role | `roles::a_certificate_alone_gives_no_role` |
+//! | a call that is not for one's role | `roles::every_rpc_is_open_to_the_roles_of_its_row_and_to_nobody_else` |
+//! | more than a quota or a rate | `quotas::*` |
 //! | a seal key of another system | `identity::a_seal_or_a_connection_of_another_system_is_a_wrong_signer` |
 //! | a seal of another use or another switch | `identity::a_seal_for_another_use_or_another_switch_is_worthless` |
 //! | a changed header, index, path | `headers::a_changed_header_place_or_path_breaks_the_seal` |
@@ -55,9 +61,12 @@ mod kill9;
 mod limits;
 mod log_faults;
 mod provider_side;
+mod quotas;
 mod refusals;
 mod renewal;
 mod restart;
+mod revocation;
+mod roles;
 mod shutdown;
 mod tail;
 mod tidy;

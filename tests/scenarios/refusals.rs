@@ -6,6 +6,7 @@
 use adapters::Failure;
 use proto::Code;
 use proto::Digest;
+use proto::act::{AgencyDeed, OperationNotice, OperatorDeed};
 use proto::commitment::Commitment;
 use proto::entry::Kind;
 use proto::header::AnswerStatus;
@@ -80,6 +81,18 @@ const ROWS: &[Row] = &[
     ),
     row(Code::BadSeal, Grpc::Unauthenticated, Stands::Refusal, ""),
     row(Code::KeyEnded, Grpc::Unauthenticated, Stands::Refusal, ""),
+    row(
+        Code::CertificateRevoked,
+        Grpc::Unauthenticated,
+        Stands::Refusal,
+        "",
+    ),
+    row(
+        Code::AgencySuspended,
+        Grpc::PermissionDenied,
+        Stands::Refusal,
+        "standing EG/GOV/CIVIL",
+    ),
     row(Code::Duplicate, Grpc::AlreadyExists, Stands::Refusal, ""),
     row(Code::Stale, Grpc::FailedPrecondition, Stands::Refusal, ""),
     row(
@@ -143,6 +156,12 @@ const ROWS: &[Row] = &[
         "",
     ),
     row(Code::UnknownService, Grpc::NotFound, Stands::Refusal, ""),
+    row(
+        Code::OperationDisabled,
+        Grpc::Unavailable,
+        Stands::Refusal,
+        "",
+    ),
     row(
         Code::ProviderOffline,
         Grpc::Unavailable,
@@ -214,7 +233,14 @@ async fn every_code_is_told_and_recorded_as_its_row_says() {
 }
 
 fn needs_its_own_world(code: Code) -> bool {
-    matches!(code, Code::KeyEnded | Code::LogUnavailable)
+    matches!(
+        code,
+        Code::KeyEnded
+            | Code::CertificateRevoked
+            | Code::AgencySuspended
+            | Code::OperationDisabled
+            | Code::LogUnavailable
+    )
 }
 
 /// Provokes the row's code and holds what comes against it.
@@ -337,6 +363,45 @@ async fn provoke(world: &World, code: Code) -> Said {
         Code::KeyEnded => {
             world.moss.end_key(switch).await;
             consumer.ask_well().await.unwrap_err()
+        }
+        Code::CertificateRevoked => {
+            let deed = AgencyDeed::EndCertificate {
+                sha256: Digest(world.moss.certificate_sha256()),
+                reason: part("stolen"),
+            };
+            world.moss.does(switch, deed).await.unwrap();
+            // The connection may break under the first call; the next one dials again and is told.
+            loop {
+                let refusal = consumer.ask_well().await.unwrap_err();
+                if refusal.code.is_some() {
+                    break refusal;
+                }
+            }
+        }
+        Code::AgencySuspended => {
+            let deed = OperatorDeed::SuspendAgency {
+                agency: world.civil.agency(),
+                lifted: false,
+                reason: "audit".to_owned(),
+            };
+            switch.operate(&switch.operator(), deed).await.unwrap();
+            consumer.ask_well().await.unwrap_err()
+        }
+        Code::OperationDisabled => {
+            let notice = OperationNotice {
+                system: world.civil.system.clone(),
+                service: part("persons.v1"),
+                operation: Some(part("read")),
+                disabled: true,
+                notice_ar: "صيانة حتى الغد".to_owned(),
+                notice_en: "Maintenance until tomorrow".to_owned(),
+            };
+            let deed = AgencyDeed::Notice(notice);
+            world.civil.does(switch, deed).await.unwrap();
+            let refused = consumer.ask_well().await.unwrap_err();
+            assert_eq!(refused.word("notice_ar"), "صيانة حتى الغد");
+            assert_eq!(refused.word("notice_en"), "Maintenance until tomorrow");
+            refused
         }
         Code::Duplicate => {
             let provider = tokio::spawn(world.raw_provider(1).await.answer_all());

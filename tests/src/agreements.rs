@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use proto::act::{
-    AgreementAct, AgreementContent, ConsumerScope, Grant, KeyEnd, Operation, ServiceDefinition,
-    Step,
+    AgreementAct, AgreementContent, ConsumerScope, Delegation, Grant, KeyEnd, Operation,
+    ServiceDefinition, Step,
 };
 use proto::digest::Digest;
 use proto::entry::Kind;
@@ -45,6 +45,10 @@ pub struct Terms {
     pub fields: Vec<Part>,
     /// Requests a day; 0 means no quota.
     pub daily_quota: u64,
+    /// Requests a second; 0 means no limit.
+    pub rate_per_s: u32,
+    /// How often it may be handed on.
+    pub delegation_depth: u32,
     /// From when to when it counts, milliseconds; a year around now when `None`.
     pub validity_ms: Option<(u64, u64)>,
 }
@@ -59,6 +63,8 @@ impl Terms {
             purposes: parts(&["social-benefit"]),
             fields: parts(&["alive", "name"]),
             daily_quota: 0,
+            rate_per_s: 0,
+            delegation_depth: 0,
             validity_ms: None,
         }
     }
@@ -82,9 +88,9 @@ impl Terms {
                 legal_basis: "Law 1 of 2026".to_owned(),
                 daily_quota: self.daily_quota,
                 retention_days: 90,
-                rate_per_s: 0,
+                rate_per_s: self.rate_per_s,
                 row_scope: Vec::new(),
-                delegation_depth: 0,
+                delegation_depth: self.delegation_depth,
                 licence: String::new(),
                 sensitivity: None,
             }],
@@ -161,6 +167,42 @@ impl TestAgency {
     pub async fn revoke(&self, switch: &TestSwitch, agreement: Digest) {
         self.act(switch, Step::Revoke, agreement, Bytes::new())
             .await;
+    }
+
+    /// Hands grant 1 of `agreement` on to `consumer`; gives the delegation's id.
+    pub async fn delegate(
+        &self,
+        switch: &TestSwitch,
+        agreement: Digest,
+        consumer: &TestAgency,
+    ) -> Digest {
+        let registry = switch.registry();
+        let record = registry.agreement(&agreement).unwrap();
+        let grant = &record.content.grants[0];
+        let delegation = Delegation {
+            grant: 1,
+            parent: None,
+            consumer: consumer.agency(),
+            operations: grant.operations.clone(),
+            purposes: grant.purposes.clone(),
+            fields: grant.fields.clone(),
+            not_before_ms: record.content.not_before_ms,
+            not_after_ms: record.content.not_after_ms,
+            depth: 0,
+        };
+        let act = AgreementAct {
+            step: Step::Delegate,
+            agreement,
+            previous: record.acts.first().map(|act| act.id),
+            agency: self.agency(),
+            issued_at_ms: switch.now_ms(),
+            content: delegation.encode(),
+        };
+        let header = act.encode();
+        self.submit(switch, Kind::AgreementAct, label::ACT, header.clone())
+            .await
+            .unwrap();
+        Digest::of(&header)
     }
 
     async fn act(&self, switch: &TestSwitch, step: Step, agreement: Digest, content: Bytes) {

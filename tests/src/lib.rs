@@ -6,6 +6,7 @@
 //! | [`switch`] | a switch in this process; ended by `finish`, which verifies and replays its log |
 //! | [`agency`] | an agency that was invited and enrolled with keys of its own |
 //! | [`agreements`] | services, agreements, ends of keys: everything an agency's authority seals |
+//! | [`operator`] | what operators do, people with roles, further certificates |
 //! | [`world`] | one consumer and one provider with an agreement, where most scenarios begin |
 //! | [`provider`] | backends with knobs, for the real adapter |
 //! | [`raw`] | a consumer that builds every byte by hand, and one that reads refusals |
@@ -32,6 +33,7 @@ pub mod ground;
 pub mod journal;
 pub mod link;
 pub mod load;
+pub mod operator;
 pub mod process;
 pub mod provider;
 pub mod raw;

@@ -108,6 +108,15 @@ impl RawConsumer {
         }
     }
 
+    /// Another system, over its own channel and with its own key, asking for the same.
+    #[must_use]
+    pub fn as_system(&self, system: &SystemId, signer: Arc<dyn Signer>, channel: Channel) -> Self {
+        Self {
+            system: system.clone(),
+            ..self.over(channel).sealing_with(signer)
+        }
+    }
+
     /// The header of a request that is in order.
     pub fn header(&self) -> RequestHeader {
         RequestHeader {

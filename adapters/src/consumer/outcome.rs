@@ -86,6 +86,10 @@ pub struct Refused {
     pub agreement: Option<String>,
     /// The grant inside it, from 1.
     pub grant: Option<u32>,
+    /// With `operation_disabled`: what the provider says about it, in Arabic.
+    pub notice_ar: Option<String>,
+    /// The same, in English.
+    pub notice_en: Option<String>,
     /// With `duplicate`: how the first exchange ended, or `open`.
     pub first_outcome: Option<String>,
     /// What happened, in English.
@@ -113,7 +117,7 @@ pub enum ExchangeError {
     #[error("not sent: {0}")]
     Unsent(String),
     /// The switch refused, or ended the exchange without an answer.
-    #[error("{} ({}{}) {}", .0.sentence, .0.code, .0.clause.as_deref().map(|clause| format!(", {clause}")).unwrap_or_default(), .0.remedy)]
+    #[error("{}{} ({}{}) {}", .0.sentence, .0.notice_en.as_deref().map(|notice| format!(" It says: {notice}")).unwrap_or_default(), .0.code, .0.clause.as_deref().map(|clause| format!(", {clause}")).unwrap_or_default(), .0.remedy)]
     Refused(Box<Refused>),
     /// The provider answered, and not with a result. The answer is proved like any other.
     #[error("the provider says '{}' to exchange {}; it stands in the log at {}", .answer.status.name(), .answer.exchange_id, .answer.closing_index)]

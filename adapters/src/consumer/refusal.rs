@@ -63,6 +63,8 @@ pub(super) fn read(
         grant: word("grant")
             .and_then(|grant| grant.parse().ok())
             .filter(|grant| *grant > 0),
+        notice_ar: word("notice_ar").filter(|notice| is_plain(notice)),
+        notice_en: word("notice_en").filter(|notice| is_plain(notice)),
         first_outcome: word("outcome"),
         sentence: code.sentence(Language::English),
         remedy: code.remedy(Language::English),
@@ -76,6 +78,11 @@ pub(super) fn read(
         proven,
         attempt: try_.attempt(),
     }))
+}
+
+/// Whether a text of somebody else may be shown on a terminal.
+fn is_plain(text: &str) -> bool {
+    !text.chars().any(char::is_control)
 }
 
 fn receipt_of(status: &Status) -> Option<Receipt> {

@@ -7,7 +7,7 @@ use proto::authorise;
 use proto::entry::{Entry, Kind};
 use proto::facts::{self, ExchangeFacts};
 use proto::header::{RequestHeader, Seen};
-use proto::id::ExchangeId;
+use proto::id::{AgencyId, ExchangeId};
 use proto::registry::Registry;
 use proto::seal::{Seal, SealMemory};
 
@@ -27,6 +27,8 @@ const DAY_MS: u64 = 86_400_000;
 
 /// Requests counted under one grant on one day (UTC).
 type QuotaKey = (Digest, u32, u64);
+/// Requests of one agency on one day (UTC).
+type AgencyDay = (AgencyId, u64);
 
 /// Folds, judges and pairs, entry by entry.
 #[derive(Debug)]
@@ -37,6 +39,7 @@ pub(super) struct Judge {
     pairing: Pairing,
     memory: SealMemory,
     quotas: HashMap<QuotaKey, u64>,
+    agency_days: HashMap<AgencyDay, u64>,
     /// Per key and run: headers seen and the largest sequence number.
     sequences: HashMap<(Digest, [u8; 16]), (u64, u64)>,
     published: u64,
@@ -54,6 +57,7 @@ impl Judge {
             pairing: Pairing::default(),
             memory: SealMemory::default(),
             quotas: HashMap::new(),
+            agency_days: HashMap::new(),
             sequences: HashMap::new(),
             published: published.map_or(0, |published| published.checkpoint.size),
             seals: 0,
@@ -198,6 +202,13 @@ impl Judge {
                 format!("let through, but its service is {code}"),
             );
         }
+        self.count_agency(index, &facts, opened.consumer.agency());
+        let peer = Digest::from_slice(&facts.peer_sha256);
+        let connects = |peer| self.registry.may_connect(&opened.consumer, &peer);
+        if let Some(Err(code)) = peer.map(connects) {
+            let detail = format!("let through over a certificate that may not connect: {code}");
+            self.fault(index, rule::DECISION, detail);
+        }
         self.follow_sequence(&seal, &opened);
         let recorded = Recorded {
             index,
@@ -268,6 +279,24 @@ impl Judge {
                 "request {used} of the day under a quota of {daily_quota}, counted as {}",
                 facts.quota_used
             );
+            self.fault(index, rule::QUOTA, detail);
+        }
+    }
+
+    /// Every agency is counted: operators may set a quota in the middle of a day.
+    fn count_agency(&mut self, index: u64, facts: &ExchangeFacts, agency: AgencyId) {
+        let known = self.registry.agency(&agency);
+        let daily_quota = known.map_or(0, |known| known.daily_quota);
+        let key = (agency, facts.decided_at_ms / DAY_MS);
+        if !self.agency_days.contains_key(&key) {
+            self.agency_days
+                .retain(|(_, counted), _| counted + 1 >= key.1);
+        }
+        let used = self.agency_days.entry(key).or_insert(0);
+        *used += 1;
+        if daily_quota > 0 && *used > daily_quota {
+            let detail =
+                format!("request {used} of its agency's day, under a quota of {daily_quota}");
             self.fault(index, rule::QUOTA, detail);
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proto::Digest;
-use proto::act::AgencyEnrolment;
+use proto::act::{AgencyEnrolment, OperatorAct, OperatorDeed};
 use proto::facts::{EpochFacts, ExchangeFacts};
 use proto::header::{AnswerHeader, AnswerStatus, Seen};
 use proto::id::AgencyId;
@@ -45,6 +45,84 @@ async fn a_request_that_no_agreement_permits_is_found() {
     let facts = forger.facts();
     forger.request(&header, facts).await;
     assert_eq!(forger.rules().await, [rule::DECISION]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_over_a_certificate_that_may_not_connect_is_found() {
+    let mut forger = Forger::new().await;
+    let certificate = facts::IssuedCertificate {
+        uri: "spiffe://log.test/EG/GOV/MOSS/takaful".to_owned(),
+        sha256: vec![7; 32].into(),
+        ..Default::default()
+    };
+    let issued = facts::RegistryFacts {
+        peer_sha256: Bytes::new(),
+        certificate: Some(certificate),
+    };
+    forger
+        .append(
+            Kind::Certificate,
+            facts::encode(&issued),
+            Bytes::new(),
+            None,
+        )
+        .await;
+    for (number, sha256) in [(1, [7; 32]), (2, [8; 32])] {
+        let header = forger.header();
+        let facts = ExchangeFacts {
+            peer_sha256: sha256.to_vec().into(),
+            quota_used: number,
+            ..forger.facts()
+        };
+        forger.request(&header, facts).await;
+    }
+    // The second: the switch never recorded it.
+    assert_eq!(forger.rules().await, [rule::DECISION]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_requests_than_the_agencys_quota_are_found_and_a_refusal_under_none() {
+    let mut forger = Forger::new().await;
+    let quota = |daily| OperatorAct {
+        operator: part("nour"),
+        issued_at_ms: NOW_MS + daily,
+        deed: OperatorDeed::SetQuota {
+            agency: AgencyId::parse("EG/GOV/MOSS").unwrap(),
+            daily,
+        },
+    };
+    // Before there is a quota: counted all the same.
+    forger.exchange().await;
+    let act = quota(2).encode();
+    forger
+        .act(Kind::OperatorAct, label::OPERATOR, act, 201)
+        .await;
+    let refused = ExchangeFacts {
+        code: "quota_exceeded".to_owned(),
+        clause: "quota".to_owned(),
+        agreement: Bytes::new(),
+        grant: 0,
+        quota_used: 0,
+        ..forger.facts()
+    };
+    let refuse = async |forger: &mut Forger| {
+        let header = forger.header().encode();
+        let seal = Seal::one(label::REQUEST, ORIGIN, &header, &forger.moss).unwrap();
+        let facts = facts::encode(&refused);
+        forger
+            .append(Kind::Refusal, facts, header, Some(seal))
+            .await;
+    };
+    forger.exchange().await;
+    refuse(&mut forger).await;
+    // The third is one too many.
+    forger.exchange().await;
+    let act = quota(0).encode();
+    forger
+        .act(Kind::OperatorAct, label::OPERATOR, act, 201)
+        .await;
+    refuse(&mut forger).await;
+    assert_eq!(forger.rules().await, [rule::QUOTA, rule::REFUSAL]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! `Agencies`: what agencies do to the registry. Any system of an agency may carry an act; only the agency's
-//! authority key can make one.
+//! `Agencies`: what agencies do to the registry. Any system and any administrator of an agency may carry an act; only
+//! the agency's authority key can make one.
 
 use std::sync::Arc;
 
@@ -16,8 +16,10 @@ use tonic::{Request, Response, Status};
 use wire::agencies_server::Agencies;
 
 use super::rate::{Allowed, RatePerAgency};
-use super::{act, peer, status};
+use super::roles::Rpc;
+use super::{act, permitted, status};
 use crate::door::Peer;
+use crate::door::standing::Standing;
 use crate::registry::RegistryHandle;
 use crate::registry::issuing::Issuing;
 
@@ -54,23 +56,30 @@ impl AgenciesApi {
 
     async fn submitted(
         &self,
-        peer: &Peer,
+        (peer, standing): (Arc<Peer>, Standing),
         request: wire::SubmitRequest,
     ) -> Result<Receipt, Status> {
-        let system = registered(&self.registry.load(), peer)?;
         let envelope = act(request.envelope)?;
         let (kind, agency) = whose(request.kind, &envelope.header)?;
-        if !system.belongs_to(&agency) {
+        let own = match &standing {
+            Standing::System(system) => system.belongs_to(&agency),
+            Standing::Administrator(own, _) => *own == agency,
+            Standing::Person(..) => false,
+        };
+        if !own {
             return Err(status::wrong_signer(
-                &format!("{system} does not belong to {agency}, whose act this is"),
-                "Let a system of that agency carry it.",
+                &format!(
+                    "{} does not belong to {agency}, whose act this is",
+                    peer.identity.role
+                ),
+                "Let a system or an administrator of that agency carry it.",
             ));
         }
         if !self.acts.pass(&agency) {
             return Err(status::rate_limited());
         }
         let facts = RegistryFacts {
-            peer_sha256: peer_sha256(peer),
+            peer_sha256: peer_sha256(&peer),
             certificate: None,
         };
         let recorded = self
@@ -82,37 +91,33 @@ impl AgenciesApi {
         Ok(appended.receipt)
     }
 
-    async fn renewed(&self, peer: &Peer, request: &[u8]) -> Result<wire::RenewResponse, Status> {
-        let registry = self.registry.load();
-        let system = registered(&registry, peer)?;
-        let speaks = registry.system(&system).is_some_and(|known| {
-            known
-                .keys
-                .iter()
-                .any(|kid| registry.key(kid).is_some_and(|key| key.ended.is_none()))
-        });
-        if !speaks {
-            // Otherwise a machine whose keys were all ended could stay connected for ever.
-            return Err(status::wrong_signer(
-                &format!("every seal key of {system} was ended"),
-                "Bind a new key to the system first, then renew.",
-            ));
-        }
-        if !self.renewals.pass(&system.agency()) {
+    async fn renewed(
+        &self,
+        registry: &Registry,
+        (peer, standing): (Arc<Peer>, Standing),
+        request: &[u8],
+    ) -> Result<wire::RenewResponse, Status> {
+        let (name, agency) = match &standing {
+            Standing::System(system) => {
+                has_key(registry, system)?;
+                (self.issuing.system(system), system.agency())
+            }
+            Standing::Administrator(agency, name) => {
+                (self.issuing.administrator(agency, name), agency.clone())
+            }
+            Standing::Person(..) => return Err(status::unknown_peer()),
+        };
+        if !self.renewals.pass(&agency) {
             return Err(status::rate_limited());
         }
-        let issued = self
-            .issuing
-            .make(&system, request)
+        let made = name
+            .and_then(|name| self.issuing.make(&name, request))
             .map_err(|error| status::issue(&error))?;
-        let recorded = self
-            .issuing
-            .record(&system, &issued, peer_sha256(peer))
-            .await;
+        let recorded = self.issuing.record(&made, peer_sha256(&peer)).await;
         let appended = recorded.map_err(|error| status::issue(&error))?;
-        tracing::info!(%system, index = appended.index, "certificate renewed");
+        tracing::info!(peer = %peer.identity.uri, index = appended.index, "certificate renewed");
         Ok(wire::RenewResponse {
-            certificate_chain: issued.chain_pem.into_bytes().into(),
+            certificate_chain: made.issued.chain_pem.into_bytes().into(),
             receipt: Some(appended.receipt.to_wire()),
         })
     }
@@ -124,8 +129,8 @@ impl Agencies for AgenciesApi {
         &self,
         request: Request<wire::SubmitRequest>,
     ) -> Result<Response<wire::SubmitResponse>, Status> {
-        let peer = peer(&request)?;
-        let receipt = self.submitted(&peer, request.into_inner()).await?;
+        let who = permitted(&self.registry.load(), &request, Rpc::Submit)?;
+        let receipt = self.submitted(who, request.into_inner()).await?;
         Ok(Response::new(wire::SubmitResponse {
             receipt: Some(receipt.to_wire()),
         }))
@@ -135,9 +140,10 @@ impl Agencies for AgenciesApi {
         &self,
         request: Request<wire::RenewRequest>,
     ) -> Result<Response<wire::RenewResponse>, Status> {
-        let peer = peer(&request)?;
+        let registry = self.registry.load();
+        let who = permitted(&registry, &request, Rpc::Renew)?;
         let response = self
-            .renewed(&peer, &request.get_ref().certificate_request)
+            .renewed(&registry, who, &request.get_ref().certificate_request)
             .await?;
         Ok(Response::new(response))
     }
@@ -147,13 +153,22 @@ fn peer_sha256(peer: &Peer) -> Bytes {
     Bytes::copy_from_slice(&peer.identity.cert_sha256)
 }
 
-/// The peer's system, if the registry knows it.
-fn registered(registry: &Registry, peer: &Peer) -> Result<SystemId, Status> {
-    let known = peer
-        .system
-        .as_ref()
-        .filter(|system| registry.system(system).is_some());
-    known.cloned().ok_or_else(status::unknown_peer)
+/// Whether the system can still seal: otherwise a machine whose keys were all ended could stay connected for ever.
+fn has_key(registry: &Registry, system: &SystemId) -> Result<(), Status> {
+    let seals = registry.system(system).is_some_and(|known| {
+        known
+            .keys
+            .iter()
+            .any(|kid| registry.key(kid).is_some_and(|key| key.ended.is_none()))
+    });
+    if seals {
+        Ok(())
+    } else {
+        Err(status::wrong_signer(
+            &format!("every seal key of {system} was ended"),
+            "Bind a new key to the system first, then renew.",
+        ))
+    }
 }
 
 /// The kind of an act, if agencies may send it here, and the agency whose act it is.

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use audit::log::Log;
 use audit::receipt::Receipt;
 use bytes::Bytes;
-use certs::Issued;
 use certs::request::ProvenKey;
 use prost::Message;
 use proto::act::{AgencyEnrolment, KeyBinding};
@@ -27,7 +26,7 @@ use wire::enrolment_server::Enrolment;
 use super::rate::{Allowed, Rate};
 use super::{act, status};
 use crate::registry::RegistryHandle;
-use crate::registry::issuing::{IssueError, Issuing};
+use crate::registry::issuing::{IssueError, Issuing, Made};
 
 mod joining;
 
@@ -220,12 +219,12 @@ impl Inner {
         let key = self.key_stand(&registry, &application, agency).await?;
         self.rehearse(&application, agency, key)?;
         // Made before anything is recorded: what the authority refuses must leave no trace of an enrolment.
-        let made = self.issuing.make(
-            &application.binding.system,
-            &application.certificate_request,
-        );
-        let issued = made.map_err(|error| status::issue(&error))?;
-        let response = self.record(&application, agency, key, &issued).await?;
+        let made = self
+            .issuing
+            .system(&application.binding.system)
+            .and_then(|name| self.issuing.make(&name, &application.certificate_request))
+            .map_err(|error| status::issue(&error))?;
+        let response = self.record(&application, agency, key, &made).await?;
         tracing::info!(agency = %application.enrolment.agency, system = %application.binding.system, "enrolled");
         if answers.len() >= KEPT_ANSWERS {
             answers.pop_front();
@@ -234,7 +233,8 @@ impl Inner {
         Ok(response)
     }
 
-    /// A used token is good for one thing more: to finish the very enrolment that a crash cut short.
+    /// A used token is good for one thing more: to finish the very enrolment that a crash cut short, or whose answer
+    /// did not arrive.
     async fn agency_stand(
         &self,
         registry: &Registry,
@@ -251,12 +251,20 @@ impl Inner {
             return Err(token_used());
         }
         // Once a certificate was recorded somebody may hold it; another one for another key would let whoever
-        // finds the spent token stand beside the agency.
-        let uri = self
+        // finds the spent token stand beside the agency. For the same key it is worthless to everybody else.
+        let name = self
             .issuing
-            .uri(&application.binding.system)
+            .system(&application.binding.system)
             .map_err(|error| status::issue(&error))?;
-        if self.registry.has_certificate(&uri) {
+        let uri = name.to_string();
+        let issued = registry
+            .certificates()
+            .any(|certificate| certificate.uri == uri);
+        if issued
+            && !self
+                .issuing
+                .may_again(&name, &application.certificate_request)
+        {
             return Err(token_used());
         }
         Ok(Stand::Recorded(index))
@@ -313,19 +321,16 @@ impl Inner {
         application: &Application,
         agency: Stand,
         key: Stand,
-        issued: &Issued,
+        made: &Made,
     ) -> Result<wire::EnrolResponse, Status> {
         let agency = self
             .receipt(agency, Kind::Agency, &application.agency)
             .await?;
         let key = self.receipt(key, Kind::KeyBound, &application.key).await?;
-        let recorded = self
-            .issuing
-            .record(&application.binding.system, issued, Bytes::new())
-            .await;
+        let recorded = self.issuing.record(made, Bytes::new()).await;
         let certificate = recorded.map_err(|error| status::issue(&error))?.receipt;
         Ok(wire::EnrolResponse {
-            certificate_chain: issued.chain_pem.clone().into_bytes().into(),
+            certificate_chain: made.issued.chain_pem.clone().into_bytes().into(),
             receipts: [agency, key, certificate]
                 .iter()
                 .map(Receipt::to_wire)

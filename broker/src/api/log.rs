@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use wire::log_server::Log as LogService;
 
-use super::{known, peer, status};
+use super::roles::Rpc;
+use super::{permitted, status};
 use crate::door::Peer;
 use crate::registry::RegistryHandle;
 
@@ -49,10 +50,8 @@ impl LogApi {
         }
     }
 
-    fn known<T>(&self, request: &Request<T>) -> Result<Arc<Peer>, Status> {
-        let peer = peer(request)?;
-        known(&self.registry.load(), &peer)?;
-        Ok(peer)
+    fn known<T>(&self, request: &Request<T>, rpc: Rpc) -> Result<Arc<Peer>, Status> {
+        Ok(permitted(&self.registry.load(), request, rpc)?.0)
     }
 }
 
@@ -64,7 +63,7 @@ impl LogService for LogApi {
         &self,
         request: Request<wire::CheckpointRequest>,
     ) -> Result<Response<wire::CheckpointResponse>, Status> {
-        self.known(&request)?;
+        self.known(&request, Rpc::Checkpoint)?;
         let checkpoint = self.log.published().borrow().note.clone();
         Ok(Response::new(wire::CheckpointResponse { checkpoint }))
     }
@@ -73,7 +72,7 @@ impl LogService for LogApi {
         &self,
         request: Request<wire::ConsistencyRequest>,
     ) -> Result<Response<wire::ConsistencyResponse>, Status> {
-        self.known(&request)?;
+        self.known(&request, Rpc::Consistency)?;
         let wire::ConsistencyRequest {
             from_sizes,
             to_size,
@@ -108,7 +107,7 @@ impl LogService for LogApi {
         &self,
         request: Request<wire::RegistryRequest>,
     ) -> Result<Response<Self::RegistryStream>, Status> {
-        let peer = self.known(&request)?;
+        let peer = self.known(&request, Rpc::Registry)?;
         let (sender, receiver) = mpsc::channel(UNDER_WAY);
         let mirror = Mirror {
             registry: self.registry.clone(),

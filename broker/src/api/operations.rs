@@ -1,20 +1,21 @@
-//! `Operations`: what operators do to the registry. Each act is sealed by the operator's own key.
+//! `Operations`: what operators do to the registry, and the second seal on it. Each act is sealed by the connected
+//! person's own key.
 
 use audit::receipt::Receipt;
 use bytes::Bytes;
-use certs::PeerRole;
 use proto::act::PersonRole;
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::facts::RegistryFacts;
-use proto::id::Part;
 use proto::registry::Registry;
 use proto::wire::registry::v1 as wire;
 use tonic::{Request, Response, Status};
 use wire::operations_server::Operations;
 
-use super::{act, peer, status};
+use super::roles::Rpc;
+use super::{act, permitted, status};
 use crate::door::Peer;
+use crate::door::standing::Standing;
 use crate::registry::RegistryHandle;
 
 /// The service.
@@ -24,13 +25,12 @@ pub struct OperationsApi {
 }
 
 impl OperationsApi {
-    /// Operators' acts go to `registry`.
+    /// Acts go to `registry`.
     pub fn new(registry: RegistryHandle) -> Self {
         Self { registry }
     }
 
     async fn submit(&self, peer: &Peer, kind: Kind, envelope: Envelope) -> Result<Receipt, Status> {
-        own_seal(&self.registry.load(), peer, &envelope)?;
         let facts = RegistryFacts {
             peer_sha256: Bytes::copy_from_slice(&peer.identity.cert_sha256),
             certificate: None,
@@ -40,7 +40,7 @@ impl OperationsApi {
             .submit(kind, facts, envelope.header, Some(envelope.seal))
             .await;
         let appended = recorded.map_err(|error| status::submit(&error))?;
-        tracing::info!(operator = %peer.identity.uri, kind = kind.name(), index = appended.index, "operator act");
+        tracing::info!(by = %peer.identity.uri, kind = kind.name(), index = appended.index, "operator act");
         Ok(appended.receipt)
     }
 }
@@ -51,10 +51,12 @@ impl Operations for OperationsApi {
         &self,
         request: Request<wire::OperateRequest>,
     ) -> Result<Response<wire::OperateResponse>, Status> {
-        let peer = peer(&request)?;
+        let registry = self.registry.load();
+        let (peer, standing) = permitted(&registry, &request, Rpc::Operate)?;
         let request = request.into_inner();
         let kind = kind_of(request.kind)?;
         let envelope = act(request.envelope)?;
+        own_seal(&registry, &standing, kind, &envelope)?;
         let receipt = self.submit(&peer, kind, envelope).await?;
         Ok(Response::new(wire::OperateResponse {
             receipt: Some(receipt.to_wire()),
@@ -62,7 +64,7 @@ impl Operations for OperationsApi {
     }
 }
 
-/// The kind of an act, if operators may send it here.
+/// The kind of an act, if operators or approvers may send it here.
 fn kind_of(kind: u32) -> Result<Kind, Status> {
     let kind = u8::try_from(kind)
         .ok()
@@ -70,23 +72,30 @@ fn kind_of(kind: u32) -> Result<Kind, Status> {
     match kind {
         Some(kind @ (Kind::Invitation | Kind::OperatorAct | Kind::Approval)) => Ok(kind),
         Some(_) | None => Err(status::malformed(
-            "an operator submits invitation, operator_act or approval entries",
+            "an operator submits invitation, operator_act or approval entries, an approver approvals",
         )),
     }
 }
 
-/// The peer is an operator, and the seal names that operator's own key. Whether it holds, the fold decides.
-fn own_seal(registry: &Registry, peer: &Peer, envelope: &Envelope) -> Result<(), Status> {
-    let PeerRole::Operator(name) = &peer.identity.role else {
-        return Err(status::wrong_signer(
-            "only an operator may do this",
-            "Connect with an operator's certificate.",
-        ));
+/// An approver brings approvals only, and the seal names the connected person's own key. Whether it holds, the fold
+/// decides.
+fn own_seal(
+    registry: &Registry,
+    standing: &Standing,
+    kind: Kind,
+    envelope: &Envelope,
+) -> Result<(), Status> {
+    let Standing::Person(role, name) = standing else {
+        return Err(status::unknown_peer());
     };
-    let person = Part::parse(name)
-        .ok()
-        .filter(|name| registry.has_role(PersonRole::Operator, name))
-        .and_then(|name| registry.person(PersonRole::Operator, &name))
+    if *role == PersonRole::Approver && kind != Kind::Approval {
+        return Err(status::wrong_signer(
+            "an approver puts second seals and makes no act",
+            "Let an operator make it; then approve it.",
+        ));
+    }
+    let person = registry
+        .person(*role, name)
         .and_then(|person| person.key.as_ref());
     let key = person.ok_or_else(status::unknown_peer)?;
     let claimed = envelope
@@ -98,8 +107,8 @@ fn own_seal(registry: &Registry, peer: &Peer, envelope: &Envelope) -> Result<(),
         Ok(())
     } else {
         Err(status::wrong_signer(
-            "the act is sealed by another key than the connected operator's",
-            "Seal it with the key that the registry names for this certificate's operator.",
+            "the act is sealed by another key than the connected person's",
+            "Seal it with the key that the registry names for the person in this certificate.",
         ))
     }
 }

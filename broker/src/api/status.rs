@@ -15,6 +15,7 @@ use proto::registry::FoldError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::roles::Denied;
 use crate::registry::SubmitError;
 use crate::registry::issuing::IssueError;
 
@@ -59,6 +60,20 @@ pub(super) fn no_peer() -> Status {
 /// A certificate that names nobody in the registry.
 pub(super) fn unknown_peer() -> Status {
     by_code(Code::Unauthenticated, Refusal::UnknownPeer)
+}
+
+/// The peer may not call this.
+pub(super) fn denied(denied: Denied) -> Status {
+    match denied {
+        Denied::Nobody(Refusal::AgencySuspended) => {
+            by_code(Code::PermissionDenied, Refusal::AgencySuspended)
+        }
+        Denied::Nobody(code) => by_code(Code::Unauthenticated, code),
+        Denied::Role { role, rpc } => wrong_signer(
+            &format!("{} is not for the role {role}", rpc.path()),
+            "docs/operating.md lists who may call what; connect with the certificate of such a role.",
+        ),
+    }
 }
 
 /// The peer may not do this.

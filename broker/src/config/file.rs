@@ -43,6 +43,8 @@ pub(super) struct File {
     pub(super) log: Given<LogSection>,
     #[serde(default)]
     pub(super) limits: Given<LimitsSection>,
+    #[serde(default)]
+    pub(super) outside_authorities: Given<Vec<Given<OutsideAuthoritySection>>>,
     #[serde(flatten)]
     pub(super) unknown: Unknown,
 }
@@ -79,6 +81,13 @@ section! {
         certificate_chain: String,
         key: String,
         authority_dir: String,
+    }
+}
+
+section! {
+    /// One `[[outside_authorities]]`
+    OutsideAuthoritySection {
+        root: String,
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::digest::Digest;
 use proto::id::Part;
 
-use super::file::{File, Given, LimitsSection, LogSection, SwitchSection, TlsSection};
+use super::file::{
+    File, Given, LimitsSection, LogSection, OutsideAuthoritySection, SwitchSection, TlsSection,
+};
 use super::reading::{Bounds, Files, Reading};
 use super::{Config, ConfigError, Limits, LogConfig, Tls};
 
@@ -24,7 +26,11 @@ pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Confi
         files,
         problems: Vec::new(),
     };
-    reading.unknown("", &file.unknown, "switch, tls, log, limits");
+    reading.unknown(
+        "",
+        &file.unknown,
+        "switch, tls, log, limits, outside_authorities",
+    );
     let switch = reading.section("switch", file.switch);
     let tls = reading.section("tls", file.tls);
     let log = reading.section("log", file.log);
@@ -33,6 +39,7 @@ pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Confi
     let tls = reading.tls(tls);
     let log = reading.log(log);
     let limits = reading.limits(limits);
+    let outside_authorities = reading.outside_authorities(file.outside_authorities);
     match (switch, tls, log) {
         (Some(switch), Some(tls), Some(log)) if reading.problems.is_empty() => Ok(Config {
             name: switch.name,
@@ -43,6 +50,7 @@ pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Confi
             exchange_address: switch.exchange_address,
             reflection: switch.reflection,
             tls,
+            outside_authorities,
             log,
             limits,
             sha256: Digest::of(text.as_bytes()),
@@ -63,6 +71,28 @@ struct SwitchPart {
 }
 
 impl Reading<'_> {
+    fn outside_authorities(
+        &mut self,
+        given: Given<Vec<Given<OutsideAuthoritySection>>>,
+    ) -> Vec<PathBuf> {
+        let mut roots = Vec::new();
+        for (position, given) in self
+            .section("outside_authorities", given)
+            .into_iter()
+            .enumerate()
+        {
+            let section = format!("outside_authorities.{}", position + 1);
+            let given = self.section(&section, given);
+            self.unknown(&section, &given.unknown, "root");
+            roots.extend(self.path(
+                &format!("{section}.root"),
+                given.root,
+                "Name the PEM file of the authority's root certificate.",
+            ));
+        }
+        roots
+    }
+
     fn listen(&mut self, key: &str, given: Given<String>) -> Option<SocketAddr> {
         let remedy = "Write address:port, for example 0.0.0.0:7400.";
         self.parsed(key, given, remedy, |text| text.parse().ok())

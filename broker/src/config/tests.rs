@@ -217,3 +217,39 @@ fn loading_looks_for_every_file_and_takes_paths_from_the_files_folder() {
         Err(ConfigError::Read { .. })
     ));
 }
+
+#[test]
+fn outside_authorities_are_listed_one_by_one_and_each_mistake_is_told() {
+    let with = |more: &str| format!("{EXAMPLE}\n{more}");
+    let base = Path::new("/etc/mohawel");
+    let config = Config::from_toml(EXAMPLE, base).unwrap();
+    assert!(config.outside_authorities.is_empty());
+    let two = with(
+        "[[outside_authorities]]\nroot = \"a.pem\"\n[[outside_authorities]]\nroot = \"/b.pem\"\n",
+    );
+    let config = Config::from_toml(&two, base).unwrap();
+    assert_eq!(
+        config.outside_authorities,
+        [Path::new("/etc/mohawel/a.pem"), Path::new("/b.pem")]
+    );
+    let keys = |text: &str| -> Vec<String> {
+        problems(text)
+            .into_iter()
+            .map(|problem| problem.key)
+            .collect()
+    };
+    let bad = "[[outside_authorities]]\n[[outside_authorities]]\nroot = 7\ncolour = 1\n";
+    assert_eq!(
+        keys(&with(bad)),
+        [
+            "outside_authorities.1.root",
+            "outside_authorities.2.colour",
+            "outside_authorities.2.root"
+        ]
+    );
+    // Not a list of sections.
+    assert_eq!(
+        keys(&format!("outside_authorities = \"a.pem\"\n{EXAMPLE}")),
+        ["outside_authorities"]
+    );
+}

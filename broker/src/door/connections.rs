@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Peer;
 
+/// Who owns the connections of those that may not be here. No agency has a name with a space.
+const TURNED_AWAY: &str = "turned away";
+
 /// The live connections of one listener.
 #[derive(Debug)]
 pub struct Connections {
@@ -50,6 +53,15 @@ impl Table {
                 .filter_map(|live| live.peer.as_ref())
                 .any(|older| newer.renews(older))
         })
+    }
+
+    fn give_back(&mut self, owner: &str) {
+        if let Some(own) = self.by_owner.get_mut(owner) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                self.by_owner.remove(owner);
+            }
+        }
     }
 }
 
@@ -110,6 +122,24 @@ impl Connections {
         })
     }
 
+    /// Takes a peer that may not be here off its agency's account: whoever holds a certificate that was ended must
+    /// not use up the places of those who hold others. False when there are too many of that kind already.
+    pub(super) fn turn_away(&self, peer: &Arc<Peer>) -> bool {
+        let mut table = self.lock();
+        let mut of_peer = table.live.values_mut().filter(|live| {
+            let found = live.peer.as_ref();
+            found.is_some_and(|found| Arc::ptr_eq(found, peer))
+        });
+        let Some(live) = of_peer.next() else {
+            return false;
+        };
+        let owner = std::mem::replace(&mut live.owner, TURNED_AWAY.to_owned());
+        table.give_back(&owner);
+        let all = table.by_owner.entry(TURNED_AWAY.to_owned()).or_default();
+        *all += 1;
+        *all <= self.per_owner
+    }
+
     /// Closes every connection of a peer that `goes`; gives how many.
     pub fn close_where(&self, goes: impl Fn(&Peer) -> bool) -> usize {
         let going: Vec<CancellationToken> = {
@@ -164,12 +194,7 @@ impl Connections {
     fn leave(&self, number: u64) -> Option<Live> {
         let mut table = self.lock();
         let live = table.live.remove(&number)?;
-        if let Some(own) = table.by_owner.get_mut(&live.owner) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                table.by_owner.remove(&live.owner);
-            }
-        }
+        table.give_back(&live.owner);
         Some(live)
     }
 

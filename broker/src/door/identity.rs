@@ -3,6 +3,8 @@
 //! Takes the certificate that the handshake verified. Gives a [`Peer`], found in a request's extensions as
 //! `Arc<Peer>`. Never says what the peer may do: the registry does, for each call.
 
+use std::sync::atomic::AtomicBool;
+
 use certs::{PeerIdentity, PeerRole};
 use proto::digest::Digest;
 use proto::id::{AgencyId, SystemId};
@@ -14,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 pub struct Peer {
     /// The name, role and end of its certificate.
     pub identity: PeerIdentity,
-    /// The system it speaks for; `None` for operators and auditors.
+    /// The system it speaks for; `None` for people.
     pub system: Option<SystemId>,
-    /// The agency that answers for that system.
+    /// The agency that answers for that system, or whose administrator it is.
     pub agency: Option<AgencyId>,
     /// Tree heads verified on this connection a moment ago (`docs/protocol.md`, "Seal").
     pub memory: SealMemory,
+    /// It may not be: it is told why on its calls until it is closed.
+    pub turned_away: AtomicBool,
     /// Cancelled when the connection is gone or must go: at the certificate's end, at a revocation.
     pub closed: CancellationToken,
 }
@@ -38,11 +42,21 @@ impl Peer {
             | PeerRole::Administrator { .. }
             | PeerRole::Broker(_) => None,
         };
+        let agency = match &identity.role {
+            PeerRole::Administrator {
+                instance,
+                class,
+                agency,
+                ..
+            } => AgencyId::parse(&format!("{instance}/{class}/{agency}")).ok(),
+            _ => system.as_ref().map(SystemId::agency),
+        };
         Self {
             identity,
-            agency: system.as_ref().map(SystemId::agency),
+            agency,
             system,
             memory: SealMemory::default(),
+            turned_away: AtomicBool::new(false),
             closed: CancellationToken::new(),
         }
     }

@@ -23,7 +23,8 @@ use tracing::{debug, warn};
 
 use super::connection::Connection;
 use super::connections::{Connections, Full, Place};
-use super::{Peer, Settings};
+use super::{Peer, Settings, standing};
+use crate::registry::RegistryHandle;
 
 /// How long accepting pauses after an error: running out of file descriptors must not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -111,6 +112,13 @@ impl Door {
             ))
         });
         (door, incoming)
+    }
+
+    /// Closes live connections whose peers `registry` no longer knows, until the door closes.
+    pub fn follow(&self, registry: RegistryHandle) {
+        let connections = Arc::clone(&self.connections);
+        self.tasks
+            .spawn(standing::follow(connections, registry, self.closed.clone()));
     }
 
     /// Accepts nothing more. What is connected stays.

@@ -20,6 +20,7 @@ use super::memory::{Key, NoDispute};
 use super::refusal::{Refused, bytes_of, code_of};
 use super::verify::Received;
 use super::{Exchange, JUDGEMENTS_MAX};
+use crate::api::roles::{self, Denied, Rpc};
 
 /// An exchange marked as disputed, until the entry is durable.
 struct Mark<'a> {
@@ -138,6 +139,7 @@ impl Exchange {
 
 fn judge(registry: &Registry, received: &Received) -> Result<(DisputeHeader, Key), Code> {
     let peer = received.peer();
+    roles::permit(registry, peer, Rpc::Dispute).map_err(Denied::code)?;
     let system = peer.system.as_ref().ok_or(Code::UnknownPeer)?;
     let known = registry.system(system).ok_or(Code::UnknownPeer)?;
     let envelope = received.envelope().map_err(header_code)?;

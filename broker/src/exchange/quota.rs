@@ -1,7 +1,9 @@
-//! Daily quotas: how many requests were recorded today (UTC) under each grant that has one.
+//! Daily quotas: how many requests were recorded today (UTC) under each grant that has one, and of each agency.
 //!
-//! Takes a grant and its quota. Gives a [`Counted`] that counts once its request is durable, and gives the number
+//! Takes a counter and its quota. Gives a [`Counted`] that counts once its request is durable, and gives the number
 //! back when it is dropped before. Rebuilt at start from today's entries. Never counts what was refused.
+//!
+//! Agencies are counted with or without a quota: operators may set one in the middle of a day.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +12,15 @@ use proto::Digest;
 
 /// Milliseconds of a day.
 pub(super) const DAY_MS: u64 = 86_400_000;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Counter {
+    /// Requests under a grant of an agreement, by its number, from 1; handed on or not.
+    Grant(Digest, u32),
+    /// Requests of all systems of an agency, by the log index of its enrolment.
+    Agency(u64),
+}
 
 /// The counters of one day.
 #[derive(Debug, Default)]
@@ -20,39 +31,38 @@ pub(super) struct Quota {
 #[derive(Debug, Default)]
 struct Today {
     day: u64,
-    used: HashMap<(Digest, u32), u64>,
+    used: HashMap<Counter, u64>,
 }
 
 /// One request counted under a quota.
 #[derive(Debug)]
 pub(super) struct Counted {
     quota: Arc<Quota>,
-    grant: (Digest, u32),
+    counter: Counter,
     day: u64,
     used: u64,
     kept: bool,
 }
 
 impl Quota {
-    /// Counts one request at `at_ms` under `grant` of `agreement`; `None` when `daily` are used up.
+    /// Counts one request at `at_ms`; `None` when `daily` are used up. A quota of 0 is none.
     pub(super) fn count(
         self: &Arc<Self>,
-        agreement: Digest,
-        grant: u32,
+        counter: Counter,
         daily: u64,
         at_ms: u64,
     ) -> Option<Counted> {
         let day = at_ms / DAY_MS;
         let mut today = self.on(day);
-        let used = today.used.entry((agreement, grant)).or_default();
-        if *used >= daily {
+        let used = today.used.entry(counter).or_default();
+        if daily > 0 && *used >= daily {
             return None;
         }
         *used += 1;
         let used = *used;
         Some(Counted {
             quota: Arc::clone(self),
-            grant: (agreement, grant),
+            counter,
             day,
             used,
             kept: false,
@@ -60,12 +70,8 @@ impl Quota {
     }
 
     /// Counts a request that the log holds, decided at `at_ms`.
-    pub(super) fn restore(&self, agreement: Digest, grant: u32, at_ms: u64) {
-        *self
-            .on(at_ms / DAY_MS)
-            .used
-            .entry((agreement, grant))
-            .or_default() += 1;
+    pub(super) fn restore(&self, counter: Counter, at_ms: u64) {
+        *self.on(at_ms / DAY_MS).used.entry(counter).or_default() += 1;
     }
 
     /// The counters of `day`: a new day begins with none. A clock that was set back keeps the later day's.
@@ -101,7 +107,7 @@ impl Drop for Counted {
         }
         let mut today = self.quota.on(self.day);
         if today.day == self.day
-            && let Some(used) = today.used.get_mut(&self.grant)
+            && let Some(used) = today.used.get_mut(&self.counter)
         {
             *used = used.saturating_sub(1);
         }
@@ -115,8 +121,8 @@ mod tests {
     #[test]
     fn only_what_is_kept_counts_and_a_new_day_begins_with_none() {
         let quota = Arc::new(Quota::default());
-        let agreement = Digest([7; 32]);
-        let count = |at_ms| quota.count(agreement, 1, 2, at_ms);
+        let grant = |number| Counter::Grant(Digest([7; 32]), number);
+        let count = |at_ms| quota.count(grant(1), 2, at_ms);
         let first = count(0).unwrap();
         assert_eq!(first.used(), 1);
         first.keep();
@@ -127,16 +133,28 @@ mod tests {
         assert_eq!(second.used(), 2);
         second.keep();
         assert!(count(DAY_MS - 1).is_none());
-        // Another grant of the same agreement has its own.
-        assert!(quota.count(agreement, 2, 1, 4).is_some());
+        // Another grant of the same agreement has its own, and so has an agency.
+        assert!(quota.count(grant(2), 1, 4).is_some());
+        assert!(quota.count(Counter::Agency(1), 1, 4).is_some());
         assert_eq!(count(DAY_MS).unwrap().used(), 1);
     }
 
     #[test]
     fn what_the_log_holds_counts() {
         let quota = Arc::new(Quota::default());
-        quota.restore(Digest([7; 32]), 1, 2 * DAY_MS);
-        assert!(quota.count(Digest([7; 32]), 1, 1, 2 * DAY_MS + 5).is_none());
-        assert!(quota.count(Digest([7; 32]), 1, 1, 3 * DAY_MS).is_some());
+        let grant = Counter::Grant(Digest([7; 32]), 1);
+        quota.restore(grant, 2 * DAY_MS);
+        assert!(quota.count(grant, 1, 2 * DAY_MS + 5).is_none());
+        assert!(quota.count(grant, 1, 3 * DAY_MS).is_some());
+    }
+
+    #[test]
+    fn a_quota_that_comes_in_the_middle_of_a_day_counts_what_was_before() {
+        let quota = Arc::new(Quota::default());
+        for _ in 0..3 {
+            quota.count(Counter::Agency(1), 0, 5).unwrap().keep();
+        }
+        assert!(quota.count(Counter::Agency(1), 3, 6).is_none());
+        assert_eq!(quota.count(Counter::Agency(1), 4, 6).unwrap().used(), 4);
     }
 }

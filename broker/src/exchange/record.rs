@@ -135,9 +135,7 @@ impl Exchange {
         reservation.burn(State::Open {
             request: request.index,
         });
-        if let Some(counted) = counted {
-            counted.keep();
-        }
+        counted.keep();
         let deadline = self.deadline(&verified);
         Ok(Recorded(Box::new(Inner {
             verified,
@@ -288,6 +286,7 @@ impl Exchange {
                     clause: fault.clause(),
                     agreement: Some(permission.agreement),
                     grant: permission.grant,
+                    notice: None,
                     retry_after_ms: None,
                     outcome: Some(outcome.name()),
                     recording: Recording::Recorded,

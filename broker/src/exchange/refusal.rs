@@ -13,6 +13,7 @@ use proto::authorise::Clause;
 use proto::entry::{Draft, Kind};
 use proto::facts::{self, ExchangeFacts};
 use proto::id::ExchangeId;
+use proto::registry::Notice;
 use proto::{Code, Digest};
 
 use super::Exchange;
@@ -28,6 +29,7 @@ pub(super) struct Refusal {
     clause: Option<String>,
     agreement: Option<Digest>,
     grant: u32,
+    notice: Option<Notice>,
     retry_after_ms: Option<u64>,
     first: Option<First>,
     about: About,
@@ -67,6 +69,8 @@ pub struct Refused {
     pub agreement: Option<Digest>,
     /// The grant that came closest, from 1; 0 when none was judged.
     pub grant: u32,
+    /// With operation_disabled: what the provider says about it.
+    pub notice: Option<Notice>,
     /// When it makes sense to try again.
     pub retry_after_ms: Option<u64>,
     /// What became of the first exchange of this id, or of this one after its request was recorded.
@@ -122,6 +126,7 @@ impl Refusal {
             clause: None,
             agreement: None,
             grant: 0,
+            notice: None,
             retry_after_ms: None,
             first: None,
             about,
@@ -138,6 +143,19 @@ impl Refusal {
         self.agreement = agreement;
         self.grant = grant;
         self.clause = Some(clause.to_string());
+        self
+    }
+
+    /// Names the grant, where no clause of it refuses.
+    pub(super) fn with_grant(mut self: Box<Self>, agreement: Digest, grant: u32) -> Box<Self> {
+        self.agreement = Some(agreement);
+        self.grant = grant;
+        self
+    }
+
+    /// Carries what the provider says.
+    pub(super) fn with_notice(mut self: Box<Self>, notice: Option<Notice>) -> Box<Self> {
+        self.notice = notice;
         self
     }
 
@@ -206,6 +224,7 @@ impl Refusal {
             clause: self.clause,
             agreement: self.agreement,
             grant: self.grant,
+            notice: self.notice,
             retry_after_ms: self.retry_after_ms.or_else(|| retry_after_ms(code)),
             outcome: self.first.map(|first| first.outcome),
             recording,
@@ -223,6 +242,7 @@ impl Refused {
             clause: None,
             agreement: None,
             grant: 0,
+            notice: None,
             retry_after_ms: retry_after_ms(code),
             outcome: None,
             recording: Recording::NotRecorded,

@@ -156,6 +156,10 @@ fn metadata(refused: &Refused) -> HashMap<String, String> {
         (refused.grant > 0).then(|| refused.grant.to_string()),
     );
     add("outcome", refused.outcome.map(str::to_owned));
+    if let Some(notice) = &refused.notice {
+        add("notice_ar", Some(notice.notice_ar.clone()));
+        add("notice_en", Some(notice.notice_en.clone()));
+    }
     metadata
 }
 

@@ -19,7 +19,7 @@ use tracing::info;
 
 use super::Exchange;
 use super::memory::{Key, State};
-use super::quota::DAY_MS;
+use super::quota::{Counter, DAY_MS};
 use super::refusal::bytes_of;
 
 /// Entries asked for at once.
@@ -59,7 +59,7 @@ impl Exchange {
         let registry = self.registry.load();
         let now_ms = self.clock.now_ms();
         let size = self.log.head().size();
-        let since_ms = self.since_ms(&registry, now_ms, size).await?;
+        let since_ms = self.since_ms(now_ms, size).await?;
         let mut index = first_since(&self.log, since_ms, size).await?;
         let mut walk = Walk {
             exchange: self,
@@ -94,26 +94,14 @@ impl Exchange {
         Ok(resumed)
     }
 
-    /// Since when entries are read: what is still remembered, today if there are quotas, and what the last run may
-    /// have left open. The latter counts from its last request: a run that was cut off may be long ago.
-    async fn since_ms(
-        &self,
-        registry: &Registry,
-        now_ms: u64,
-        size: u64,
-    ) -> Result<u64, ResumeError> {
+    /// Since when entries are read: what is still remembered, today's requests for the quotas (operators may set one
+    /// later in the day), and what the last run may have left open. The latter counts from its last request: a run
+    /// that was cut off may be long ago.
+    async fn since_ms(&self, now_ms: u64, size: u64) -> Result<u64, ResumeError> {
         let retain_ms = self.memory.retain_ms();
-        let mut from_ms = now_ms.saturating_sub(retain_ms);
-        let quotas = registry.agreements().any(|agreement| {
-            agreement
-                .content
-                .grants
-                .iter()
-                .any(|grant| grant.daily_quota > 0)
-        });
-        if quotas {
-            from_ms = from_ms.min(now_ms - now_ms % DAY_MS);
-        }
+        let mut from_ms = now_ms
+            .saturating_sub(retain_ms)
+            .min(now_ms - now_ms % DAY_MS);
         if let Some(last_ms) = last_request_ms(&self.log, size).await? {
             from_ms = from_ms.min(last_ms.saturating_sub(retain_ms));
         }
@@ -196,13 +184,8 @@ impl Walk<'_> {
             system: system.index,
             exchange: header.exchange_id,
         };
-        if facts.quota_used > 0
-            && facts.decided_at_ms / DAY_MS == self.now_ms / DAY_MS
-            && let Some(agreement) = Digest::from_slice(&facts.agreement)
-        {
-            self.exchange
-                .quota
-                .restore(agreement, facts.grant, facts.decided_at_ms);
+        if facts.decided_at_ms / DAY_MS == self.now_ms / DAY_MS {
+            self.count(&header, &facts);
         }
         self.remember(
             key,
@@ -220,6 +203,19 @@ impl Walk<'_> {
             },
         );
         Ok(())
+    }
+
+    /// Counts a request of today, as it was counted when it was recorded.
+    fn count(&self, header: &RequestHeader, facts: &ExchangeFacts) {
+        let quota = &self.exchange.quota;
+        if let Some(agency) = self.registry.agency(&header.consumer.agency()) {
+            quota.restore(Counter::Agency(agency.index), facts.decided_at_ms);
+        }
+        if facts.quota_used > 0
+            && let Some(agreement) = Digest::from_slice(&facts.agreement)
+        {
+            quota.restore(Counter::Grant(agreement, facts.grant), facts.decided_at_ms);
+        }
     }
 
     /// The exchange of a verified header; `None` for refusals of what was not verified.

@@ -1,16 +1,20 @@
 //! Room 4, route: `Permitted → Routed`.
 //!
-//! Takes a permitted request. Gives a published operation, a place under the grant's daily quota, and a seat on the
-//! provider's least-loaded adapter. Says no with unknown_service, contract_violation, quota_exceeded,
+//! Takes a permitted request. Gives a published operation, a place under the grant's rate and the daily quotas of
+//! grant and agency, and a seat on the provider's least-loaded adapter. Says no with unknown_service,
+//! contract_violation, operation_disabled (with the provider's notice), quota_exceeded, rate_limited,
 //! provider_offline, overloaded. Never tells somebody without a permission what exists: authorise comes first.
 
 use audit::log::Arriving;
 use proto::Code;
 use proto::authorise::{Clause, Permission, locate};
+use proto::header::RequestHeader;
+use proto::registry::{Notice, Registry};
 
 use super::Exchange;
 use super::authorise::Permitted;
-use super::quota::{Counted, DAY_MS};
+use super::quota::{Counted, Counter, DAY_MS};
+use super::rate::Drawn;
 use super::refusal::Refusal;
 use super::verify::{Received, Verified};
 use crate::links::seat::{NoSeat, Seat};
@@ -19,7 +23,7 @@ use crate::links::seat::{NoSeat, Seat};
 #[derive(Debug)]
 pub(super) struct Routed {
     permitted: Permitted,
-    counted: Option<Counted>,
+    counted: Counts,
     seat: Seat,
 }
 
@@ -27,7 +31,7 @@ pub(super) struct Routed {
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) permitted: Permitted,
-    pub(super) counted: Option<Counted>,
+    pub(super) counted: Counts,
     pub(super) seat: Seat,
 }
 
@@ -44,9 +48,9 @@ impl Routed {
         self.permitted.permission()
     }
 
-    /// This request's number under the daily quota; 0 without a quota.
+    /// This request's number under the grant's daily quota; 0 without a quota.
     pub(super) fn quota_used(&self) -> u64 {
-        self.counted.as_ref().map_or(0, Counted::used)
+        self.counted.grant.as_ref().map_or(0, Counted::used)
     }
 
     /// The announcement to the log's writer, for the entry that follows.
@@ -80,31 +84,15 @@ impl Exchange {
     /// Says where it goes, and that there is room.
     pub(super) fn route(&self, permitted: Permitted) -> Result<Routed, Box<Refusal>> {
         let verified = permitted.fresh().verified();
-        let permission = permitted.permission();
         if let Err(code) = locate(verified.registry(), verified.header()) {
-            return Err(permitted.into_fresh().refuse(code));
+            let notice = (code == Code::OperationDisabled)
+                .then(|| notice(verified.registry(), verified.header()))
+                .flatten();
+            return Err(permitted.into_fresh().refuse(code).with_notice(notice));
         }
-        let counted = if permission.daily_quota == 0 {
-            None
-        } else {
-            let at_ms = permitted.fresh().decided_at_ms();
-            let Permission {
-                agreement,
-                grant,
-                daily_quota,
-                rate_per_s: _,
-            } = permission;
-            match self.quota.count(agreement, grant, daily_quota, at_ms) {
-                Some(counted) => Some(counted),
-                None => {
-                    let tomorrow_ms = DAY_MS - at_ms % DAY_MS;
-                    return Err(permitted
-                        .into_fresh()
-                        .refuse(Code::QuotaExceeded)
-                        .with_denial(Some(agreement), grant, &Clause::Quota)
-                        .with_retry_after_ms(tomorrow_ms));
-                }
-            }
+        let counted = match self.count(&permitted) {
+            Ok(counted) => counted,
+            Err(over) => return Err(over.refuse(permitted)),
         };
         let header = verified.header();
         match self
@@ -118,6 +106,114 @@ impl Exchange {
             }),
             Err(NoSeat::Offline) => Err(permitted.into_fresh().refuse(Code::ProviderOffline)),
             Err(NoSeat::Full) => Err(permitted.into_fresh().refuse(Code::Overloaded)),
+        }
+    }
+
+    /// Counts it under everything that has a limit: the asking agency's day, the grant's second, the grant's day.
+    fn count(&self, permitted: &Permitted) -> Result<Counts, Over> {
+        let at_ms = permitted.fresh().decided_at_ms();
+        let verified = permitted.fresh().verified();
+        let Permission {
+            agreement,
+            grant,
+            daily_quota,
+            rate_per_s,
+        } = permitted.permission();
+        let agency = verified
+            .registry()
+            .agency(&verified.header().consumer.agency())
+            .map(|agency| {
+                let counter = Counter::Agency(agency.index);
+                self.quota
+                    .count(counter, agency.daily_quota, at_ms)
+                    .ok_or(Over::AgencyDay)
+            })
+            .transpose()?;
+        let rate = (rate_per_s > 0)
+            .then(|| self.rates.draw((agreement, grant), rate_per_s, at_ms))
+            .transpose()
+            .map_err(Over::GrantSecond)?;
+        let grant = (daily_quota > 0)
+            .then(|| {
+                let counter = Counter::Grant(agreement, grant);
+                self.quota
+                    .count(counter, daily_quota, at_ms)
+                    .ok_or(Over::GrantDay)
+            })
+            .transpose()?;
+        Ok(Counts {
+            agency,
+            rate,
+            grant,
+        })
+    }
+}
+
+/// What the provider says about an operation that it switched off.
+fn notice(registry: &Registry, request: &RequestHeader) -> Option<Notice> {
+    registry
+        .service(&request.provider.service(&request.service))?
+        .notice(&request.operation)
+        .cloned()
+}
+
+/// Where a request was counted.
+#[derive(Debug)]
+pub(super) struct Counts {
+    agency: Option<Counted>,
+    rate: Option<Drawn>,
+    grant: Option<Counted>,
+}
+
+impl Counts {
+    /// Its request is durable: it counts everywhere.
+    pub(super) fn keep(self) {
+        let Self {
+            agency,
+            rate,
+            grant,
+        } = self;
+        for counted in [agency, grant].into_iter().flatten() {
+            counted.keep();
+        }
+        if let Some(drawn) = rate {
+            drawn.keep();
+        }
+    }
+}
+
+/// The limit that a request is over.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    /// The daily quota of the agency that asks.
+    AgencyDay,
+    /// The grant's requests a second; milliseconds until the next one.
+    GrantSecond(u64),
+    /// The grant's daily quota.
+    GrantDay,
+}
+
+impl Over {
+    fn refuse(self, permitted: Permitted) -> Box<Refusal> {
+        let Permission {
+            agreement, grant, ..
+        } = permitted.permission();
+        let tomorrow_ms = DAY_MS - permitted.fresh().decided_at_ms() % DAY_MS;
+        let fresh = permitted.into_fresh();
+        match self {
+            // No grant is at fault: grant 0 and no agreement say that it is the agency's own quota.
+            Self::AgencyDay => fresh
+                .refuse(Code::QuotaExceeded)
+                .with_denial(None, 0, &Clause::Quota)
+                .with_retry_after_ms(tomorrow_ms),
+            Self::GrantSecond(wait_ms) => fresh
+                .refuse(Code::RateLimited)
+                .with_grant(agreement, grant)
+                .with_retry_after_ms(wait_ms),
+            Self::GrantDay => fresh
+                .refuse(Code::QuotaExceeded)
+                .with_denial(Some(agreement), grant, &Clause::Quota)
+                .with_retry_after_ms(tomorrow_ms),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Takes an envelope as it came and who brought it. Gives the opened header of a system that the registry knows,
 //! sealed by a key bound to it, brought by a connection that may speak for it, with a payload of the length it
-//! commits to. Says no with unknown_peer, malformed, unknown_version, too_large, wrong_signer, bad_seal, key_ended,
+//! commits to. Says no with unknown_peer, certificate_revoked, agency_suspended, malformed, unknown_version, too_large, wrong_signer, bad_seal, key_ended,
 //! payload_mismatch. Never hashes or reads a payload: the receiving side does.
 
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::Exchange;
 use super::memory::{Key, Reservation};
 use super::refusal::Refusal;
+use crate::api::roles::{self, Denied, Rpc};
 use crate::door::Peer;
 use crate::door::limits::Permit;
 
@@ -206,6 +207,7 @@ fn judge(
 ) -> Result<(RequestHeader, Key), Code> {
     let peer = received.peer();
     // A stranger is told nothing about its bytes.
+    roles::permit(registry, peer, Rpc::Call).map_err(Denied::code)?;
     let system = peer.system.as_ref().ok_or(Code::UnknownPeer)?;
     let known = registry.system(system).ok_or(Code::UnknownPeer)?;
     let envelope = received.envelope.as_ref().map_err(code_of)?;

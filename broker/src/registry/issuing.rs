@@ -10,14 +10,28 @@ use audit::clock::Clock;
 use audit::log::Appended;
 use bytes::Bytes;
 use certs::authority::AuthorityError;
-use certs::{Authority, Issued, PeerName};
+use certs::request::ProvenKey;
+use certs::{Authority, Issued, PeerName, PeerRole};
+use proto::digest::Digest;
 use proto::entry::Kind;
 use proto::facts::{IssuedCertificate, RegistryFacts};
-use proto::id::SystemId;
+use proto::id::{AgencyId, Part, SystemId};
 use thiserror::Error;
 use time::{Duration, OffsetDateTime};
 
 use super::{RegistryHandle, SubmitError};
+
+/// How often one answer may be made again for one TLS key: each time is an entry.
+pub const REISSUED_MAX: usize = 8;
+
+/// A certificate that was made and is not recorded yet.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The certificate.
+    pub issued: Issued,
+    uri: String,
+    key_sha256: Digest,
+}
 
 /// Issues and records members' certificates. Cheap to clone.
 #[derive(Clone)]
@@ -44,52 +58,66 @@ impl Issuing {
         }
     }
 
-    /// The SPIFFE URI of a system.
+    /// The name of a system.
     ///
     /// # Errors
     /// [`IssueError::Authority`] for a name outside the certificate's alphabet.
-    pub fn uri(&self, system: &SystemId) -> Result<String, IssueError> {
-        let name = PeerName::system(self.authority.trust_domain(), system.as_str())
-            .map_err(AuthorityError::from)?;
-        Ok(name.to_string())
+    pub fn system(&self, system: &SystemId) -> Result<PeerName, IssueError> {
+        let name = PeerName::system(self.authority.trust_domain(), system.as_str());
+        Ok(name.map_err(AuthorityError::from)?)
     }
 
-    /// Makes a certificate for the TLS key that `request` (PKCS#10, DER) proves. It is worthless until it was
-    /// recorded: see [`Issuing::record`].
+    /// The name of an agency's administrator.
+    ///
+    /// # Errors
+    /// As [`Issuing::system`].
+    pub fn administrator(&self, agency: &AgencyId, name: &Part) -> Result<PeerName, IssueError> {
+        let domain = self.authority.trust_domain();
+        let name = PeerName::administrator(domain, agency.as_str(), name.as_str());
+        Ok(name.map_err(AuthorityError::from)?)
+    }
+
+    /// Makes a certificate for `name` and the TLS key that `request` (PKCS#10, DER) proves. It is worthless until it
+    /// was recorded: see [`Issuing::record`].
     ///
     /// # Errors
     /// [`IssueError`]; nothing is recorded.
-    pub fn make(&self, system: &SystemId, request: &[u8]) -> Result<Issued, IssueError> {
+    pub fn make(&self, name: &PeerName, request: &[u8]) -> Result<Made, IssueError> {
         let now =
             OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.clock.now_us()) * 1_000)
                 .map_err(|_| IssueError::Clock)?;
-        Ok(self
-            .authority
-            .issue_agency(request, &self.uri(system)?, self.life, now)?)
+        let proven = ProvenKey::open(request).map_err(AuthorityError::from)?;
+        let issued = if matches!(name.role(), PeerRole::System { .. }) {
+            self.authority
+                .issue_agency(request, &name.to_string(), self.life, now)?
+        } else {
+            self.authority.issue_person(request, name, self.life, now)?
+        };
+        Ok(Made {
+            uri: name.to_string(),
+            key_sha256: Digest::of(&proven.public_spki_der()),
+            issued,
+        })
     }
 
-    /// Records a certificate that was made for `system`; `peer_sha256` is the certificate that asked, empty for
-    /// a newcomer.
+    /// Records a certificate that was made; `peer_sha256` is the certificate that asked, empty for a newcomer.
     ///
     /// # Errors
     /// [`IssueError`]; the certificate must then not be handed out.
-    pub async fn record(
-        &self,
-        system: &SystemId,
-        issued: &Issued,
-        peer_sha256: Bytes,
-    ) -> Result<Appended, IssueError> {
+    pub async fn record(&self, made: &Made, peer_sha256: Bytes) -> Result<Appended, IssueError> {
+        let issued = &made.issued;
         let seconds = |time: OffsetDateTime| {
             u64::try_from(time.unix_timestamp()).map_err(|_| IssueError::Clock)
         };
         let certificate = IssuedCertificate {
-            uri: self.uri(system)?,
+            uri: made.uri.clone(),
             sha256: Bytes::copy_from_slice(&issued.sha256),
             serial: hex::decode(&issued.serial_hex)
                 .map_err(|_| IssueError::Serial)?
                 .into(),
             not_before: seconds(issued.not_before)?,
             not_after: seconds(issued.not_after)?,
+            key_sha256: Bytes::copy_from_slice(made.key_sha256.as_bytes()),
         };
         let facts = RegistryFacts {
             peer_sha256,
@@ -99,6 +127,24 @@ impl Issuing {
             .registry
             .submit(Kind::Certificate, facts, Bytes::new(), None)
             .await?)
+    }
+
+    /// Whether the answer to a request that was recorded before may be made again: it was lost on the way, or the
+    /// switch ended before it was given. The request must prove the TLS key of a certificate that `name` has and that
+    /// was not ended, for only its holder can use another one. Never more than [`REISSUED_MAX`] times.
+    pub fn may_again(&self, name: &PeerName, request: &[u8]) -> bool {
+        let Ok(proven) = ProvenKey::open(request) else {
+            return false;
+        };
+        let (uri, key) = (name.to_string(), Digest::of(&proven.public_spki_der()));
+        let registry = self.registry.load();
+        let of_key = || {
+            registry
+                .certificates()
+                .filter(|certificate| certificate.uri == uri && certificate.key_sha256 == Some(key))
+        };
+        of_key().any(|certificate| certificate.revoked.is_none())
+            && of_key().count() <= REISSUED_MAX
     }
 }
 

@@ -13,19 +13,22 @@ use proto::wire::registry::v1 as wire;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::service::interceptor::InterceptedService;
 use tonic_health::pb::health_server::{Health as HealthService, HealthServer};
 use wire::agencies_server::AgenciesServer;
 use wire::enrolment_server::EnrolmentServer;
 use wire::operations_server::OperationsServer;
 
 use super::{Parts, StartError, trust};
+use crate::api;
 use crate::api::agencies::AgenciesApi;
 use crate::api::enrolment::EnrolmentApi;
 use crate::api::exchange::ExchangeApi;
 use crate::api::link::LinkApi;
 use crate::api::log::LogApi;
 use crate::api::operations::OperationsApi;
-use crate::door::{self, Settings, listen::Door};
+use crate::api::roles::Rpc;
+use crate::door::{self, Settings, listen::Door, standing};
 use crate::exchange::Exchange;
 
 /// Bytes of a message to the registry's services: two acts with their seals, a token and a request.
@@ -49,14 +52,16 @@ impl Parts {
         let trust = Trust::new(
             self.authority.trust_domain().clone(),
             std::slice::from_ref(self.authority.root()),
-        )?;
+        )?
+        .with_outside_roots(&trust::outside_roots(&self.config)?)?;
         let tls = tls::server_config(&self.identity, &trust, trust::time(&self.clock))?;
         let settings = self.settings();
         let reflection = if self.config.reflection {
             let schemas = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(proto::wire::DESCRIPTORS)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
-            Some(schemas.build_v1()?)
+            let known = api::interceptor(self.registry.clone(), Rpc::Reflection);
+            Some(InterceptedService::new(schemas.build_v1()?, known))
         } else {
             None
         };
@@ -74,8 +79,15 @@ impl Parts {
             self.clock.clone(),
             &settings,
         );
+        door.follow(self.registry.clone());
+        let incoming = standing::judged(
+            incoming,
+            Arc::clone(&door.connections),
+            self.registry.clone(),
+        );
+        let known = api::interceptor(self.registry.clone(), Rpc::HealthCheck);
         let server = door::server(&settings)
-            .add_service(health)
+            .add_service(InterceptedService::new(health, known))
             .add_optional_service(reflection)
             .add_service(ExchangeApi::service(Arc::clone(exchange)))
             .add_service(LinkApi::service(Arc::clone(exchange)))

@@ -28,6 +28,7 @@ mod acts;
 mod enrolment;
 mod exchange;
 mod failing;
+mod joining;
 
 const MOSS: &str = "EG/GOV/MOSS/takaful";
 const CIVIL: &str = "EG/GOV/CIVIL/registry";

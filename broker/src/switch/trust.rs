@@ -13,9 +13,10 @@ use audit::log::Log;
 use certs::tls::TimeSource;
 use certs::{Authority, Identity, PeerIdentity, PeerRole};
 use proto::act::Genesis;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::time_provider::TimeProvider;
 
+use super::StartError;
 use crate::config::Config;
 
 /// Every way in which the parts do not belong together, a sentence each with what to do.
@@ -82,6 +83,24 @@ fn certificate_problems(
         ));
     }
     found
+}
+
+/// The roots of outside authorities that the configuration names, in its order.
+pub(super) fn outside_roots(config: &Config) -> Result<Vec<CertificateDer<'static>>, StartError> {
+    let mut roots = Vec::new();
+    for path in &config.outside_authorities {
+        let unread = |why: String| StartError::OutsideRoot {
+            path: path.clone(),
+            why,
+        };
+        let file = std::fs::read(path).map_err(|error| unread(error.to_string()))?;
+        let found = certs::pem::decode_chain(&file).map_err(|error| unread(error.to_string()))?;
+        let [root] = &found[..] else {
+            return Err(unread(format!("{} certificates, not one", found.len())));
+        };
+        roots.push(root.clone());
+    }
+    Ok(roots)
 }
 
 /// Handshakes take the time from the switch's one clock.

@@ -323,6 +323,7 @@ fn not_started(error: &broker::StartError) -> Failure {
         | StartError::Identity(_)
         | StartError::Mismatches(_)
         | StartError::Tls(_)
+        | StartError::OutsideRoot { .. }
         | StartError::Reflection(_) => Exit::Usage,
     };
     Failure::new(

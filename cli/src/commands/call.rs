@@ -192,12 +192,14 @@ fn refusal(refused: &Refused) -> Failure {
         exit,
         [
             format!(
-                "{} ({code}{clause}){proof}{first}\n  exchange {id}",
-                refused.sentence
+                "{}{} ({code}{clause}){proof}{first}\n  exchange {id}",
+                refused.sentence,
+                said(" It says: ", refused.notice_en.as_deref())
             ),
             format!(
-                "{} ({code}{clause_ar}){proof_ar}\n  التبادل {id}",
-                refused.sentence_ar
+                "{}{} ({code}{clause_ar}){proof_ar}\n  التبادل {id}",
+                refused.sentence_ar,
+                said(" ويقول: ", refused.notice_ar.as_deref())
             ),
         ],
         [
@@ -205,6 +207,11 @@ fn refusal(refused: &Refused) -> Failure {
             refused.remedy_ar.to_owned(),
         ],
     )
+}
+
+/// What the provider says about an operation that it switched off.
+fn said(introduction: &str, notice: Option<&str>) -> String {
+    notice.map_or_else(String::new, |notice| format!("{introduction}{notice}"))
 }
 
 fn provider(status: AnswerStatus, answer: &Answer) -> Failure {
@@ -277,6 +284,8 @@ fn error_json(error: &ExchangeError) -> Value {
             "agreement": refused.agreement,
             "grant": refused.grant,
             "exchange_id": refused.exchange_id.to_string(),
+            "notice_ar": refused.notice_ar,
+            "notice_en": refused.notice_en,
             "first_outcome": refused.first_outcome,
             "sentence": refused.sentence,
             "remedy": refused.remedy,
@@ -320,6 +329,8 @@ mod tests {
             clause: Some("field iban".to_owned()),
             agreement: None,
             grant: Some(1),
+            notice_ar: None,
+            notice_en: None,
             first_outcome: None,
             sentence: code.sentence(Language::English),
             remedy: code.remedy(Language::English),

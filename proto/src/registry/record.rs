@@ -201,6 +201,8 @@ pub struct Certificate {
     pub uri: String,
     /// SHA-256 of the certificate.
     pub sha256: Digest,
+    /// SHA-256 of its DER SubjectPublicKeyInfo; `None` where the entry does not say it.
+    pub key_sha256: Option<Digest>,
     /// Unix time, seconds.
     pub not_before: u64,
     /// Unix time, seconds.

@@ -196,6 +196,7 @@ pub(crate) fn certificate(log: &mut GoldenLog) {
             serial: vec![0x51; 16].into(),
             not_before: T0_MS / 1_000,
             not_after: T0_MS / 1_000 + 7 * 86_400,
+            key_sha256: Bytes::new(),
         }),
     };
     log.record(

@@ -139,9 +139,14 @@ impl Judge {
             // Judged before the agreement is looked at; the clock and the ids are the switch's own.
             (Code::Stale, _) => opened.issued_at_ms != facts.decided_at_ms,
             (Code::Duplicate, _) => true,
-            (Code::UnknownService | Code::ContractViolation, Ok(_)) => {
+            (Code::UnknownService | Code::ContractViolation | Code::OperationDisabled, Ok(_)) => {
                 authorise::locate(&self.registry, &opened).err() == Some(code)
             }
+            // Grant 0: the daily quota of the agency that asks.
+            (Code::QuotaExceeded, Ok(_)) if facts.grant == 0 => self
+                .registry
+                .agency(&opened.consumer.agency())
+                .is_some_and(|agency| agency.daily_quota > 0),
             (Code::QuotaExceeded, Ok(permission)) => permission.daily_quota > 0,
             (Code::ProviderOffline, Ok(_)) => true,
             (_, Err(denial)) => denial.code == code && denial.clause.to_string() == facts.clause,

@@ -7,7 +7,8 @@ use proto::act::{
 };
 use proto::entry::Kind;
 use proto::envelope::Envelope;
-use proto::facts::RegistryFacts;
+use proto::facts::{IssuedCertificate, RegistryFacts};
+use proto::id::SystemId;
 use proto::limits::label;
 
 use crate::registry::RegistryHandle;
@@ -20,7 +21,32 @@ pub(super) async fn submit(registry: &RegistryHandle, kind: Kind, act: Envelope)
         .unwrap();
 }
 
-pub(super) async fn enrol(site: &Site, registry: &RegistryHandle, applicant: &Applicant) {
+/// Records the certificate of [`Peer::of_system`] with this seed.
+///
+/// [`Peer::of_system`]: crate::door::Peer::of_system
+pub(super) async fn certify(registry: &RegistryHandle, system: &SystemId, seed: u8) {
+    let certificate = IssuedCertificate {
+        uri: registry.load().uri_of(system),
+        sha256: vec![seed; 32].into(),
+        serial: vec![seed].into(),
+        not_before: NOW_MS / 1_000,
+        not_after: NOW_MS / 1_000 + 365 * 86_400,
+        key_sha256: Bytes::new(),
+    };
+    let facts = RegistryFacts {
+        peer_sha256: Bytes::new(),
+        certificate: Some(certificate),
+    };
+    registry
+        .submit(Kind::Certificate, facts, Bytes::new(), None)
+        .await
+        .unwrap();
+}
+
+/// With the certificate of [`Peer::of_system`] with this seed.
+///
+/// [`Peer::of_system`]: crate::door::Peer::of_system
+pub(super) async fn enrol(site: &Site, registry: &RegistryHandle, applicant: &Applicant, seed: u8) {
     submit(registry, Kind::Invitation, site.invitation(applicant)).await;
     let genesis = registry.load().genesis_sha256();
     submit(registry, Kind::Agency, applicant.enrolment(genesis)).await;
@@ -30,6 +56,7 @@ pub(super) async fn enrol(site: &Site, registry: &RegistryHandle, applicant: &Ap
         applicant.binding(&applicant.seal_key),
     )
     .await;
+    certify(registry, &applicant.system, seed).await;
 }
 
 pub(super) async fn publish(registry: &RegistryHandle, provider: &Applicant) -> Digest {

@@ -244,6 +244,11 @@ async fn only_the_systems_own_connection_speaks_for_it() {
             Code::UnknownPeer,
         ),
         (Peer::of_system(&unknown.system, 5), Code::UnknownPeer),
+        // A certificate of a known system, which the switch never recorded.
+        (
+            Peer::of_system(&world.consumer.system, 6),
+            Code::UnknownPeer,
+        ),
         (Arc::clone(&world.provider_peer), Code::WrongSigner),
     ] {
         let received = Received::new(Arc::clone(&peer), envelope(), String::new(), None);

@@ -87,8 +87,8 @@ impl World {
             Applicant::new("EG/GOV/MOSS/takaful"),
             Applicant::new("EG/GOV/CIVIL/registry"),
         );
-        for applicant in [&consumer, &provider] {
-            enrol(&site, &registry, applicant).await;
+        for (applicant, seed) in [(&consumer, 1), (&provider, 2)] {
+            enrol(&site, &registry, applicant, seed).await;
         }
         let contract = publish(&registry, &provider).await;
         let agreement = agree(&registry, &consumer, &provider).await;

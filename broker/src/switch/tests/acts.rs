@@ -198,16 +198,12 @@ async fn only_known_peers_are_told_and_only_the_operators_own_seal_invites() {
     let site = Site::found().await;
     let switch = site.start().await;
     let applicant = Applicant::new(MOSS);
-    let stranger = site.connect_operator(&switch, "nobody").await;
     let operator = site.connect_operator(&switch, OPERATOR).await;
     let (member, _) = on_board(&site, &switch, &applicant).await;
     let checkpoint = audit_wire::CheckpointRequest {};
+    let stranger = site.connect_operator(&switch, "nobody").await;
     assert_eq!(
-        refused(
-            LogClient::new(stranger.clone())
-                .checkpoint(checkpoint)
-                .await
-        ),
+        refused(LogClient::new(stranger).checkpoint(checkpoint).await),
         (Code::Unauthenticated, "unknown_peer".into())
     );
     let published = LogClient::new(member.clone())
@@ -222,6 +218,7 @@ async fn only_known_peers_are_told_and_only_the_operators_own_seal_invites() {
         kind: u32::from(Kind::Invitation as u8),
         envelope: Some(site.invitation(&newcomer).to_wire()),
     };
+    let stranger = site.connect_operator(&switch, "nobody").await;
     for (channel, word) in [(stranger, "unknown_peer"), (member, "wrong_signer")] {
         assert_eq!(
             refused(

@@ -246,14 +246,109 @@ async fn an_enrolment_that_a_crash_cut_short_is_finished_by_the_same_request() {
             .verify(&act.header, Some(&act.seal), switch.log().key())
             .unwrap();
     }
-    // Recorded, and perhaps handed out: from now on the token opens nothing, also after a start.
+    switch.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_made_again_after_a_start_for_the_same_tls_key_only() {
+    let site = Site::found().await;
+    let switch = site.start().await;
+    let applicant = Applicant::new(MOSS);
+    invite(&site, &switch, &applicant).await;
+    let genesis = switch.registry().load().genesis_sha256();
+    let mut enrolment = EnrolmentClient::new(site.connect_newcomer(&switch).await);
+    enrolment.enrol(applicant.request(genesis)).await.unwrap();
+    switch.shutdown().await.unwrap();
+
+    let switch = start_again(&site).await;
+    let mut enrolment = EnrolmentClient::new(site.connect_newcomer(&switch).await);
+    // Whoever has the whole request but for the TLS key gets nothing, however often it asks.
+    let entries = switch.log().head().size();
+    let thief = Applicant {
+        tls: TlsKey::generate().unwrap(),
+        ..Applicant::new(MOSS)
+    };
+    let stolen = wire::EnrolRequest {
+        certificate_request: request::make(&thief.tls).unwrap().into(),
+        ..applicant.request(genesis)
+    };
+    for _ in 0..3 {
+        assert_eq!(
+            refused(enrolment.enrol(stolen.clone()).await).1,
+            "token_used"
+        );
+    }
+    assert_eq!(switch.log().head().size(), entries);
+
+    let answer = enrolment
+        .enrol(applicant.request(genesis))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(switch.log().head().size(), entries + 1);
+    let chain = String::from_utf8(answer.certificate_chain.to_vec()).unwrap();
+    let member = site.connect(&switch, &chain, &applicant.tls).await;
+    LogClient::new(member)
+        .checkpoint(audit_wire::CheckpointRequest {})
+        .await
+        .unwrap();
+
+    // A certificate that was ended is no proof of anything any more.
+    let registry = switch.registry().load();
+    for certificate in registry.certificates() {
+        let act = proto::act::AgencyAct {
+            agency: applicant.agency.clone(),
+            issued_at_ms: NOW_MS,
+            deed: proto::act::AgencyDeed::EndCertificate {
+                sha256: certificate.sha256,
+                reason: part("stolen"),
+            },
+        };
+        let act = sealed(label::AUTHORITY, act.encode(), &applicant.authority_key);
+        switch
+            .registry()
+            .submit(
+                Kind::AgencyAct,
+                facts::RegistryFacts::default(),
+                act.header,
+                Some(act.seal),
+            )
+            .await
+            .unwrap();
+    }
     switch.shutdown().await.unwrap();
     let switch = start_again(&site).await;
     let mut enrolment = EnrolmentClient::new(site.connect_newcomer(&switch).await);
-    assert_eq!(
-        refused(enrolment.enrol(applicant.request(genesis)).await).1,
-        "token_used"
-    );
+    let again = enrolment.enrol(applicant.request(genesis)).await;
+    assert_eq!(refused(again).1, "token_used");
+    switch.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_is_not_made_again_for_ever() {
+    let site = Site::found().await;
+    let mut switch = site.start().await;
+    let applicant = Applicant::new(MOSS);
+    invite(&site, &switch, &applicant).await;
+    let genesis = switch.registry().load().genesis_sha256();
+    let mut answers = 0;
+    loop {
+        // Each request has another signature, so none is answered from memory.
+        let mut enrolment = EnrolmentClient::new(site.connect_newcomer(&switch).await);
+        match enrolment.enrol(applicant.request(genesis)).await {
+            Ok(_) => answers += 1,
+            Err(status) => {
+                assert_eq!(reason(&status), "token_used");
+                break;
+            }
+        }
+        assert!(answers < 100);
+        if answers == 2 {
+            switch.shutdown().await.unwrap();
+            switch = start_again(&site).await;
+        }
+    }
+    assert_eq!(answers, 1 + crate::registry::issuing::REISSUED_MAX);
     switch.shutdown().await.unwrap();
 }
 

@@ -223,6 +223,7 @@ impl Registry {
         let record = Certificate {
             uri: self.uri_of(&outside.system),
             sha256: outside.sha256,
+            key_sha256: None,
             not_before: outside.not_before,
             not_after: outside.not_after,
             index: act.index,
@@ -244,9 +245,14 @@ impl Registry {
         if self.certificates.contains_key(&sha256) {
             return Err(FoldError::NoChange);
         }
+        let said = (!issued.key_sha256.is_empty()).then_some(&issued.key_sha256);
+        let key_sha256 = said
+            .map(|key| Digest::from_slice(key).ok_or(FoldError::NoCertificate))
+            .transpose()?;
         let record = Certificate {
             uri: issued.uri,
             sha256,
+            key_sha256,
             not_before: issued.not_before,
             not_after: issued.not_after,
             index: act.index,
