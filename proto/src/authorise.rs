@@ -190,11 +190,16 @@ fn chain<'a>(
         }
         chain.push(link);
     }
-    match chain.last() {
-        Some(last) if last.delegation.consumer != request.consumer.agency() => {
-            Err(Clause::Delegation(0))
-        }
-        Some(_) | None => Ok(chain),
+    let consumer = request.consumer.agency();
+    let reaches = match chain.last() {
+        Some(last) => last.delegation.consumer == consumer,
+        // To whom something was handed on is a party, but asks by naming the chain: without it nothing is narrowed.
+        None => agreement.content.consumer.covers(&consumer),
+    };
+    if reaches {
+        Ok(chain)
+    } else {
+        Err(Clause::Delegation(0))
     }
 }
 
