@@ -158,9 +158,14 @@ impl TwoOperators {
         "system_end",
     ];
 
-    /// Whether acts of this name need two.
+    /// Whether acts of this name need two. A policy that asks for two at all asks for two for itself and for
+    /// roles: otherwise one operator could lift it, or seat the second person.
     pub fn covers(&self, name: &str) -> bool {
-        name == "authority_replacement" || self.0.iter().any(|listed| listed.as_str() == name)
+        match name {
+            "authority_replacement" => true,
+            "policy" | "role" if !self.0.is_empty() => true,
+            name => self.0.iter().any(|listed| listed.as_str() == name),
+        }
     }
 }
 
