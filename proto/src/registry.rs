@@ -34,6 +34,8 @@ pub struct Registry {
     names: HashSet<String>,
     /// Every key that was ever bound to anybody, for any use, but the log's.
     kids: HashSet<Digest>,
+    /// Headers of acts that would take effect again if they were recorded again.
+    once: HashSet<Digest>,
     people: BTreeMap<(PersonRole, Part), Arc<Person>>,
     policy: TwoOperators,
     waiting: BTreeMap<Digest, Arc<Waiting>>,

@@ -307,6 +307,11 @@ fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
             "last_operator",
             "Give another person the role first.",
         ),
+        FoldError::Replayed => (
+            AlreadyExists,
+            "replayed",
+            "Seal a new act if it shall be done again.",
+        ),
         FoldError::NoChange => (AlreadyExists, "no_change", "Nothing needs to be done."),
         FoldError::Widens(_) => (
             PermissionDenied,

@@ -78,48 +78,78 @@ impl Registry {
         if (act.kind == Kind::Genesis) != self.genesis.is_none() {
             return Err(FoldError::Genesis);
         }
+        // A replacement that is due counts before the act is judged: the order of other acts plays no part.
+        if self.is_replacement_due(act.recorded_at_ms) {
+            let mut next = self.clone();
+            next.mature(act.recorded_at_ms);
+            next.judge(act)?;
+            *self = next;
+        } else {
+            self.judge(act)?;
+        }
+        self.size += 1;
+        Ok(())
+    }
+
+    fn judge(&mut self, act: Act<'_>) -> Result<(), FoldError> {
         match act.kind {
-            Kind::Genesis => self.begin(act)?,
-            Kind::Invitation => self.invite(act)?,
-            Kind::Application => self.apply_to_join(act)?,
-            Kind::Agency => self.enrol(act)?,
-            Kind::KeyBound => self.bind(act)?,
-            Kind::KeySucceeded => self.succeed_key(act)?,
-            Kind::KeyEnded => self.end_key(act)?,
-            Kind::Certificate => self.note_certificate(act)?,
-            Kind::Service => self.publish(act)?,
-            Kind::AgencyAct => self.agency_acts(act)?,
-            Kind::OperatorAct => self.operator_acts(act)?,
-            Kind::Approval => self.approve(act)?,
-            Kind::AgreementAct => self.agree(act)?,
+            Kind::Genesis => self.begin(act),
+            Kind::Invitation => self.invite(act),
+            Kind::Application => self.apply_to_join(act),
+            Kind::Agency => self.enrol(act),
+            Kind::KeyBound => self.bind(act),
+            Kind::KeySucceeded => self.succeed_key(act),
+            Kind::KeyEnded => self.end_key(act),
+            Kind::Certificate => self.note_certificate(act),
+            Kind::Service => self.publish(act),
+            Kind::AgencyAct => self.once(act, Self::agency_acts),
+            Kind::OperatorAct => self.once(act, Self::operator_acts),
+            Kind::Approval => self.once(act, Self::approve),
+            Kind::AgreementAct => self.agree(act),
             Kind::Epoch
             | Kind::Request
             | Kind::Closing
             | Kind::Refusal
             | Kind::Late
-            | Kind::Dispute => {
-                return Err(FoldError::NotRegistry);
-            }
+            | Kind::Dispute => Err(FoldError::NotRegistry),
         }
-        self.mature(act.recorded_at_ms);
-        self.size += 1;
+    }
+
+    /// Folds an act that could take effect again if it stood in the log twice, like lifting a suspension. Every
+    /// other kind uses up what it names: a token, a key, a place in an agreement.
+    fn once(
+        &mut self,
+        act: Act<'_>,
+        fold: impl FnOnce(&mut Self, Act<'_>) -> Result<(), FoldError>,
+    ) -> Result<(), FoldError> {
+        let id = Digest::of(act.header);
+        if self.once.contains(&id) {
+            return Err(FoldError::Replayed);
+        }
+        fold(self, act)?;
+        self.once.insert(id);
         Ok(())
     }
 
     fn begin(&mut self, act: Act<'_>) -> Result<(), FoldError> {
         let genesis = Genesis::open(act.header)?;
         sealed(act, label::GENESIS, &genesis.origin, &genesis.log_key)?;
+        let genesis = Arc::new(genesis);
+        let mut next = Self {
+            genesis: Some(Arc::clone(&genesis)),
+            ..Self::default()
+        };
         for operator in &genesis.operators {
-            self.seat_first_operator(operator, act.index)?;
+            next.seat_first_operator(operator, act.index)?;
         }
         for purpose in &genesis.purposes {
-            self.note_purpose(purpose.clone(), act.index);
+            next.note_purpose(purpose.clone(), act.index);
         }
-        self.genesis = Some(Arc::new(genesis));
+        *self = next;
         Ok(())
     }
 
-    /// The seal is that of the agency's authority key at the time of recording.
+    /// The seal is that of the agency's authority key.
     fn sealed_by_agency(
         &self,
         act: Act<'_>,
@@ -130,8 +160,7 @@ impl Registry {
             .agencies
             .get(agency)
             .ok_or_else(|| FoldError::UnknownAgency(agency.clone()))?;
-        let key = self.authority_at(known, act.recorded_at_ms);
-        sealed(act, label, self.origin(), key)
+        sealed(act, label, self.origin(), &known.authority_key)
     }
 
     /// As [`Registry::sealed_by_agency`], for what a suspended agency may not do.

@@ -121,6 +121,9 @@ pub enum FoldError {
     /// The last one of its kind.
     #[error("at least one operator must stay, and two where the policy asks for two")]
     LastOperator,
+    /// It stands in the log already.
+    #[error("this very act stands in the log already; seal a new one")]
+    Replayed,
     /// It changes nothing.
     #[error("this is how it is already")]
     NoChange,

@@ -56,9 +56,6 @@ impl Registry {
         }
         // Judged now as well: what could not take effect today is not worth a second person's time.
         self.clone().take_effect(act, &operator_act, id)?;
-        if self.waiting.contains_key(&id) {
-            return Err(FoldError::NoChange);
-        }
         self.waiting
             .insert(id, Arc::new(Waiting::act(&operator, act, operator_act)));
         Ok(())
@@ -75,11 +72,15 @@ impl Registry {
             .get(&approval.act)
             .cloned()
             .ok_or(FoldError::NothingWaits)?;
-        // An operator may take back an own act; nobody may approve one.
-        if person.name == waiting.operator && !approval.rejected {
-            return Err(FoldError::SamePerson);
-        }
         if !approval.rejected {
+            // An operator may take back an own act; nobody may approve one, under whatever role.
+            if is_same_person(&person.name, &waiting.operator) {
+                return Err(FoldError::SamePerson);
+            }
+            // Who lost the role since takes the first seal along.
+            if !self.has_role(PersonRole::Operator, &waiting.operator) {
+                return Err(FoldError::NotOperator);
+            }
             match &waiting.what {
                 WaitingFor::Act(operator_act) => {
                     let mut next = self.clone();
@@ -293,7 +294,7 @@ impl Registry {
         }
         // One name is one person: the same one with another role or key could be both seals of one act.
         let other_role = |person: &Arc<Person>| {
-            person.name.as_str().eq_ignore_ascii_case(name.as_str()) && person.ended.is_none()
+            is_same_person(&person.name, name) && person.ended.is_none()
         };
         if role.seals()
             && self
@@ -336,4 +337,9 @@ impl Registry {
             })
             .count()
     }
+}
+
+/// Names of people that differ only in case name one person.
+fn is_same_person(one: &Part, other: &Part) -> bool {
+    one.as_str().eq_ignore_ascii_case(other.as_str())
 }
