@@ -87,21 +87,21 @@ impl Registry {
                     next.take_effect(act, operator_act, approval.act)?;
                     *self = next;
                 }
-                WaitingFor::Invitation(token) => self.approve_invitation(token)?,
+                WaitingFor::Invitation(token) => self.approve_invitation(act, token)?,
             }
         }
         self.waiting.remove(&approval.act);
         Ok(())
     }
 
-    fn approve_invitation(&mut self, token: &Digest) -> Result<(), FoldError> {
+    fn approve_invitation(&mut self, act: Act<'_>, token: &Digest) -> Result<(), FoldError> {
         let record = self.invitations.get(token).ok_or(FoldError::NothingWaits)?;
         self.free_name(&record.invitation.agency.folded())?;
         let next = InvitationRecord {
             approved: true,
             ..(**record).clone()
         };
-        self.answer_applications(&next.invitation);
+        self.answer_applications(&next.invitation, act.recorded_at_ms);
         self.invitations.insert(*token, Arc::new(next));
         Ok(())
     }
@@ -293,9 +293,8 @@ impl Registry {
             return Err(FoldError::NoChange);
         }
         // One name is one person: the same one with another role or key could be both seals of one act.
-        let other_role = |person: &Arc<Person>| {
-            is_same_person(&person.name, name) && person.ended.is_none()
-        };
+        let other_role =
+            |person: &Arc<Person>| is_same_person(&person.name, name) && person.ended.is_none();
         if role.seals()
             && self
                 .people
