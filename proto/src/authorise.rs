@@ -257,11 +257,15 @@ fn best_grant(
     })
 }
 
-/// The service that `request` names, if it is published, with that contract and that operation, and not
-/// switched off.
+/// The service that `request` names, if it is published by a system that was not ended, with that contract and
+/// that operation, and not switched off.
 pub fn locate<'a>(registry: &'a Registry, request: &RequestHeader) -> Result<&'a Service, Code> {
+    let offered = registry
+        .system(&request.provider)
+        .is_some_and(|system| system.ended.is_none());
     let service = registry
         .service(&request.provider.service(&request.service))
+        .filter(|_| offered)
         .ok_or(Code::UnknownService)?;
     if service.contract != request.contract
         || service.definition.operation(&request.operation).is_none()
