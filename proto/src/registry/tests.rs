@@ -7,6 +7,7 @@ mod ends;
 mod joining;
 mod keys;
 mod people;
+mod rights;
 
 mod supersession;
 mod world;
