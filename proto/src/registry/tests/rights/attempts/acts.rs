@@ -47,7 +47,9 @@ impl Play {
             new.supersedes = Some(older.id());
         }
         let by = match &new.consumer {
-            ConsumerScope::Agency(consumer) if attempt.dials[7] % 3 == 0 => consumer.to_string(),
+            ConsumerScope::Agency(consumer) if attempt.dials[7].is_multiple_of(3) => {
+                consumer.to_string()
+            }
             _ if attempt.dials[7] == 1 => AID.to_owned(),
             _ => provider.to_owned(),
         };
@@ -93,7 +95,7 @@ impl Play {
         if self.agreements.is_empty() {
             return;
         }
-        let chained = attempt.dials[0] % 2 == 0 && !self.delegations.is_empty();
+        let chained = attempt.dials[0].is_multiple_of(2) && !self.delegations.is_empty();
         let (id, parent) = if chained {
             let (agreement, parent) = attempt.pick(1, &self.delegations);
             (agreement, Some(parent))
@@ -107,7 +109,7 @@ impl Play {
             (None, Some(ConsumerScope::Agency(consumer))) => consumer.to_string(),
             (None, _) => MOSS.to_owned(),
         };
-        let from = if attempt.dials[2] % 6 == 0 {
+        let from = if attempt.dials[2].is_multiple_of(6) {
             (attempt.pick(3, &AGENCIES)).to_owned()
         } else {
             holder
@@ -198,7 +200,7 @@ impl Play {
                 }
             }
             _ => OperatorDeed::SetPurpose(Purpose {
-                ended: attempt.dials[1] % 8 == 0,
+                ended: attempt.dials[1].is_multiple_of(8),
                 ..Purpose::plain(part(attempt.pick(2, &PURPOSES)))
             }),
         };
@@ -239,7 +241,7 @@ impl Play {
         let approval = Approval {
             operator: part(who),
             act: attempt.pick(1, from),
-            rejected: attempt.dials[2] % 5 == 0,
+            rejected: attempt.dials[2].is_multiple_of(5),
             reason: String::new(),
             issued_at_ms: self.world.issue(),
         };
