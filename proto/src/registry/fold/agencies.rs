@@ -66,6 +66,14 @@ impl Registry {
         self.change_agency(agency, |record| record.replacement = None)
     }
 
+    /// The authority key of `agency` at a time, Unix milliseconds: a replacement counts from the moment it is due.
+    pub fn authority_at<'a>(&self, agency: &'a Agency, at_ms: u64) -> &'a PublicKey {
+        match &agency.replacement {
+            Some(replacement) if replacement.due_at_ms <= at_ms => &replacement.key,
+            Some(_) | None => &agency.authority_key,
+        }
+    }
+
     /// Whether [`Registry::mature`] would change anything.
     pub(super) fn is_replacement_due(&self, at_ms: u64) -> bool {
         let due = |record: &Arc<Agency>| {
