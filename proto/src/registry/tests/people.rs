@@ -84,6 +84,12 @@ fn nobody_is_two_people() {
         key: Some(key),
         ended: false,
     };
+    let logs = Ed25519::from_seed(200).key().clone();
+    assert_eq!(
+        world.operate("nour", seat(PersonRole::Approver, "log", logs)),
+        Err(FoldError::KeyReused),
+        "the log's own key"
+    );
     let same_key = seat(PersonRole::Approver, "nour2", key);
     assert_eq!(
         world.operate("nour", same_key),
@@ -137,6 +143,47 @@ fn an_act_or_a_second_seal_that_is_replayed_changes_nothing() {
     world.operate("nour", suspension(true)).unwrap();
     assert_eq!(again(&mut world), Err(FoldError::Replayed));
     assert!(!suspended(&world));
+}
+
+#[test]
+fn a_second_seal_counts_for_one_time() {
+    let mut world = two();
+    let header = |world: &mut World, act| {
+        crate::act::Approval {
+            operator: part("amal"),
+            issued_at_ms: world.issue(),
+            act,
+            rejected: false,
+            reason: String::new(),
+        }
+        .encode()
+    };
+    let suspend = world.operate("nour", suspension(false)).unwrap();
+    world.second("amal", suspend, false).unwrap();
+    let lift = world.operate("nour", suspension(true)).unwrap();
+    let (approval, amal) = (header(&mut world, lift), world.key("amal"));
+    let seal =
+        |world: &mut World| world.submit(Kind::Approval, label::OPERATOR, approval.clone(), &amal);
+    seal(&mut world).unwrap();
+    let again = world.operate("nour", suspension(false)).unwrap();
+    world.second("amal", again, false).unwrap();
+    assert_eq!(seal(&mut world), Err(FoldError::Replayed));
+    assert!(suspended(&world));
+}
+
+#[test]
+fn another_role_key_and_spelling_is_no_second_person() {
+    let mut world = two();
+    let act = world.operate("samir", suspension(false)).unwrap();
+    let away = taken("samir", PersonRole::Operator, 203);
+    let away = world.operate("nour", away).unwrap();
+    world.second("amal", away, false).unwrap();
+    let back = world.give(PersonRole::Approver, "Samir", 205).unwrap();
+    world.second("amal", back, false).unwrap();
+    assert_eq!(
+        world.second("Samir", act, false),
+        Err(FoldError::SamePerson)
+    );
 }
 
 #[test]
