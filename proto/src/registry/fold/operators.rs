@@ -188,6 +188,11 @@ impl Registry {
             return Err(FoldError::NoChange);
         }
         let state = (!lifted).then(|| (act.index, reason.to_owned()));
+        if lifted {
+            self.suspended.remove(agency);
+        } else {
+            self.suspended.insert(agency.clone());
+        }
         self.change_agency(agency, |record| record.suspended = state)
     }
 

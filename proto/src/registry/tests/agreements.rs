@@ -310,3 +310,27 @@ fn groups_and_row_rules_have_one_form() {
         content.grants[0].row_scope = vec![rule; crate::limits::ROW_RULES_MAX + 1];
     }));
 }
+
+#[test]
+fn equal_names_of_two_agreements_are_one_text_in_memory() {
+    let mut world = World::new();
+    world.join(CIVIL, 1);
+    world.join(MOSS, 2);
+    let one = world.agree(&content(MOSS)).unwrap();
+    let another = AgreementContent {
+        nonce: [4; 16],
+        ..AgreementContent::open(&content(MOSS).encode()).unwrap()
+    };
+    let other = world.agree(&another).unwrap();
+    let texts = |id| {
+        let content = &world.registry.agreement(&id).unwrap().content;
+        let grant = &content.grants[0];
+        [
+            content.provider.as_str().as_ptr(),
+            grant.system.as_str().as_ptr(),
+            grant.operations[0].as_str().as_ptr(),
+            grant.fields[0].as_str().as_ptr(),
+        ]
+    };
+    assert_eq!(texts(one), texts(other));
+}
