@@ -14,7 +14,10 @@
 //! | [`cost`] | CPU, memory, synced appends, what else the machine does |
 //! | [`evidence`] | the log of the run, verified from its files |
 //! | [`report`] | medians, spreads, ratios; the table and the JSON |
+//!
+//! `benches authorise` is another measurement, of one function: [`authorise`].
 
+mod authorise;
 mod child;
 mod cost;
 mod evidence;
@@ -46,16 +49,19 @@ struct Arguments {
     role: Option<Role>,
 }
 
-/// A part that the harness starts. Ends when its standard input does.
+/// Another measurement, or a part that the harness starts. A part ends when its standard input does.
 #[derive(Debug, Subcommand)]
-#[command(hide = true)]
 enum Role {
+    /// What one decision costs at 10, 1,000 and 100,000 agreements.
+    Authorise,
     /// The gRPC server behind nginx.
+    #[command(hide = true)]
     Backend {
         /// Folder of the peer's certificates.
         dir: PathBuf,
     },
     /// The client of nginx.
+    #[command(hide = true)]
     PeerLoad {
         /// Folder of the peer's certificates.
         dir: PathBuf,
@@ -67,11 +73,13 @@ enum Role {
         payload_bytes: usize,
     },
     /// The provider's adapter, which gives every payload back.
+    #[command(hide = true)]
     Provider {
         /// The adapter's home.
         home: PathBuf,
     },
     /// The consumer's adapters, one for each home, in one process.
+    #[command(hide = true)]
     ConsumerLoad {
         /// Bytes of each request.
         payload_bytes: usize,
@@ -93,6 +101,7 @@ fn main() -> ExitCode {
             .build()
             .map_err(Into::into)
             .and_then(|runtime| runtime.block_on(harness::run(&plan))),
+        Some(Role::Authorise) => authorise::run(),
         Some(Role::Backend { dir }) => play(peer::backend::serve(dir)),
         Some(Role::PeerLoad {
             dir,

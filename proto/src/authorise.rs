@@ -1,24 +1,47 @@
-//! The one function that decides, and the checks that bind headers to keys.
+//! The one function that decides.
 //!
 //! The switch decides with it, the provider's adapter decides again with its own mirror, and a
 //! replay re-judges every recorded decision with it. It reads a registry and a header, nothing else.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `verify` | the checks that bind headers to keys |
+//! | `choose` | which agreement a request can name |
+//! | `explain` | the decision in advance |
+//! | `missing`, `change` | what would change it, in both languages |
+//! | `readers` | who may read a field |
+//! | `rows` | which records a permitted request may see |
 
 use std::fmt;
 
+mod change;
+mod choose;
 mod explain;
+mod missing;
+mod readers;
+mod rows;
+mod verify;
 
-pub use explain::{
-    Choice, Explanation, Question, Reader, Row, choose, explain, row_scope, who_can,
+pub use change::Change;
+pub use choose::{Choice, choose};
+pub use explain::{Explanation, Question, explain, explain_request};
+pub use readers::{Reader, who_can};
+pub use rows::{Row, row_scope};
+pub use verify::{
+    AnswerFault, SealedRequest, code_of, verify_answer, verify_dispute, verify_request,
 };
 
-use crate::canonical::HeaderError;
 use crate::digest::Digest;
+<<<<<<< HEAD
 use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader};
 use crate::id::{AgencyId, SystemId};
 use crate::limits::label;
+=======
+use crate::header::RequestHeader;
+use crate::id::AgencyId;
+>>>>>>> rights
 use crate::refusal::Code;
 use crate::registry::{Agreement, AgreementState, DelegationRecord, Registry, Service};
-use crate::seal::{Seal, SealMemory};
 
 /// What permits a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,8 +218,15 @@ fn chain<'a>(
         // To whom something was handed on is a party, but asks by naming the chain: without it nothing is narrowed.
         None => agreement.content.consumer.covers(&consumer),
     };
+<<<<<<< HEAD
     if !reaches {
         return Err(Clause::Delegation(0));
+=======
+    if reaches {
+        Ok(chain)
+    } else {
+        Err(Clause::Delegation(0))
+>>>>>>> rights
     }
     Ok(chain)
 }
@@ -255,11 +285,15 @@ fn best_grant(
     })
 }
 
-/// The service that `request` names, if it is published, with that contract and that operation, and not
-/// switched off.
+/// The service that `request` names, if it is published by a system that was not ended, with that contract and
+/// that operation, and not switched off.
 pub fn locate<'a>(registry: &'a Registry, request: &RequestHeader) -> Result<&'a Service, Code> {
+    let offered = registry
+        .system(&request.provider)
+        .is_some_and(|system| system.ended.is_none());
     let service = registry
         .service(&request.provider.service(&request.service))
+        .filter(|_| offered)
         .ok_or(Code::UnknownService)?;
     if service.contract != request.contract
         || service.definition.operation(&request.operation).is_none()
@@ -270,131 +304,4 @@ pub fn locate<'a>(registry: &'a Registry, request: &RequestHeader) -> Result<&'a
         return Err(Code::OperationDisabled);
     }
     Ok(service)
-}
-
-/// Opens a request header and verifies that a key bound to its consumer's system sealed it.
-pub fn verify_request(
-    registry: &Registry,
-    header: &[u8],
-    seal: &Seal,
-    memory: Option<(&SealMemory, u64)>,
-) -> Result<RequestHeader, Code> {
-    let request = RequestHeader::open(header).map_err(|error| code_of(&error))?;
-    verify_seal(
-        registry,
-        label::REQUEST,
-        header,
-        seal,
-        &request.consumer,
-        memory,
-    )?;
-    Ok(request)
-}
-
-/// Opens an answer header and verifies that it answers this very request: sealed by a key bound to
-/// the provider's system, same exchange, same request bytes, no field that was not asked for.
-pub fn verify_answer(
-    registry: &Registry,
-    request: SealedRequest<'_>,
-    header: &[u8],
-    seal: &Seal,
-    memory: Option<(&SealMemory, u64)>,
-) -> Result<AnswerHeader, AnswerFault> {
-    let answer = AnswerHeader::open(header).map_err(|_| AnswerFault::Malformed)?;
-    verify_seal(
-        registry,
-        label::ANSWER,
-        header,
-        seal,
-        &request.opened.provider,
-        memory,
-    )
-    .map_err(|_| AnswerFault::Seal)?;
-    if answer.exchange_id != request.opened.exchange_id
-        || answer.request_header != Digest::of(request.header)
-        || answer.request_seal != Digest::of(&request.seal.cose)
-    {
-        return Err(AnswerFault::OtherExchange);
-    }
-    if let Some(field) = answer
-        .fields
-        .iter()
-        .find(|field| !request.opened.fields.contains(field))
-    {
-        return Err(AnswerFault::Field(field.to_string()));
-    }
-    if answer.status != AnswerStatus::Answered && !answer.fields.is_empty() {
-        return Err(AnswerFault::Malformed);
-    }
-    Ok(answer)
-}
-
-/// Opens a dispute header and verifies that a key bound to `consumer` sealed it.
-pub fn verify_dispute(
-    registry: &Registry,
-    header: &[u8],
-    seal: &Seal,
-    consumer: &SystemId,
-) -> Result<DisputeHeader, Code> {
-    let dispute = DisputeHeader::open(header).map_err(|error| code_of(&error))?;
-    verify_seal(registry, label::DISPUTE, header, seal, consumer, None)?;
-    Ok(dispute)
-}
-
-fn verify_seal(
-    registry: &Registry,
-    label: &str,
-    header: &[u8],
-    seal: &Seal,
-    system: &SystemId,
-    memory: Option<(&SealMemory, u64)>,
-) -> Result<(), Code> {
-    let open = seal.open().map_err(|_| Code::BadSeal)?;
-    let key = registry.seal_key(&open.kid(), system)?;
-    open.verify(label, registry.origin(), header, &key.key, memory)
-        .map_err(|_| Code::BadSeal)
-}
-
-/// The refusal code of a header that cannot be opened.
-pub fn code_of(error: &HeaderError) -> Code {
-    match error {
-        HeaderError::Malformed(_) => Code::Malformed,
-        HeaderError::UnknownVersion(_) => Code::UnknownVersion,
-        HeaderError::TooLarge { .. } => Code::TooLarge,
-    }
-}
-
-/// A request as it was received, for judging its answer.
-#[derive(Clone, Copy, Debug)]
-pub struct SealedRequest<'a> {
-    /// The header's bytes.
-    pub header: &'a [u8],
-    /// The header, opened.
-    pub opened: &'a RequestHeader,
-    /// Its seal.
-    pub seal: &'a Seal,
-}
-
-/// Why an answer does not hold. The caller hears `answer_invalid`; the log keeps this word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AnswerFault {
-    /// The header is not in its one form, or contradicts itself.
-    Malformed,
-    /// Not sealed by a key bound to the provider.
-    Seal,
-    /// For another exchange or another request.
-    OtherExchange,
-    /// A field that was not asked for.
-    Field(String),
-}
-
-impl fmt::Display for AnswerFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed => f.write_str("malformed"),
-            Self::Seal => f.write_str("seal"),
-            Self::OtherExchange => f.write_str("other_exchange"),
-            Self::Field(field) => write!(f, "field {field}"),
-        }
-    }
 }

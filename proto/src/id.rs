@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::limits::PART_BYTES_MAX;
+use crate::registry::Names;
 
 /// One part of a name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}` without `..`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +24,10 @@ impl Part {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    pub(crate) fn share(&mut self, names: &mut Names) {
+        names.share(&mut self.0);
     }
 }
 
@@ -52,6 +57,11 @@ macro_rules! name {
             /// The part at `index`, from 0; empty outside.
             pub fn part(&self, index: usize) -> &str {
                 self.0.split('/').nth(index).unwrap_or_default()
+            }
+
+            #[allow(dead_code, reason = "not every name stands in agreements")]
+            pub(crate) fn share(&mut self, names: &mut Names) {
+                names.share(&mut self.0);
             }
 
             /// What two names that differ only in case share.

@@ -6,12 +6,14 @@
 mod between;
 mod digest;
 mod fold;
+mod names;
 mod record;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use fold::{Act, FoldError};
+pub(crate) use names::Names;
 pub use record::{
     Agency, Agreement, AgreementState, ApplicationRecord, ApplicationState, BoundKey, Certificate,
     DelegationRecord, InvitationRecord, Notice, Person, PurposeRecord, RecordedAct, Replacement,
@@ -43,6 +45,8 @@ pub struct Registry {
     invitations: HashMap<Digest, Arc<InvitationRecord>>,
     applications: HashMap<Digest, Arc<ApplicationRecord>>,
     agencies: BTreeMap<AgencyId, Arc<Agency>>,
+    /// The suspended ones among them: each decision asks, and they are few.
+    suspended: BTreeSet<AgencyId>,
     systems: BTreeMap<SystemId, Arc<System>>,
     keys: HashMap<Digest, Arc<BoundKey>>,
     certificates: HashMap<Digest, Arc<Certificate>>,
@@ -51,6 +55,8 @@ pub struct Registry {
     delegations: HashMap<Digest, Arc<DelegationRecord>>,
     /// Agreements by who answers and who asks.
     between: between::Between,
+    /// Texts that names in agreements share.
+    shared: Arc<Names>,
 }
 
 impl Registry {
@@ -171,9 +177,7 @@ impl Registry {
 
     /// Whether the operators suspended the agency.
     pub fn is_suspended(&self, agency: &AgencyId) -> bool {
-        self.agencies
-            .get(agency)
-            .is_some_and(|record| record.suspended.is_some())
+        self.suspended.contains(agency)
     }
 
     /// Whether a connection that shows the certificate `sha256` may speak for `system` now.
@@ -273,4 +277,4 @@ impl Registry {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,14 +6,6 @@ use std::path::{Path, PathBuf};
 /// Source files over [`LINES_MAX`], each with the reason why it is one file all the same.
 const LONG: &[(&str, &str)] = &[
     (
-        "proto/src/registry/fold.rs",
-        "one arm for each act, and at its bottom the error enum with one sentence for each no",
-    ),
-    (
-        "proto/src/registry/tests.rs",
-        "one history that all of its tests go on from",
-    ),
-    (
         "audit/src/log.rs",
         "the log's whole face, and at its bottom both error enums",
     ),

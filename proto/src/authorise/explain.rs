@@ -1,120 +1,16 @@
-//! Why, and what would change it: the deciding function asked in advance, over every way that there is.
+//! Why, and what would change it: the deciding function asked in advance.
 //!
 //! Takes a registry and a question. Gives the decision that [`super::authorise`] makes, with the agreement
 //! that came closest and what is missing there. Decides nothing itself.
 
-use super::{Clause, Denial, Permission, authorise, locate};
-use crate::act::RowRule;
+use super::missing::missing;
+use super::{Change, Choice, choose, locate};
 use crate::commitment::Commitment;
 use crate::digest::Digest;
 use crate::header::RequestHeader;
 use crate::id::{ExchangeId, Part, ServiceId, SystemId};
 use crate::refusal::Code;
-use crate::registry::{Agreement, DelegationRecord, Registry};
-
-/// Which agreement a request can name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// Permits the request at this time.
-    Permits {
-        /// The agreement.
-        agreement: Digest,
-        /// The delegations to name with it, outermost first.
-        delegation: Vec<Digest>,
-        /// What it permits.
-        permission: Permission,
-    },
-    /// Is between the two, and does not permit it.
-    Closest {
-        /// The agreement.
-        agreement: Digest,
-        /// The delegations to name with it.
-        delegation: Vec<Digest>,
-        /// What is missing.
-        denial: Denial,
-    },
-    /// Nothing is between the two.
-    Nothing(Denial),
-}
-
-/// Chooses for `request` at `at_ms`: the first agreement that permits it by the one function that decides, or
-/// else the one that comes closest, so that a recorded refusal names the clause that is missing. The agreement
-/// and delegation that the request names already are not looked at.
-pub fn choose(registry: &Registry, request: &RequestHeader, at_ms: u64) -> Choice {
-    let mut named = request.clone();
-    let mut closest: Option<(u8, Digest, Vec<Digest>, Denial)> = None;
-    let (consumer, provider) = (request.consumer.agency(), request.provider.agency());
-    for agreement in registry.between(&consumer, &provider) {
-        for delegation in ways(registry, agreement, request) {
-            named.agreement = Some(agreement.id);
-            named.delegation.clone_from(&delegation);
-            match authorise(registry, &named, at_ms) {
-                Ok(permission) => {
-                    return Choice::Permits {
-                        agreement: agreement.id,
-                        delegation,
-                        permission,
-                    };
-                }
-                Err(denial) => {
-                    let rank = closeness(&denial);
-                    if closest.as_ref().is_none_or(|(best, ..)| rank > *best) {
-                        closest = Some((rank, agreement.id, delegation, denial));
-                    }
-                }
-            }
-        }
-    }
-    if let Some((_, agreement, delegation, denial)) = closest {
-        return Choice::Closest {
-            agreement,
-            delegation,
-            denial,
-        };
-    }
-    named.agreement = None;
-    named.delegation = Vec::new();
-    Choice::Nothing(match authorise(registry, &named, at_ms) {
-        Err(denial) => denial,
-        // A request without an agreement is never permitted.
-        Ok(_) => Denial {
-            code: Code::NoAgreement,
-            agreement: None,
-            grant: 0,
-            clause: Clause::Agreement,
-        },
-    })
-}
-
-/// The ways in which the request can use an agreement: as its consumer, and by each delegation to it.
-fn ways(registry: &Registry, agreement: &Agreement, request: &RequestHeader) -> Vec<Vec<Digest>> {
-    let consumer = request.consumer.agency();
-    let mut ways = Vec::new();
-    if agreement.content.consumer.covers(&consumer) {
-        ways.push(Vec::new());
-    }
-    ways.extend(
-        registry
-            .handed_on(&agreement.id, &consumer)
-            .map(|record| registry.chain_of(&record.id)),
-    );
-    ways
-}
-
-/// How much of the request an agreement permits: the later its first failed clause, the closer.
-fn closeness(denial: &Denial) -> u8 {
-    match denial.code {
-        Code::AgencySuspended if denial.grant > 0 => 7,
-        Code::FieldNotGranted => 6,
-        Code::PurposeNotGranted => 5,
-        // Grant 0: no grant is for this service at all.
-        Code::OperationNotGranted if denial.grant > 0 => 4,
-        Code::DelegationBroken => 3,
-        Code::AgreementExpired => 3,
-        Code::AgreementRevoked => 2,
-        _ => 1,
-    }
-}
+use crate::registry::{Registry, System};
 
 /// What somebody wants to know: may this system ask this, for this reason?
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,6 +70,8 @@ pub struct Explanation {
     pub choice: Choice,
     /// Why the permitted request would still go nowhere: the service, its contract, a notice, the key.
     pub obstacle: Option<Code>,
+    /// What would make the request go through, all of it together and what decided first; empty when it does.
+    pub changes: Vec<Change>,
 }
 
 impl Explanation {
@@ -193,149 +91,31 @@ impl Explanation {
 
 /// Answers the question as the switch would decide it at `at_ms`, quotas and attached adapters aside.
 pub fn explain(registry: &Registry, question: &Question, at_ms: u64) -> Explanation {
-    let request = question.request(registry);
-    let choice = choose(registry, &request, at_ms);
-    let can_seal = registry.system(&question.consumer).is_some_and(|system| {
+    explain_request(registry, &question.request(registry), at_ms)
+}
+
+/// As [`explain`], for a request that was made or refused. The agreement that it names is not looked at.
+pub fn explain_request(registry: &Registry, request: &RequestHeader, at_ms: u64) -> Explanation {
+    let choice = choose(registry, request, at_ms);
+    let can_seal = |system: &System| {
         system
             .keys
             .iter()
             .any(|kid| registry.key(kid).is_some_and(|key| key.ended.is_none()))
-    });
-    let obstacle = match registry.system(&question.consumer) {
+    };
+    let obstacle = match registry.system(&request.consumer) {
         None => Some(Code::UnknownPeer),
         Some(system) if system.ended.is_some() => Some(Code::CertificateRevoked),
-        Some(_) if !can_seal => Some(Code::KeyEnded),
-        Some(_) => locate(registry, &request).err(),
+        Some(system) if !can_seal(system) => Some(Code::KeyEnded),
+        Some(_) => locate(registry, request).err(),
     };
-    Explanation { choice, obstacle }
-}
-
-/// A system that may read a field.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reader {
-    /// Who may read it.
-    pub system: SystemId,
-    /// Through which operation.
-    pub operation: Part,
-    /// For which purpose.
-    pub purpose: Part,
-    /// Through which agreement.
-    pub agreement: Digest,
-    /// Number of the grant, from 1.
-    pub grant: u32,
-    /// The delegations in between, outermost first.
-    pub delegation: Vec<Digest>,
-}
-
-/// Every system that may read `field` of `service` at `at_ms`, and through which agreement. Each was asked of the
-/// function that decides.
-pub fn who_can(registry: &Registry, service: &ServiceId, field: &Part, at_ms: u64) -> Vec<Reader> {
-    let Some(published) = registry.service(service) else {
-        return Vec::new();
-    };
-    let offering: Vec<&Part> = published
-        .definition
-        .operations
-        .iter()
-        .filter(|operation| operation.fields.contains(field))
-        .map(|operation| &operation.name)
-        .collect();
-    let mut readers = Vec::new();
-    for system in registry.systems().filter(|system| system.ended.is_none()) {
-        let (consumer, provider) = (system.id.agency(), service.system().agency());
-        for agreement in registry.between(&consumer, &provider) {
-            for grant in &agreement.content.grants {
-                if grant.system != service.system()
-                    || grant.service != service.service()
-                    || !grant.fields.contains(field)
-                {
-                    continue;
-                }
-                for operation in offering.iter().filter(|op| grant.operations.contains(op)) {
-                    for purpose in &grant.purposes {
-                        let question = Question {
-                            consumer: system.id.clone(),
-                            service: service.clone(),
-                            operation: (*operation).clone(),
-                            purpose: purpose.clone(),
-                            fields: vec![field.clone()],
-                        };
-                        readers.extend(reading(registry, agreement, &question, at_ms));
-                    }
-                }
-            }
-        }
+    let changes = missing(registry, request, &choice, at_ms);
+    Explanation {
+        choice,
+        obstacle,
+        changes,
     }
-    readers.sort();
-    readers.dedup();
-    readers
 }
 
-/// The ways in which an agreement permits the question.
-fn reading(
-    registry: &Registry,
-    agreement: &Agreement,
-    question: &Question,
-    at_ms: u64,
-) -> Vec<Reader> {
-    let mut request = question.request(registry);
-    request.agreement = Some(agreement.id);
-    let mut readers = Vec::new();
-    for delegation in ways(registry, agreement, &request) {
-        request.delegation.clone_from(&delegation);
-        if let Ok(permission) = authorise(registry, &request, at_ms) {
-            readers.push(Reader {
-                system: question.consumer.clone(),
-                operation: question.operation.clone(),
-                purpose: question.purpose.clone(),
-                agreement: agreement.id,
-                grant: permission.grant,
-                delegation,
-            });
-        }
-    }
-    readers
-}
-
-/// A condition that every record of an answer fulfils.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The field of the record.
-    pub field: Part,
-    /// What it is, as text.
-    pub equals: String,
-}
-
-/// The rows that a permitted request may see: all conditions together; empty means every row. `None` when a rule
-/// asks for a value that the asking agency does not have, so that it may see no row at all.
-pub fn row_scope(
-    registry: &Registry,
-    request: &RequestHeader,
-    permission: &Permission,
-) -> Option<Vec<Row>> {
-    let agreement = registry.agreement(&permission.agreement)?;
-    let grant = agreement
-        .content
-        .grants
-        .get((permission.grant as usize).checked_sub(1)?)?;
-    // A grant that was handed on shows the rows of whom it was given to.
-    let first: Option<&DelegationRecord> = request
-        .delegation
-        .first()
-        .and_then(|id| registry.delegation(id));
-    let holder = first.map_or_else(|| request.consumer.agency(), |link| link.from.clone());
-    let own = agreement
-        .content
-        .consumer
-        .member(&holder)
-        .map(|member| member.value.clone())
-        .filter(|value| !value.is_empty());
-    let condition = |rule: &RowRule| {
-        let equals = rule.equals.clone().or_else(|| own.clone())?;
-        Some(Row {
-            field: rule.field.clone(),
-            equals,
-        })
-    };
-    grant.row_scope.iter().map(condition).collect()
-}
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ impl Registry {
             recorded_at_ms: act.recorded_at_ms,
             index: act.index,
         };
-        let agreement = match step.step {
+        let mut agreement = match step.step {
             Step::Propose => self.proposed(&step, recorded)?,
             Step::Accept | Step::Revoke => self.advanced(&step, recorded)?,
             Step::Delegate => return self.delegate(&step, recorded),
@@ -37,6 +37,7 @@ impl Registry {
             self.supersede(&agreement)?;
         }
         if step.step == Step::Propose {
+            self.share_names(&mut agreement.content);
             self.index_agreement(&agreement);
         }
         self.agreements.insert(agreement.id, Arc::new(agreement));

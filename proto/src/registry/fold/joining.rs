@@ -36,20 +36,20 @@ impl Registry {
             invitation,
         };
         if record.approved {
-            self.answer_applications(&record.invitation);
+            self.answer_applications(&record.invitation, act.recorded_at_ms);
         }
         self.invitations
             .insert(record.invitation.token, Arc::new(record));
         Ok(())
     }
 
-    /// An invitation for an application's token and key is its approval.
-    pub(super) fn answer_applications(&mut self, invitation: &Invitation) {
+    /// An invitation for an application's token and key is its approval, while it waits.
+    pub(super) fn answer_applications(&mut self, invitation: &Invitation, at_ms: u64) {
         let fits = |record: &ApplicationRecord| {
             record.application.token == invitation.token
                 && record.application.agency == invitation.agency
                 && invitation.authority_kid == Some(record.application.authority_key.kid())
-                && record.state == ApplicationState::Waiting
+                && record.waits_at(at_ms)
         };
         for record in self.applications.values_mut() {
             if fits(record) {

@@ -87,21 +87,21 @@ impl Registry {
                     next.take_effect(act, operator_act, approval.act)?;
                     *self = next;
                 }
-                WaitingFor::Invitation(token) => self.approve_invitation(token)?,
+                WaitingFor::Invitation(token) => self.approve_invitation(act, token)?,
             }
         }
         self.waiting.remove(&approval.act);
         Ok(())
     }
 
-    fn approve_invitation(&mut self, token: &Digest) -> Result<(), FoldError> {
+    fn approve_invitation(&mut self, act: Act<'_>, token: &Digest) -> Result<(), FoldError> {
         let record = self.invitations.get(token).ok_or(FoldError::NothingWaits)?;
         self.free_name(&record.invitation.agency.folded())?;
         let next = InvitationRecord {
             approved: true,
             ..(**record).clone()
         };
-        self.answer_applications(&next.invitation);
+        self.answer_applications(&next.invitation, act.recorded_at_ms);
         self.invitations.insert(*token, Arc::new(next));
         Ok(())
     }
@@ -188,6 +188,11 @@ impl Registry {
             return Err(FoldError::NoChange);
         }
         let state = (!lifted).then(|| (act.index, reason.to_owned()));
+        if lifted {
+            self.suspended.remove(agency);
+        } else {
+            self.suspended.insert(agency.clone());
+        }
         self.change_agency(agency, |record| record.suspended = state)
     }
 

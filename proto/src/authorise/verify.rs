@@ -1,0 +1,139 @@
+//! The checks that bind headers to keys: whether the system that a header names sealed it.
+
+use std::fmt;
+
+use crate::canonical::HeaderError;
+use crate::digest::Digest;
+use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader};
+use crate::id::SystemId;
+use crate::limits::label;
+use crate::refusal::Code;
+use crate::registry::Registry;
+use crate::seal::{Seal, SealMemory};
+
+/// Opens a request header and verifies that a key bound to its consumer's system sealed it.
+pub fn verify_request(
+    registry: &Registry,
+    header: &[u8],
+    seal: &Seal,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<RequestHeader, Code> {
+    let request = RequestHeader::open(header).map_err(|error| code_of(&error))?;
+    verify_seal(
+        registry,
+        label::REQUEST,
+        header,
+        seal,
+        &request.consumer,
+        memory,
+    )?;
+    Ok(request)
+}
+
+/// Opens an answer header and verifies that it answers this very request: sealed by a key bound to
+/// the provider's system, same exchange, same request bytes, no field that was not asked for.
+pub fn verify_answer(
+    registry: &Registry,
+    request: SealedRequest<'_>,
+    header: &[u8],
+    seal: &Seal,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<AnswerHeader, AnswerFault> {
+    let answer = AnswerHeader::open(header).map_err(|_| AnswerFault::Malformed)?;
+    verify_seal(
+        registry,
+        label::ANSWER,
+        header,
+        seal,
+        &request.opened.provider,
+        memory,
+    )
+    .map_err(|_| AnswerFault::Seal)?;
+    if answer.exchange_id != request.opened.exchange_id
+        || answer.request_header != Digest::of(request.header)
+        || answer.request_seal != Digest::of(&request.seal.cose)
+    {
+        return Err(AnswerFault::OtherExchange);
+    }
+    if let Some(field) = answer
+        .fields
+        .iter()
+        .find(|field| !request.opened.fields.contains(field))
+    {
+        return Err(AnswerFault::Field(field.to_string()));
+    }
+    if answer.status != AnswerStatus::Answered && !answer.fields.is_empty() {
+        return Err(AnswerFault::Malformed);
+    }
+    Ok(answer)
+}
+
+/// Opens a dispute header and verifies that a key bound to `consumer` sealed it.
+pub fn verify_dispute(
+    registry: &Registry,
+    header: &[u8],
+    seal: &Seal,
+    consumer: &SystemId,
+) -> Result<DisputeHeader, Code> {
+    let dispute = DisputeHeader::open(header).map_err(|error| code_of(&error))?;
+    verify_seal(registry, label::DISPUTE, header, seal, consumer, None)?;
+    Ok(dispute)
+}
+
+fn verify_seal(
+    registry: &Registry,
+    label: &str,
+    header: &[u8],
+    seal: &Seal,
+    system: &SystemId,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<(), Code> {
+    let open = seal.open().map_err(|_| Code::BadSeal)?;
+    let key = registry.seal_key(&open.kid(), system)?;
+    open.verify(label, registry.origin(), header, &key.key, memory)
+        .map_err(|_| Code::BadSeal)
+}
+
+/// The refusal code of a header that cannot be opened.
+pub fn code_of(error: &HeaderError) -> Code {
+    match error {
+        HeaderError::Malformed(_) => Code::Malformed,
+        HeaderError::UnknownVersion(_) => Code::UnknownVersion,
+        HeaderError::TooLarge { .. } => Code::TooLarge,
+    }
+}
+
+/// A request as it was received, for judging its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct SealedRequest<'a> {
+    /// The header's bytes.
+    pub header: &'a [u8],
+    /// The header, opened.
+    pub opened: &'a RequestHeader,
+    /// Its seal.
+    pub seal: &'a Seal,
+}
+
+/// Why an answer does not hold. The caller hears `answer_invalid`; the log keeps this word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerFault {
+    /// The header is not in its one form, or contradicts itself.
+    Malformed,
+    /// Not sealed by a key bound to the provider.
+    Seal,
+    /// For another exchange or another request.
+    OtherExchange,
+    /// A field that was not asked for.
+    Field(String),
+}
+
+impl fmt::Display for AnswerFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("malformed"),
+            Self::Seal => f.write_str("seal"),
+            Self::OtherExchange => f.write_str("other_exchange"),
+            Self::Field(field) => write!(f, "field {field}"),
+        }
+    }
+}
