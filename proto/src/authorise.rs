@@ -32,14 +32,10 @@ pub use verify::{
 };
 
 use crate::digest::Digest;
-<<<<<<< HEAD
-use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader};
-use crate::id::{AgencyId, SystemId};
-use crate::limits::label;
-=======
-use crate::header::RequestHeader;
-use crate::id::AgencyId;
->>>>>>> rights
+    if reaches {
+        Ok(chain)
+    } else {
+        Err(Clause::Delegation(0))
 use crate::refusal::Code;
 use crate::registry::{Agreement, AgreementState, DelegationRecord, Registry, Service};
 
@@ -228,7 +224,6 @@ fn chain<'a>(
         Err(Clause::Delegation(0))
 >>>>>>> rights
     }
-    Ok(chain)
 }
 
 /// The first grant that permits everything asked, or the denial of the one that came closest.

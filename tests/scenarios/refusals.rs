@@ -321,9 +321,6 @@ async fn provoke(world: &World, code: Code) -> Said {
     let consumer = world.raw_consumer().await;
     let switch = &world.switch;
     let refused = match code {
-        Code::CertificateRevoked | Code::AgencySuspended | Code::OperationDisabled => {
-            unreachable!()
-        }
         Code::Malformed => {
             let header = [&consumer.header().encode()[..], &[0xf8, 0x07, 0x01]].concat();
             consumer.refused(&consumer.sealed(header.into())).await

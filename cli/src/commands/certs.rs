@@ -243,6 +243,7 @@ mod tests {
             not_after,
             index,
             outside: false,
+            key_sha256: None,
             revoked: None,
         }
     }
