@@ -32,10 +32,8 @@ pub use verify::{
 };
 
 use crate::digest::Digest;
-    if reaches {
-        Ok(chain)
-    } else {
-        Err(Clause::Delegation(0))
+use crate::header::RequestHeader;
+use crate::id::AgencyId;
 use crate::refusal::Code;
 use crate::registry::{Agreement, AgreementState, DelegationRecord, Registry, Service};
 
@@ -214,15 +212,10 @@ fn chain<'a>(
         // To whom something was handed on is a party, but asks by naming the chain: without it nothing is narrowed.
         None => agreement.content.consumer.covers(&consumer),
     };
-<<<<<<< HEAD
-    if !reaches {
-        return Err(Clause::Delegation(0));
-=======
     if reaches {
         Ok(chain)
     } else {
         Err(Clause::Delegation(0))
->>>>>>> rights
     }
 }
 
