@@ -11,6 +11,7 @@ pub mod agreement;
 pub mod audit;
 pub mod broker;
 pub mod call;
+pub mod explain;
 pub mod init;
 pub mod operate;
 pub mod operator;

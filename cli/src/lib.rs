@@ -65,6 +65,8 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Registry(Registry::Digest(source)) => {
             block_on(commands::registry::digest(source, output))
         }
+        Command::Explain(args) => block_on(commands::explain::run(args, output)),
+        Command::WhoCan(args) => block_on(commands::explain::readers(args, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
     }
