@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use proto::authorise::Row;
 use proto::id::{ExchangeId, Part, SystemId};
 use proto::limits::PAYLOAD_BYTES_MAX;
 use serde::Serialize;
@@ -63,6 +64,8 @@ pub struct Request {
     pub purpose: Part,
     /// The fields that may be returned, and no others.
     pub fields: Vec<Part>,
+    /// Only records for which every one of these holds: a signed term of the grant. Empty means every record.
+    pub rows: Vec<Row>,
     /// The payload's media type.
     pub content_type: String,
     /// The consumer's bytes.
@@ -81,6 +84,31 @@ impl Request {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.payload)
             .map_err(|error| Failure::InvalidRequest(error.to_string()))
+    }
+
+    /// Whether the grant covers a record: every row rule holds of it. `value` gives the record's value of a field.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when the record lacks a field that a rule needs: then nobody can say.
+    pub fn covers(&self, value: impl Fn(&str) -> Option<Value>) -> Result<bool, Failure> {
+        for row in &self.rows {
+            let found = value(row.field.as_str()).ok_or_else(|| {
+                Failure::failed(format_args!(
+                    "a row rule of the grant needs the field '{}', which the record lacks",
+                    row.field
+                ))
+            })?;
+            let same = match found {
+                Value::String(text) => text == row.equals,
+                Value::Number(number) => number.to_string() == row.equals,
+                Value::Bool(yes) => yes.to_string() == row.equals,
+                Value::Null | Value::Array(_) | Value::Object(_) => false,
+            };
+            if !same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether `field` was asked for.
@@ -111,6 +139,8 @@ pub struct Reply {
     pub content_type: String,
     /// The bytes.
     pub payload: Bytes,
+    /// Whether the request's row rules were applied. Without rules it makes no difference.
+    pub(crate) rows_applied: bool,
 }
 
 impl Reply {
@@ -132,23 +162,37 @@ impl Reply {
             fields,
             content_type: content_type.to_owned(),
             payload: payload.into(),
+            rows_applied: false,
         })
     }
 
-    /// One record as JSON: of `record`'s top-level members exactly those that were asked for.
+    /// Says that the payload holds only records which [`Request::covers`]: the adapter sends no answer under a
+    /// grant with row rules without this word. [`Reply::record`] says it by itself.
+    #[must_use]
+    pub fn within_rows(mut self) -> Self {
+        self.rows_applied = true;
+        self
+    }
+
+    /// One record as JSON: of `record`'s top-level members exactly those that were asked for. The record must hold
+    /// the fields that the grant's row rules name, also where they were not asked for.
     ///
     /// # Errors
-    /// [`Failure::Failed`] when `record` is not a JSON object.
+    /// [`Failure::NotFound`] for a record that the grant's row rules do not cover; [`Failure::Failed`] when `record`
+    /// is not a JSON object, or lacks what a rule needs.
     pub fn record(request: &Request, record: &impl Serialize) -> Result<Self, Failure> {
         let Value::Object(members) = serde_json::to_value(record).map_err(Failure::failed)? else {
             return Err(Failure::failed("the record is not a JSON object"));
         };
+        if !request.covers(|field| members.get(field).cloned())? {
+            return Err(Failure::NotFound);
+        }
         let asked: Map<String, Value> = members
             .into_iter()
             .filter(|(name, _)| request.wants(name))
             .collect();
         let payload = serde_json::to_vec(&asked).map_err(Failure::failed)?;
-        Self::new(asked.keys(), "application/json", payload)
+        Ok(Self::new(asked.keys(), "application/json", payload)?.within_rows())
     }
 }
 

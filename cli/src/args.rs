@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::id::{AgencyId, Part, ServiceId};
 use proto::refusal::Language;
 
+mod agreement;
 mod audit;
 mod certs;
 mod directory;
@@ -14,6 +15,7 @@ mod doctor;
 mod members;
 mod operate;
 
+pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
 pub use audit::{Audit, LogDir, Wanted};
 pub use certs::Certs;
 pub use directory::Directory;
@@ -90,6 +92,10 @@ pub enum Command {
     /// Find agencies, services and operations, in Arabic and English.
     #[command(subcommand)]
     Directory(Directory),
+    /// Say whether a system may ask something, which clause decides, and what would change it.
+    Explain(Explain),
+    /// List every system that may read a field, and through which agreement.
+    WhoCan(WhoCan),
     /// Ask a service once.
     Call(Call),
     /// Add, list and end systems.
@@ -346,54 +352,6 @@ pub enum Service {
     },
     /// List published services.
     List(#[command(flatten)] Source),
-}
-
-/// `mohawel agreement …`.
-#[derive(Debug, Subcommand)]
-pub enum Agreement {
-    /// Propose an agreement that a TOML file describes; prints its id.
-    Propose {
-        /// The terms.
-        file: PathBuf,
-        /// The adapter's home.
-        #[arg(long, env = "MOHAWEL_HOME")]
-        home: PathBuf,
-        #[command(flatten)]
-        /// What it is sealed with.
-        authority: AuthorityKey,
-    },
-    /// Accept a proposal of another agency, after reading it.
-    Accept {
-        /// The agreement's id, or its first digits.
-        id: String,
-        /// The adapter's home.
-        #[arg(long, env = "MOHAWEL_HOME")]
-        home: PathBuf,
-        #[command(flatten)]
-        /// What it is sealed with.
-        authority: AuthorityKey,
-    },
-    /// End an agreement for good.
-    Revoke {
-        /// The agreement's id, or its first digits.
-        id: String,
-        /// The adapter's home.
-        #[arg(long, env = "MOHAWEL_HOME")]
-        home: PathBuf,
-        #[command(flatten)]
-        /// What it is sealed with.
-        authority: AuthorityKey,
-    },
-    /// List agreements.
-    List(#[command(flatten)] Source),
-    /// Show one agreement with its grants and acts.
-    Show {
-        /// The agreement's id, or its first digits.
-        id: String,
-        #[command(flatten)]
-        /// Where to read.
-        source: Source,
-    },
 }
 
 /// `mohawel call`.

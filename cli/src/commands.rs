@@ -14,6 +14,7 @@ pub mod call;
 pub mod certs;
 pub mod directory;
 pub mod doctor;
+pub mod explain;
 pub mod init;
 pub mod members;
 pub mod operate;

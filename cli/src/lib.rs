@@ -69,6 +69,8 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Certs(certs) => block_on(commands::certs::run(certs, output)),
         Command::Directory(directory) => block_on(commands::directory::run(directory, output)),
         Command::Doctor(doctor) => block_on(commands::doctor::run(doctor, output)),
+        Command::Explain(args) => block_on(commands::explain::run(args, output)),
+        Command::WhoCan(args) => block_on(commands::explain::readers(args, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
     }

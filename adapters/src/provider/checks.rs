@@ -11,7 +11,7 @@
 
 use audit::checkpoint::LogKey;
 use audit::receipt::{Proven, Receipt};
-use proto::authorise::{authorise, locate, verify_request};
+use proto::authorise::{Permission, authorise, locate, verify_request};
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
@@ -70,7 +70,7 @@ pub fn permission(
     envelope: &Envelope,
     facts: &ExchangeFacts,
     own: Own<'_>,
-) -> Result<RequestHeader, Code> {
+) -> Result<(RequestHeader, Permission), Code> {
     let request = verify_request(
         own.registry,
         &envelope.header,
@@ -90,7 +90,7 @@ pub fn permission(
     if own.now_ms.abs_diff(request.issued_at_ms) > own.window_ms {
         return Err(Code::Stale);
     }
-    Ok(request)
+    Ok((request, permitted))
 }
 
 /// Opens the payload: it is what the header commits to, and it asks for the header's operation.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use audit::receipt::Receipt;
 use bytes::Bytes;
+use proto::authorise::{Row, row_scope};
 use proto::commitment::{Commitment, Salt};
 use proto::digest::Digest;
 use proto::entry::Kind;
@@ -51,6 +52,14 @@ pub(super) struct Counts {
     pub(super) refused: AtomicU64,
     pub(super) recorded: AtomicU64,
     pub(super) unproven: AtomicU64,
+}
+
+/// A request that passed every check.
+struct Judged {
+    /// Its entry in the log.
+    index: u64,
+    /// The rows that its grant covers; `None`: none at all.
+    rows: Option<Vec<Row>>,
 }
 
 /// A delivery that can be answered at all: its header opens.
@@ -107,7 +116,12 @@ impl Desk {
         unrecorded: &Unrecorded,
     ) -> Option<wire::Answer> {
         let outcome = match self.judge(delivered).await {
-            Ok(request_index) => self.answer(delivered, request_index).await,
+            // The grant shows this agency no row at all.
+            Ok(Judged { rows: None, .. }) => Outcome::of(AnswerStatus::NotFound),
+            Ok(Judged {
+                index,
+                rows: Some(rows),
+            }) => self.answer(delivered, index, rows).await,
             Err(code) => Outcome::of(AnswerStatus::Refused(code)),
         };
         self.seal(delivered, &outcome, unrecorded).await
@@ -124,8 +138,8 @@ impl Desk {
         self.seal(delivered, &outcome, unrecorded).await
     }
 
-    /// Everything that must hold before the backend sees the request. Gives the request's index.
-    async fn judge(&self, delivered: &Delivered) -> Result<u64, Code> {
+    /// Everything that must hold before the backend sees the request.
+    async fn judge(&self, delivered: &Delivered) -> Result<Judged, Code> {
         let (adapter, envelope) = (&self.adapter, &delivered.envelope);
         let config = adapter.home().config();
         // First of all the log: no request receipt, no answer.
@@ -157,7 +171,8 @@ impl Desk {
             window_ms: config.window_ms,
             memory: &self.seals,
         };
-        let request = checks::permission(envelope, &logged.facts, own)?;
+        let (request, permission) = checks::permission(envelope, &logged.facts, own)?;
+        let rows = row_scope(&registry, &request, &permission);
         // Once only, even if the switch brings it twice.
         let until_ms = request.issued_at_ms.saturating_add(config.window_ms);
         self.memory.first(
@@ -172,11 +187,16 @@ impl Desk {
             self.backend.operation_of(content_type, payload)
         })?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
-        Ok(index)
+        Ok(Judged { index, rows })
     }
 
     /// The kept answer to this question, or the backend's.
-    async fn answer(&self, delivered: &Delivered, request_index: u64) -> Arc<Outcome> {
+    async fn answer(
+        &self,
+        delivered: &Delivered,
+        request_index: u64,
+        rows: Vec<Row>,
+    ) -> Arc<Outcome> {
         for _ in 0..TAKEOVERS_MAX {
             match self
                 .kept
@@ -184,7 +204,9 @@ impl Desk {
             {
                 Claim::Refuse(code) => return Outcome::of(AnswerStatus::Refused(code)),
                 Claim::Run(run) => {
-                    let outcome = self.ask_backend(delivered, request_index).await;
+                    let outcome = self
+                        .ask_backend(delivered, request_index, rows.clone())
+                        .await;
                     run.finish(&outcome);
                     return outcome;
                 }
@@ -201,7 +223,12 @@ impl Desk {
         Outcome::of(AnswerStatus::Unavailable)
     }
 
-    async fn ask_backend(&self, delivered: &Delivered, request_index: u64) -> Arc<Outcome> {
+    async fn ask_backend(
+        &self,
+        delivered: &Delivered,
+        request_index: u64,
+        rows: Vec<Row>,
+    ) -> Arc<Outcome> {
         let header = &delivered.request;
         let request = Request {
             exchange_id: header.exchange_id,
@@ -211,6 +238,7 @@ impl Desk {
             operation: header.operation.clone(),
             purpose: header.purpose.clone(),
             fields: header.fields.clone(),
+            rows: rows.clone(),
             content_type: header.payload.content_type.clone(),
             payload: delivered.envelope.payload.clone(),
             remaining: delivered.remaining,
@@ -221,6 +249,9 @@ impl Desk {
         let running =
             AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.backend).answer(request)));
         let result = match running.await {
+            Ok(Ok(reply)) if !rows.is_empty() && !reply.rows_applied => Err(Failure::failed(
+                "the grant has row rules and the backend does not say that it applied them",
+            )),
             Ok(Ok(reply)) => allowed(header, reply),
             Ok(Err(failure)) => Err(failure),
             Err(error) => Err(Failure::failed(error)),

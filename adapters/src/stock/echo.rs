@@ -12,6 +12,8 @@ impl Provider for Echo {
             fields: Vec::new(),
             content_type: request.content_type,
             payload: request.payload,
+            // What is given back was the consumer's own.
+            rows_applied: true,
         })
     }
 }

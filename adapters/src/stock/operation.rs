@@ -122,6 +122,9 @@ pub(super) struct Asked<'a, T> {
     pub(super) arguments: BTreeMap<&'a str, Argument>,
     pub(super) wanted: Vec<(&'a Part, &'a str)>,
     pub(super) rows: Rows,
+    /// The fields of the request's row rules, and where their values come from.
+    scope: Vec<(&'a Part, &'a str)>,
+    request: &'a Request,
     /// What is left: the operation's timeout or the consumer's deadline, whichever is nearer.
     pub(super) within: Duration,
     empty: Empty,
@@ -185,7 +188,7 @@ impl<T> Operations<T> {
     }
 
     /// Opens a request's payload and binds it to its operation.
-    pub(super) fn open(&self, request: &Request) -> Result<Asked<'_, T>, Failure> {
+    pub(super) fn open<'a>(&'a self, request: &'a Request) -> Result<Asked<'a, T>, Failure> {
         let question = Question::open(request)?;
         let operation = self
             .by_name
@@ -195,6 +198,8 @@ impl<T> Operations<T> {
             way: &operation.way,
             arguments: operation.arguments(&question.parameters)?,
             wanted: operation.wanted(&request.fields)?,
+            scope: operation.scope(request)?,
+            request,
             rows: Rows::new(self.max_rows),
             within: self.timeout.min(request.remaining),
             empty: operation.empty,
@@ -225,6 +230,11 @@ impl<T> Operation<T> {
         Ok(arguments)
     }
 
+    fn scope<'a>(&'a self, request: &Request) -> Result<Vec<(&'a Part, &'a str)>, Failure> {
+        let fields: Vec<Part> = request.rows.iter().map(|row| row.field.clone()).collect();
+        self.wanted(&fields)
+    }
+
     fn wanted(&self, asked: &[Part]) -> Result<Vec<(&Part, &str)>, Failure> {
         asked
             .iter()
@@ -248,6 +258,14 @@ impl<T> Asked<'_, T> {
         &mut self,
         mut value: impl FnMut(&str) -> Result<Value, Failure>,
     ) -> Result<bool, Failure> {
+        let mut judged = Map::new();
+        for (field, source) in &self.scope {
+            judged.insert(field.as_str().to_owned(), value(source)?);
+        }
+        // A row outside the grant is as if it were not there.
+        if !self.request.covers(|field| judged.get(field).cloned())? {
+            return Ok(true);
+        }
         let mut row = Map::new();
         for (field, source) in &self.wanted {
             row.insert(field.as_str().to_owned(), value(source)?);
@@ -266,6 +284,7 @@ impl<T> Asked<'_, T> {
             fields: fields.into_iter().map(|(field, _)| field.clone()).collect(),
             content_type: JSON.to_owned(),
             payload: self.rows.finish(),
+            rows_applied: true,
         })
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn request(
             .iter()
             .map(|field| Part::parse(field).unwrap())
             .collect(),
+        rows: Vec::new(),
         content_type: "application/json".to_owned(),
         payload: serde_json::to_vec(&payload).unwrap().into(),
         remaining: Duration::from_secs(20),

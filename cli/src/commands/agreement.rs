@@ -3,7 +3,7 @@
 use adapters::adapter::Adapter;
 use audit::receipt::Receipt;
 use bytes::Bytes;
-use proto::act::{AgreementAct, AgreementContent, Grant, Step};
+use proto::act::{AgreementAct, AgreementContent, ConsumerScope, Grant, Step};
 use proto::commitment::Salt;
 use proto::digest::Digest;
 use proto::entry::Kind;
@@ -13,10 +13,13 @@ use proto::registry::{Agreement as Record, AgreementState, Registry};
 use serde_json::{Value, json};
 
 use super::{act, registry};
-use crate::args::Agreement;
+use crate::args::{Agreement, Template};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time_of_ms};
 
+mod delegation;
+mod processing;
+mod template;
 pub mod terms;
 
 use terms::Terms;
@@ -32,10 +35,11 @@ pub async fn run(agreement: Agreement, output: Output) -> Result<(), Failure> {
     match agreement {
         Agreement::Propose {
             file,
+            set,
             home,
             authority,
         } => {
-            let terms = Terms::load(&file)?;
+            let terms = Terms::load(&file, &set)?;
             let authority = act::authority(&home, &authority, output)?;
             let adapter = act::connect(&home).await?;
             let done = propose(&adapter, &authority, &terms).await?;
@@ -63,11 +67,27 @@ pub async fn run(agreement: Agreement, output: Output) -> Result<(), Failure> {
             let done = revoke(&adapter, &authority, &id).await?;
             print_done(&done, &adapter.mirror().snapshot(), output)
         }
+        Agreement::Template(Template::List) => template::list(output),
+        Agreement::Template(Template::Show { name }) => template::show(&name, output),
+        Agreement::Delegate(hand_on) => delegation::delegate(hand_on, output).await,
+        Agreement::EndDelegation {
+            id,
+            home,
+            authority,
+        } => delegation::end(&home, &authority, &id, output).await,
+        Agreement::Register { agency, source } => {
+            processing::register(&*registry::read(&source).await?, &agency, output)
+        }
         Agreement::List(source) => list(&*registry::read(&source).await?, output),
         Agreement::Show { id, source } => {
             let registry = registry::read(&source).await?;
             let record = find(&registry, &id)?;
-            output.show(&agreement_json(record), || print(record, output))
+            let mut value = agreement_json(record);
+            value["delegations"] = delegation::of_agreement_json(&registry, &record.id);
+            output.show(&value, || {
+                print(record, output);
+                delegation::print_all(&registry, &record.id, output);
+            })
         }
     }
 }
@@ -104,7 +124,10 @@ pub async fn propose(
         grants: terms.grants.clone(),
         not_before_ms,
         not_after_ms,
-        supersedes: None,
+        supersedes: match &terms.supersedes {
+            Some(digits) => Some(find(&adapter.mirror().snapshot(), digits)?.id),
+            None => None,
+        },
     };
     let (id, content) = (content.id(), content.encode());
     submit(adapter, authority, (Step::Propose, id, None), content).await
@@ -252,7 +275,7 @@ fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
                         record.id.short(),
                         content.consumer.to_string(),
                         content.provider.to_string(),
-                        state(record.state, output),
+                        standing(record, output),
                         until,
                     ]
                 }),
@@ -270,6 +293,19 @@ fn state(state: AgreementState, output: Output) -> String {
     output.say(state.name(), arabic).to_owned()
 }
 
+/// The state, and from when a newer agreement takes its place.
+fn standing(record: &Record, output: Output) -> String {
+    let state = state(record.state, output);
+    match record.superseded_from_ms {
+        None => state,
+        Some(from) => format!(
+            "{state}, {} {}",
+            output.say("superseded from", "يحل غيرها محلها من"),
+            time_of_ms(from)
+        ),
+    }
+}
+
 fn print(record: &Record, output: Output) {
     let content = &record.content;
     output.line(format!(
@@ -281,7 +317,7 @@ fn print(record: &Record, output: Output) {
         "{} → {}  {}",
         content.consumer,
         content.provider,
-        state(record.state, output)
+        standing(record, output)
     ));
     let (from, until) = (
         time_of_ms(content.not_before_ms),
@@ -318,6 +354,7 @@ fn print(record: &Record, output: Output) {
             ]
         }),
     );
+    print_limits(content, output);
     let heading = [
         output.say("act", "الإجراء"),
         output.say("by", "من"),
@@ -335,6 +372,42 @@ fn print(record: &Record, output: Output) {
             ]
         }),
     );
+}
+
+/// What narrows the grants beyond their lists, a line each.
+fn print_limits(content: &AgreementContent, output: Output) {
+    if let ConsumerScope::Group { members, .. } = &content.consumer {
+        let members: Vec<_> = members
+            .iter()
+            .map(|member| format!("{} ({})", member.agency, member.value))
+            .collect();
+        let word = output.say("members", "الأعضاء");
+        output.line(format!("{word}: {}", members.join(", ")));
+    }
+    for (position, grant) in content.grants.iter().enumerate() {
+        let number = position + 1;
+        for rule in &grant.row_scope {
+            let value = rule.equals.clone().unwrap_or_else(|| {
+                output
+                    .say("the asking agency's own value", "قيمة الجهة الطالبة")
+                    .to_owned()
+            });
+            let word = output.say("only records where", "فقط السجلات التي فيها");
+            output.line(format!("{number}: {word} {} = {value}", rule.field));
+        }
+        if grant.rate_per_s > 0 {
+            let word = output.say("requests a second", "طلب في الثانية");
+            output.line(format!("{number}: {} {word}", grant.rate_per_s));
+        }
+        if grant.delegation_depth > 0 {
+            let word = output.say("may be handed on, times", "يمكن تفويضه، عدد المرات");
+            output.line(format!("{number}: {word} {}", grant.delegation_depth));
+        }
+        if !grant.licence.is_empty() {
+            let word = output.say("licence", "الترخيص");
+            output.line(format!("{number}: {word} {}", grant.licence));
+        }
+    }
 }
 
 fn words(parts: &[proto::id::Part]) -> String {
@@ -355,6 +428,9 @@ pub fn agreement_json(record: &Record) -> Value {
         "provider": content.provider.to_string(),
         "not_before": time_of_ms(content.not_before_ms),
         "not_after": time_of_ms(content.not_after_ms),
+        "supersedes": content.supersedes.map(|id| id.to_string()),
+        "superseded_from": record.superseded_from_ms.map(time_of_ms),
+        "members": members_json(content),
         "grants": content.grants.iter().map(grant_json).collect::<Vec<_>>(),
         "acts": record.acts.iter().map(|act| json!({
             "step": act.step.name(),
@@ -363,6 +439,18 @@ pub fn agreement_json(record: &Record) -> Value {
             "index": act.index,
         })).collect::<Vec<_>>(),
     })
+}
+
+fn members_json(content: &AgreementContent) -> Value {
+    match &content.consumer {
+        ConsumerScope::Group { members, .. } => members
+            .iter()
+            .map(|member| json!({ "agency": member.agency.to_string(), "value": member.value }))
+            .collect(),
+        ConsumerScope::Agency(_) | ConsumerScope::Class(..) | ConsumerScope::Everyone(_) => {
+            Value::Null
+        }
+    }
 }
 
 fn grant_json(grant: &Grant) -> Value {
@@ -376,5 +464,14 @@ fn grant_json(grant: &Grant) -> Value {
         "legal_basis": grant.legal_basis,
         "daily_quota": grant.daily_quota,
         "retention_days": grant.retention_days,
+        "rate_per_s": grant.rate_per_s,
+        "delegation_depth": grant.delegation_depth,
+        "licence": grant.licence,
+        "sensitivity": grant.sensitivity.as_ref().map(ToString::to_string),
+        "rows": grant.row_scope.iter().map(|rule| json!({
+            "field": rule.field.to_string(),
+            "equals": rule.equals,
+            "own_value": rule.equals.is_none(),
+        })).collect::<Vec<_>>(),
     })
 }

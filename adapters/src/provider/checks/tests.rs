@@ -30,7 +30,7 @@ fn judged(
         window_ms: 30_000,
         memory: &memory,
     };
-    permission(envelope, &logged.facts, own)
+    permission(envelope, &logged.facts, own).map(|(request, _)| request)
 }
 
 #[test]

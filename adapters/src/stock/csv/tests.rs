@@ -104,6 +104,31 @@ async fn rows_are_found_by_their_keys() {
 }
 
 #[tokio::test]
+async fn rows_outside_the_grant_are_as_if_they_were_not_there() {
+    let dir = TempDir::new().unwrap();
+    write(&dir, rows("1,ا,a,car\n1,ب,b,lorry\n2,ج,c,lorry\n"));
+    let csv = table(&dir);
+    let asked = |owner: &str, field: &str, equals: &str| {
+        let mut asked = request("v", "by_owner", &["plate"], json!({ "owner_id": owner }));
+        asked.rows = vec![crate::provider::Row {
+            field: proto::id::Part::parse(field).unwrap(),
+            equals: equals.to_owned(),
+        }];
+        asked
+    };
+    // The rule's field is compared though it was not asked for, and does not come back.
+    let reply = csv.answer(&asked("1", "kind", "lorry")).await.unwrap();
+    assert_eq!(opened(&reply)["rows"], json!([{ "plate": "b" }]));
+    assert_eq!(
+        csv.answer(&asked("2", "kind", "car")).await.unwrap_err(),
+        Failure::NotFound
+    );
+    // A field that the file does not map: nobody can say, so nothing is given.
+    let unmapped = csv.answer(&asked("1", "governorate", "giza")).await;
+    assert!(matches!(unmapped, Err(Failure::Failed(_))), "{unmapped:?}");
+}
+
+#[tokio::test]
 async fn a_changed_file_is_read_and_a_broken_one_changes_nothing() {
     let dir = TempDir::new().unwrap();
     write(&dir, rows("1,a,old,car\n"));

@@ -15,16 +15,36 @@
 //! legal_basis = "Law 12 of 2023, article 4"
 //! daily_quota = 10000           # 0: no quota
 //! retention_days = 90
+//! # The rest may be left out; each narrows or explains, none grants more.
+//! rate_per_s = 50
+//! licence = "PDPC-2026-0117"
+//! sensitivity = "personal"      # public, internal, personal, sensitive
+//! delegation_depth = 1          # how often the consumer may hand it on; 0 when left out
+//! [[grants.rows]]               # only records for which every rule holds
+//! field = "governorate"
+//! equals = "giza"               # or own_value = true: the asking agency's value in the group
 //! ```
+//!
+//! A named group stands in the file itself, so that the provider seals who is in it:
+//!
+//! ```toml
+//! consumer = "@governorates"
+//! [[members]]
+//! agency = "EG/GOV/GIZA"
+//! value = "giza"
+//! ```
+//!
+//! `supersedes = "a1b2c3"` takes the place of an agreement between the same two, without a gap.
 
 use std::fs;
 use std::path::Path;
 
-use proto::act::{AgreementContent, ConsumerScope, Grant};
-use proto::id::AgencyId;
-use proto::limits::{FIELDS_MAX, GRANT_LIST_MAX, GRANTS_MAX};
+use proto::act::{AgreementContent, ConsumerScope, Grant, GroupMember, RowRule};
+use proto::id::{AgencyId, Part};
+use proto::limits::{FIELDS_MAX, GRANT_LIST_MAX, GRANTS_MAX, MEMBERS_MAX};
 use serde::Deserialize;
 
+use super::template;
 use crate::commands::refused::problems;
 use crate::commands::service::definition::{parsed, parts};
 use crate::commands::switch_dir::in_file;
@@ -47,6 +67,8 @@ pub struct Terms {
     pub validity: Validity,
     /// The permissions; lists ascending, each once.
     pub grants: Vec<Grant>,
+    /// The first digits of the agreement that it takes the place of.
+    pub supersedes: Option<String>,
 }
 
 /// When an agreement counts.
@@ -87,7 +109,27 @@ struct File {
     days: Option<u32>,
     not_before: Option<String>,
     not_after: Option<String>,
+    supersedes: Option<String>,
+    #[serde(default)]
+    members: Vec<FileMember>,
     grants: Vec<FileGrant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMember {
+    agency: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRow {
+    field: String,
+    equals: Option<String>,
+    #[serde(default)]
+    own_value: bool,
 }
 
 #[derive(Deserialize)]
@@ -101,15 +143,25 @@ struct FileGrant {
     legal_basis: String,
     daily_quota: u64,
     retention_days: u32,
+    #[serde(default)]
+    rate_per_s: u32,
+    #[serde(default)]
+    licence: String,
+    sensitivity: Option<String>,
+    #[serde(default)]
+    delegation_depth: u32,
+    #[serde(default)]
+    rows: Vec<FileRow>,
 }
 
 impl Terms {
-    /// Reads the file.
+    /// Reads the file; `set` gives values for its `${NAME}` placeholders, each `NAME=VALUE`.
     ///
     /// # Errors
     /// A usage failure with every problem of the file.
-    pub fn load(path: &Path) -> Result<Self, Failure> {
+    pub fn load(path: &Path, set: &[String]) -> Result<Self, Failure> {
         let text = fs::read_to_string(path).map_err(|error| in_file(path, error))?;
+        let text = template::filled(&text, set).map_err(|found| problems(path, &found))?;
         Self::parse(&text).map_err(|found| problems(path, &found))
     }
 
@@ -120,14 +172,7 @@ impl Terms {
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let file: File = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
         let mut found = Vec::new();
-        let consumer = ConsumerScope::parse(&file.consumer)
-            .map_err(|_| {
-                found.push(format!(
-                    "consumer: '{}' is not INSTANCE/CLASS/AGENCY, INSTANCE/CLASS/* or INSTANCE/*/*",
-                    file.consumer
-                ))
-            })
-            .ok();
+        let consumer = consumer(&file.consumer, &file.members, &mut found);
         let provider = AgencyId::parse(&file.provider)
             .map_err(|error| found.push(format!("provider: {error}")))
             .ok();
@@ -155,6 +200,7 @@ impl Terms {
             provider,
             validity,
             grants,
+            supersedes: file.supersedes,
         };
         terms.readable().map_err(|problem| vec![problem])?;
         Ok(terms)
@@ -203,13 +249,77 @@ impl FileGrant {
             legal_basis: self.legal_basis,
             daily_quota: self.daily_quota,
             retention_days: self.retention_days,
-            rate_per_s: 0,
-            row_scope: Vec::new(),
-            delegation_depth: 0,
-            licence: String::new(),
-            sensitivity: None,
+            rate_per_s: self.rate_per_s,
+            row_scope: self
+                .rows
+                .into_iter()
+                .filter_map(|row| row.read(found))
+                .collect(),
+            delegation_depth: self.delegation_depth,
+            licence: self.licence,
+            sensitivity: match self.sensitivity {
+                Some(text) => Some(parsed("grants.sensitivity", &text, found)?),
+                None => None,
+            },
         })
     }
+}
+
+impl FileRow {
+    fn read(self, found: &mut Vec<String>) -> Option<RowRule> {
+        let field = parsed("grants.rows.field", &self.field, found)?;
+        let equals = self.equals.filter(|text| !text.is_empty());
+        if equals.is_some() == self.own_value {
+            found.push(format!(
+                "grants.rows: for '{field}' say either equals or own_value = true"
+            ));
+            return None;
+        }
+        Some(RowRule { field, equals })
+    }
+}
+
+fn consumer(text: &str, members: &[FileMember], found: &mut Vec<String>) -> Option<ConsumerScope> {
+    let Some(name) = text.strip_prefix('@') else {
+        if !members.is_empty() {
+            found.push("members: they belong to a named group, consumer = \"@NAME\"".to_owned());
+        }
+        return ConsumerScope::parse(text)
+            .map_err(|_| {
+                found.push(format!(
+                    "consumer: '{text}' is not INSTANCE/CLASS/AGENCY, INSTANCE/CLASS/*, INSTANCE/*/* or @NAME"
+                ))
+            })
+            .ok();
+    };
+    let name = Part::parse(name)
+        .map_err(|error| found.push(format!("consumer: {error}")))
+        .ok();
+    let mut group = Vec::with_capacity(members.len());
+    for member in members {
+        match AgencyId::parse(&member.agency) {
+            Ok(agency) => group.push(GroupMember {
+                agency,
+                value: member.value.clone(),
+            }),
+            Err(error) => found.push(format!("members.agency: {error}")),
+        }
+    }
+    group.sort_by(|one, other| one.agency.cmp(&other.agency));
+    for pair in group.windows(2) {
+        if pair[0].agency == pair[1].agency {
+            found.push(format!("members: {} stands there twice", pair[0].agency));
+        }
+    }
+    if members.is_empty() || members.len() > MEMBERS_MAX {
+        found.push(format!(
+            "members: 1 to {MEMBERS_MAX} are needed for a group"
+        ));
+    }
+    Some(ConsumerScope::Group {
+        name: name?,
+        members: group,
+    })
 }
 
 fn validity(file: &File, found: &mut Vec<String>) -> Option<Validity> {
@@ -319,6 +429,31 @@ mod tests {
             let found = Terms::parse(&missing).unwrap_err();
             assert!(found[0].contains(key), "{key}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_group_with_row_rules_reads_sorted_and_its_contradictions_are_told() {
+        let grouped = GOOD.replace(
+            "consumer = \"EG/GOV/MOSS\"",
+            "consumer = '@governorates'\nsupersedes = 'abcdef'\nmembers = [{ agency = 'EG/GOV/GIZA', value = 'giza' }, { agency = 'EG/GOV/CAIRO', value = 'cairo' }]",
+        ) + "rate_per_s = 5\ndelegation_depth = 1\n[[grants.rows]]\nfield = 'governorate'\nown_value = true\n";
+        let terms = Terms::parse(&grouped).unwrap();
+        let giza = AgencyId::parse("EG/GOV/GIZA").unwrap();
+        assert_eq!(terms.consumer.member(&giza).unwrap().value, "giza");
+        assert_eq!(terms.grants[0].row_scope[0].equals, None);
+        assert_eq!(terms.supersedes.as_deref(), Some("abcdef"));
+        for (from, to) in [
+            ("own_value = true", ""),
+            ("own_value = true", "own_value = true\nequals = 'x'"),
+            ("EG/GOV/CAIRO", "EG/GOV/GIZA"),
+            ("'@governorates'", "'EG/GOV/MOSS'"),
+            ("delegation_depth = 1", "delegation_depth = 9"),
+        ] {
+            assert!(Terms::parse(&grouped.replace(from, to)).is_err(), "{to}");
+        }
+        // A rule that asks for the agency's own value means nothing without a group.
+        let single = GOOD.to_owned() + "[[grants.rows]]\nfield = 'x'\nown_value = true\n";
+        assert!(Terms::parse(&single).is_err());
     }
 
     #[test]

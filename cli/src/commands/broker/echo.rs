@@ -216,6 +216,7 @@ fn terms(adapter: &Adapter) -> Result<Terms, Failure> {
             licence: String::new(),
             sensitivity: None,
         }],
+        supersedes: None,
     })
 }
 
