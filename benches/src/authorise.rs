@@ -99,44 +99,48 @@ pub(crate) fn run() -> anyhow::Result<()> {
         }
     }
     for (subject, own) in subjects.iter().zip(&figures) {
-        println!("\n{} agreements", subject.agreements);
-        let first = &figures[0];
-        for (name, own, first) in [
-            (
-                "authorise, the same ten",
-                &own.authorise_hot_ns,
-                &first.authorise_hot_ns,
-            ),
-            (
-                "authorise, after other work",
-                &own.authorise_cold_ns,
-                &first.authorise_cold_ns,
-            ),
-            (
-                "authorise, all in a row",
-                &own.authorise_spread_ns,
-                &first.authorise_spread_ns,
-            ),
-            (
-                "choose, the same ten",
-                &own.choose_hot_ns,
-                &first.choose_hot_ns,
-            ),
-            (
-                "choose, all in a row",
-                &own.choose_spread_ns,
-                &first.choose_spread_ns,
-            ),
-        ] {
-            println!(
-                "  {name:<28} {} ns, {} ×",
-                Spread::of(own),
-                Spread::ratio(own, first)
-            );
-        }
-        println!("  {:<28} {} ms", "one clone", Spread::of(&own.clone_ms));
+        print(subject.agreements, own, &figures[0]);
     }
     Ok(())
+}
+
+/// The figures of one registry, beside those of the first.
+fn print(agreements: usize, own: &Figures, first: &Figures) {
+    println!("\n{} agreements", agreements);
+    for (name, own, first) in [
+        (
+            "authorise, the same ten",
+            &own.authorise_hot_ns,
+            &first.authorise_hot_ns,
+        ),
+        (
+            "authorise, after other work",
+            &own.authorise_cold_ns,
+            &first.authorise_cold_ns,
+        ),
+        (
+            "authorise, all in a row",
+            &own.authorise_spread_ns,
+            &first.authorise_spread_ns,
+        ),
+        (
+            "choose, the same ten",
+            &own.choose_hot_ns,
+            &first.choose_hot_ns,
+        ),
+        (
+            "choose, all in a row",
+            &own.choose_spread_ns,
+            &first.choose_spread_ns,
+        ),
+    ] {
+        println!(
+            "  {name:<28} {} ns, {} ×",
+            Spread::of(own),
+            Spread::ratio(own, first)
+        );
+    }
+    println!("  {:<28} {} ms", "one clone", Spread::of(&own.clone_ms));
 }
 
 impl Figures {

@@ -8,7 +8,6 @@ mod joining;
 mod keys;
 mod people;
 mod rights;
-
 mod supersession;
 mod world;
 
