@@ -1,8 +1,9 @@
 //! `Seen`: the largest checkpoint that this adapter verified, and the watch over everything signed.
 //!
 //! Every receipt carries a checkpoint that the log signed. Each of them is reconciled with the next
-//! published one by a consistency proof, and each published one with the one before. What does not
-//! fit is a fork: both notes are written to the home folder and the adapter stops believing.
+//! published one by a consistency proof, and each published one with the one before; what is not yet
+//! reconciled outlives the process in `promised.txt`. What does not fit is a fork: both notes are written
+//! to the home folder and the adapter stops believing.
 //! Specification: `docs/log.md` (checkpoints) and `docs/protocol.md` §2 (`seen`).
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use crate::error::{Distrust, Standing};
 use crate::identity::{EVIDENCE_PREFIX, Home, HomeError, read_text};
 
 mod ledger;
+mod promised;
 
 use ledger::{Fork, Ledger};
 
@@ -31,6 +33,10 @@ use ledger::{Fork, Ledger};
 const ROUNDS_MAX: usize = 8;
 /// With nothing waiting, the published checkpoint is looked at every so many turns.
 const IDLE_TURNS: u32 = 10;
+/// How often new promises are written to the home, at most.
+const REMEMBER_EVERY: Duration = Duration::from_millis(200);
+/// Between two looks of [`Checkpoints::settled`].
+const SETTLE_EVERY: Duration = Duration::from_millis(200);
 
 /// The watch, as the adapter's parts use it. Clones share it.
 #[derive(Clone, Debug)]
@@ -44,6 +50,11 @@ struct Shared {
     log_key: LogKey,
     dir: PathBuf,
     file: PathBuf,
+    promised: PathBuf,
+    /// What an earlier run left was old when this one began: it should be published by now.
+    old: bool,
+    /// Sizes that `promised` holds, as written last.
+    written: Mutex<Vec<u64>>,
     clock: Clock,
     standing: Standing,
 }
@@ -63,13 +74,24 @@ impl Checkpoints {
     /// Begins from what an earlier run verified.
     ///
     /// # Errors
-    /// [`SeenError`] when the file is damaged: it is this adapter's memory and never guessed.
+    /// [`SeenError`] when a file is damaged: it is this adapter's memory and never guessed;
+    /// [`SeenError::Distrust`] when what an earlier run remembered contradicts itself.
     pub(crate) fn open(home: &Home, clock: Clock, standing: Standing) -> Result<Self, SeenError> {
         let file = home.path(&home.config().files.checkpoint);
+        Self::read(home.dir(), file, home.log_key().clone(), clock, standing)
+    }
+
+    fn read(
+        dir: &Path,
+        file: PathBuf,
+        log_key: LogKey,
+        clock: Clock,
+        standing: Standing,
+    ) -> Result<Self, SeenError> {
         let published = if file.exists() {
             let note = Bytes::from(read_text(&file)?);
             let checkpoint =
-                checkpoint::open(&note, home.log_key()).map_err(|cause| SeenError::Damaged {
+                checkpoint::open(&note, &log_key).map_err(|cause| SeenError::Damaged {
                     file: file.clone(),
                     cause,
                 })?;
@@ -77,15 +99,30 @@ impl Checkpoints {
         } else {
             None
         };
-        Ok(Self(Arc::new(Shared {
+        let promised = dir.join(promised::FILE);
+        let left = promised::read(&promised, &log_key)?;
+        let checkpoints = Self(Arc::new(Shared {
             ledger: Mutex::new(Ledger::new(published)),
             turn: tokio::sync::Mutex::default(),
-            log_key: home.log_key().clone(),
-            dir: home.dir().to_owned(),
+            log_key,
+            dir: dir.to_owned(),
             file,
+            old: promised::is_old(&promised),
+            promised,
+            written: Mutex::new(left.iter().map(|signed| signed.checkpoint.size).collect()),
             clock,
             standing,
-        })))
+        }));
+        checkpoints.carry(left)?;
+        Ok(checkpoints)
+    }
+
+    fn carry(&self, left: Vec<SignedCheckpoint>) -> Result<(), Distrust> {
+        for signed in left {
+            let carried = self.ledger().carry(signed);
+            carried.map_err(|fork| self.convict(&fork))?;
+        }
+        Ok(())
     }
 
     /// What goes into headers: the largest verified published checkpoint.
@@ -117,6 +154,87 @@ impl Checkpoints {
     pub fn note(&self, checkpoint: Checkpoint, note: Bytes) -> Result<(), Distrust> {
         let noted = self.ledger().note(SignedCheckpoint { checkpoint, note });
         noted.map_err(|fork| self.convict(&fork))
+    }
+
+    /// The largest size that the log is known to have signed: what is asked for now is recorded behind it.
+    pub(crate) fn floor(&self) -> u64 {
+        let ledger = self.ledger();
+        ledger.largest().map_or(0, |signed| signed.checkpoint.size)
+    }
+
+    /// Takes the checkpoint of an exchange's last receipt. `floor` is [`Checkpoints::floor`] from before it was asked
+    /// for: an honest log records it behind everything that it had signed by then.
+    ///
+    /// # Errors
+    /// [`Distrust`] when another root was signed for the same size, or the log became smaller than `floor`.
+    pub(crate) fn note_behind(
+        &self,
+        floor: u64,
+        checkpoint: Checkpoint,
+        note: Bytes,
+    ) -> Result<(), Distrust> {
+        let newer = SignedCheckpoint { checkpoint, note };
+        if newer.checkpoint.size < floor
+            && let Some(older) = self.ledger().largest().cloned()
+        {
+            return Err(self.convict(&Fork { older, newer }));
+        }
+        let noted = self.ledger().note(newer);
+        noted.map_err(|fork| self.convict(&fork))
+    }
+
+    /// Writes what the next run must know of to the home, unless it stands there already. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`SeenError::Home`] when the home cannot be written; [`SeenError::Distrust`] when another process with this
+    /// home was told something else.
+    pub fn remember(&self) -> Result<(), SeenError> {
+        let mut written = self
+            .0
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let sizes = |notes: &[SignedCheckpoint]| {
+            Vec::from_iter(notes.iter().map(|signed| signed.checkpoint.size))
+        };
+        let promises = self.ledger().promises(promised::NOTES_MAX);
+        // What was proved stays in the file until something new is written: proving it again costs little.
+        if promises.is_empty() || sizes(&promises) == *written {
+            return Ok(());
+        }
+        let _held = promised::lock(&self.0.dir)?;
+        let mut others = promised::read(&self.0.promised, &self.0.log_key)?;
+        others.retain(|signed| {
+            let size = signed.checkpoint.size;
+            !written.contains(&size) || self.ledger().knows(size)
+        });
+        self.carry(others)?;
+        let promises = self.ledger().promises(promised::NOTES_MAX);
+        promised::write(&self.0.promised, &promises)?;
+        *written = sizes(&promises);
+        Ok(())
+    }
+
+    /// Before an answer is handed out by a process that ends with it: remembers its promise, and waits up to `wait`
+    /// until what earlier runs left is proved against a published checkpoint. What they left a moment ago may be
+    /// published later; it stays remembered, and is not waited for. Says whether all is proved.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::reconcile`] and [`Checkpoints::remember`].
+    pub async fn settled(&self, connection: &Connection, wait: Duration) -> Result<bool, SeenError> {
+        let until = tokio::time::Instant::now() + wait;
+        self.remember()?;
+        while self.ledger().carries() {
+            self.reconcile(connection).await?;
+            if !self.ledger().carries() {
+                break;
+            }
+            if !self.0.old || tokio::time::Instant::now() >= until {
+                return Ok(false);
+            }
+            tokio::time::sleep(SETTLE_EVERY).await;
+        }
+        Ok(true)
     }
 
     /// Reconciles everything that waits with the checkpoint that is published now.
@@ -166,7 +284,7 @@ impl Checkpoints {
             (before != Some(size), more)
         };
         if grown {
-            self.keep(plan.to.note).await?;
+            self.keep(plan.to).await?;
         }
         Ok(more)
     }
@@ -183,14 +301,49 @@ impl Checkpoints {
     }
 
     /// Keeps the note across restarts. On a blocking thread: it waits for the disk.
-    async fn keep(&self, note: Bytes) -> Result<(), SeenError> {
-        let file = self.0.file.clone();
-        let written = tokio::task::spawn_blocking(move || replace_public(&file, &note)).await;
-        match written {
-            Ok(written) => written.map_err(|error| SeenError::Home(HomeError::File(error))),
+    async fn keep(&self, published: SignedCheckpoint) -> Result<(), SeenError> {
+        let checkpoints = self.clone();
+        self.blocking(move || checkpoints.replace_published(&published))
+            .await
+    }
+
+    /// Replaces the published checkpoint of the home, unless another process with this home knows a larger one.
+    fn replace_published(&self, published: &SignedCheckpoint) -> Result<(), SeenError> {
+        let shared = &self.0;
+        let _held = promised::lock(&shared.dir)?;
+        let there = read_text(&shared.file).ok();
+        let there = there.and_then(|note| checkpoint::open(note.as_bytes(), &shared.log_key).ok());
+        if there.is_none_or(|there| there.size < published.checkpoint.size) {
+            replace_public(&shared.file, &published.note).map_err(HomeError::File)?;
+        }
+        Ok(())
+    }
+
+    async fn blocking(
+        &self,
+        work: impl FnOnce() -> Result<(), SeenError> + Send + 'static,
+    ) -> Result<(), SeenError> {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
             Err(error) => Err(SeenError::Switch(Box::new(Status::internal(
                 error.to_string(),
             )))),
+        }
+    }
+
+    /// Writes promises to the home behind the answers, until the task is dropped.
+    pub(crate) async fn remembering(self) {
+        let mut failing = false;
+        loop {
+            tokio::time::sleep(REMEMBER_EVERY).await;
+            let checkpoints = self.clone();
+            let remembered = self.blocking(move || checkpoints.remember()).await;
+            if let Err(error) = &remembered
+                && !failing
+            {
+                tracing::error!(%error, "receipts are not remembered across a restart of this adapter");
+            }
+            failing = remembered.is_err();
         }
     }
 

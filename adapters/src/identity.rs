@@ -7,6 +7,7 @@
 //! seal.key                 who says this
 //! authority/authority.key  what binds the agency; belongs to its administrators, not to the adapter
 //! checkpoint.txt           the largest checkpoint that was verified
+//! promised.txt             what receipts promised and no published checkpoint has confirmed yet
 //! fork-evidence-*.txt      what the switch signed and an honest one never would
 //! ```
 //!
