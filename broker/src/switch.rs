@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::clock::Clock;
-use audit::journal::StoreFound;
+use audit::journal::{Recovery, RecoveryReport, StoreFound};
 use audit::log::{AppendError, Log, LogError};
 use bytes::Bytes;
 use certs::authority::AuthorityError;
@@ -32,6 +32,7 @@ use crate::links;
 use crate::registry::issuing::Issuing;
 use crate::registry::{OpenError, RegistryHandle};
 
+mod check;
 mod health;
 mod log_key;
 mod serving;
@@ -98,8 +99,25 @@ impl Switch {
         listeners: Listeners,
         clock: Clock,
     ) -> Result<Self, StartError> {
+        Self::start_recovering(config, listeners, clock, Recovery::Strict).await
+    }
+
+    /// As [`Switch::start`]; `recovery` says what the operator gives up where the log lost something.
+    ///
+    /// # Errors
+    /// As [`Switch::start`].
+    pub async fn start_recovering(
+        config: Config,
+        listeners: Listeners,
+        clock: Clock,
+        recovery: Recovery,
+    ) -> Result<Self, StartError> {
         let signer = Arc::new(LogKeyFile::load(&config.log.key).map_err(StartError::LogKey)?);
-        let log = Log::open(Self::log_config(&config, &clock), signer).await?;
+        let log_config = audit::log::Config {
+            recovery,
+            ..Self::log_config(&config, &clock)
+        };
+        let log = Log::open(log_config, signer).await?;
         Self::start_with_log(config, listeners, clock, log).await
     }
 
@@ -314,12 +332,18 @@ impl Parts {
     /// One entry for each start: what was there before, who starts, by which configuration.
     async fn record_epoch(&self) -> Result<(), StartError> {
         let head = self.log.head();
+        let recovery = self.log.recovered().map(repaired).unwrap_or_default();
+        if let Some(report) = self.log.recovered()
+            && !recovery.is_empty()
+        {
+            tracing::warn!(found = %report, "the log was repaired at this start");
+        }
         let facts = EpochFacts {
             previous_size: head.size(),
             previous_root: Bytes::copy_from_slice(head.edge.root().as_bytes()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration_sha256: Bytes::copy_from_slice(self.config.sha256.as_bytes()),
-            recovery: repaired(&self.log).to_owned(),
+            recovery,
         };
         let draft = Draft {
             kind: Kind::Epoch,
@@ -332,19 +356,26 @@ impl Parts {
     }
 }
 
-/// What opening the log had to repair, a stable word; empty when nothing.
-fn repaired(log: &Log) -> &'static str {
-    match log.recovered() {
-        None => "",
-        Some(report) => match &report.store {
-            StoreFound::Missing => "store_missing",
-            StoreFound::Empty => "store_empty",
-            StoreFound::Corrupt(_) => "store_corrupt",
-            StoreFound::Whole if !report.remarks.is_empty() => "tail_loss_accepted",
-            StoreFound::Whole if report.torn_bytes > 0 => "tail_cut",
-            StoreFound::Whole => "",
-        },
+/// What opening the log had to repair: stable words with a space between, empty when nothing. With the one that gives
+/// something up stands the first index that may have been acknowledged and is gone.
+fn repaired(report: &RecoveryReport) -> String {
+    let mut words = Vec::new();
+    words.extend(match &report.store {
+        StoreFound::Missing => Some("store_missing".to_owned()),
+        StoreFound::Empty => Some("store_empty".to_owned()),
+        StoreFound::Corrupt(_) => Some("store_corrupt".to_owned()),
+        StoreFound::Whole => None,
+    });
+    if !report.remarks.is_empty() {
+        words.push(format!("tail_loss_accepted:{}", report.size));
     }
+    if report.torn_bytes > 0 {
+        words.push("tail_cut".to_owned());
+    }
+    if !report.mended.is_empty() {
+        words.push("tiles_rebuilt".to_owned());
+    }
+    words.join(" ")
 }
 
 /// Why a switch does not start.
