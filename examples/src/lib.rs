@@ -12,6 +12,7 @@ use adapters::adapter::Adapter;
 use adapters::enrol::{EnrolOptions, enrol};
 use anyhow::{Context as _, Result, anyhow};
 use audit::clock::Clock;
+use audit::journal::Recovery;
 use cli::commands::agency;
 use cli::commands::broker::{BrokerOptions, Running};
 use cli::commands::init::{InitOptions, create};
@@ -50,6 +51,7 @@ impl Stage {
             switch: switch.clone(),
             echo: true,
             clock: Clock::System,
+            recovery: Recovery::Strict,
         };
         let running = Box::pin(Running::start(options)).await.map_err(told)?;
         Ok(Self {
