@@ -2,7 +2,7 @@
 //!
 //! Each command is a function with a typed result, and its printing apart, so that the demo and the tests run the
 //! very same thing. What several share: [`act`] (seal, submit, prove), [`operator`], [`registry`] (where lists come
-//! from), [`refused`] (how the switch's no is told), [`switch_dir`] (where what lies).
+//! from), [`refused`] (how the switch's no is told), [`switch_dir`] (where what lies), [`new_file`] (a place that is tried before anything is done).
 
 pub mod act;
 pub mod adapter;
@@ -12,6 +12,7 @@ pub mod audit;
 pub mod broker;
 pub mod call;
 pub mod init;
+pub mod new_file;
 pub mod operator;
 pub mod refused;
 pub mod registry;
