@@ -215,13 +215,21 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Before an answer is handed out by a process that ends with it: remembers its promise, and waits up to `wait`
-    /// until what earlier runs left is proved against a published checkpoint. What they left a moment ago may be
-    /// published later; it stays remembered, and is not waited for. Says whether all is proved.
+    /// Whether what an earlier run left was old when this one began: an honest switch has published it by now.
+    pub fn is_overdue(&self) -> bool {
+        self.0.old
+    }
+
+    /// Remembers, then waits up to `wait` until everything that earlier runs left is proved against a published
+    /// checkpoint. Says whether it is; what is not stays remembered.
     ///
     /// # Errors
     /// As [`Checkpoints::reconcile`] and [`Checkpoints::remember`].
-    pub async fn settled(&self, connection: &Connection, wait: Duration) -> Result<bool, SeenError> {
+    pub async fn settled(
+        &self,
+        connection: &Connection,
+        wait: Duration,
+    ) -> Result<bool, SeenError> {
         let until = tokio::time::Instant::now() + wait;
         self.remember()?;
         while self.ledger().carries() {
@@ -229,7 +237,7 @@ impl Checkpoints {
             if !self.ledger().carries() {
                 break;
             }
-            if !self.0.old || tokio::time::Instant::now() >= until {
+            if tokio::time::Instant::now() >= until {
                 return Ok(false);
             }
             tokio::time::sleep(SETTLE_EVERY).await;

@@ -74,7 +74,10 @@ impl Ledger {
 
     /// The largest checkpoint that this log is known to have signed, published or not.
     pub(super) fn largest(&self) -> Option<&SignedCheckpoint> {
-        let waits = self.waiting.last_key_value().map(|(_, waits)| &waits.signed);
+        let waits = self
+            .waiting
+            .last_key_value()
+            .map(|(_, waits)| &waits.signed);
         let published = self.published.as_ref();
         waits
             .into_iter()
@@ -164,7 +167,11 @@ impl Ledger {
             same(&waits.signed, &to)?;
         }
         let lost = |waits: &&Waiting| waits.since.elapsed() > LAG_MAX;
-        if let Some(waits) = self.waiting.range(size.saturating_add(1)..).map(|(_, waits)| waits).find(lost)
+        if let Some(waits) = self
+            .waiting
+            .range(size.saturating_add(1)..)
+            .map(|(_, waits)| waits)
+            .find(lost)
         {
             return Err(Box::new(Fork {
                 older: waits.signed.clone(),

@@ -249,7 +249,14 @@ fn an_exchange_recorded_before_what_was_promised_convicts_too() {
         .note_behind(floor, rewound.checkpoint, rewound.note)
         .unwrap_err();
     assert!(
-        matches!(reason, Distrust::Shrunk { from: 21, to: 12, .. }),
+        matches!(
+            reason,
+            Distrust::Shrunk {
+                from: 21,
+                to: 12,
+                ..
+            }
+        ),
         "{reason}"
     );
 }
@@ -292,7 +299,12 @@ fn two_processes_with_one_home_do_not_forget_for_each_other() {
     note(&other, log.at(20)).unwrap();
     one.remember().unwrap();
     other.remember().unwrap();
-    assert_eq!(open(dir.path(), &log, &Standing::default()).unwrap().floor(), 30);
+    assert_eq!(
+        open(dir.path(), &log, &Standing::default())
+            .unwrap()
+            .floor(),
+        30
+    );
     // What the one was told convicts what the other is told.
     let standing = Standing::default();
     let third = open(dir.path(), &log, &standing).unwrap();
@@ -326,5 +338,10 @@ fn a_damaged_memory_is_never_guessed() {
         assert!(matches!(opened, Err(SeenError::Damaged { .. })), "{text}");
     }
     std::fs::write(&file, "").unwrap();
-    assert_eq!(open(dir.path(), &log, &Standing::default()).unwrap().floor(), 0);
+    assert_eq!(
+        open(dir.path(), &log, &Standing::default())
+            .unwrap()
+            .floor(),
+        0
+    );
 }

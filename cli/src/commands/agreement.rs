@@ -32,6 +32,9 @@ pub async fn run(agreement: Agreement, output: Output) -> Result<(), Failure> {
         Agreement::Propose { file, home } => {
             let terms = Terms::load(&file)?;
             let adapter = act::connect(&home).await?;
+            for [english, arabic] in terms.unknown(&adapter.mirror().snapshot()) {
+                output.note(output.say(&english, &arabic));
+            }
             let done = propose(&adapter, &terms).await?;
             print_done(&done, &adapter.mirror().snapshot(), output)
         }
@@ -231,7 +234,8 @@ fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
     )
 }
 
-fn state(state: AgreementState, output: Output) -> String {
+/// Where an agreement stands, for people.
+pub fn state(state: AgreementState, output: Output) -> String {
     let arabic = match state {
         AgreementState::Proposed => "مقترحة",
         AgreementState::Active => "سارية",

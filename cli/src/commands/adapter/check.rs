@@ -27,6 +27,8 @@ use hop::{failed, good};
 
 /// How long one hop may take.
 const HOP_WAIT: Duration = Duration::from_secs(10);
+/// How long the switch may take to publish what it acknowledged.
+const PUBLISH_WAIT: Duration = Duration::from_secs(5);
 /// A certificate with less than this left should have been renewed by a running adapter.
 const LIFE_WARN_MS: u64 = 24 * 3_600_000;
 
@@ -293,15 +295,34 @@ async fn log(adapter: &Adapter) -> Hop {
     ];
     let reconciled = adapter.checkpoints().reconcile(adapter.connection());
     match tokio::time::timeout(HOP_WAIT, reconciled).await {
-        Ok(Ok(())) => {
-            let size = adapter.checkpoints().seen().map_or(0, |seen| seen.size);
-            good(
-                name,
-                format!("{size} entries, consistent with all that was seen before"),
-            )
-        }
+        Ok(Ok(())) => settled(adapter, name).await,
         Ok(Err(error)) => failed(name, error, remedy),
         Err(_) => failed(name, "no answer in 10 s", remedy),
+    }
+}
+
+/// Whether what receipts promised is published by now, or will be in a moment.
+async fn settled(adapter: &Adapter, name: [&'static str; 2]) -> Hop {
+    let checkpoints = adapter.checkpoints();
+    let settled = checkpoints
+        .settled(adapter.connection(), PUBLISH_WAIT)
+        .await;
+    let size = checkpoints.seen().map_or(0, |seen| seen.size);
+    let remedy = [
+        "Keep the home folder as it is. If the same is said a minute later, the switch's log was put back to an older copy: tell the auditor.",
+        "أبقِ المجلد كما هو. فإن تكرر ذلك بعد دقيقة فقد أُعيد سجل المحوِّل إلى نسخة أقدم: أبلغ المدقّق.",
+    ];
+    match settled {
+        Ok(true) => good(
+            name,
+            format!("{size} entries, consistent with all that was seen before"),
+        ),
+        Ok(false) => failed(
+            name,
+            format!("{size} entries are published, and a receipt proves that there were more"),
+            remedy,
+        ),
+        Err(error) => failed(name, error, remedy),
     }
 }
 
