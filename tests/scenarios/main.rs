@@ -56,6 +56,7 @@ mod log_faults;
 mod provider_side;
 mod refusals;
 mod restart;
+mod rewound;
 mod shutdown;
 mod tail;
 mod tidy;

@@ -394,6 +394,25 @@ fn a_damaged_right_edge_is_noticed_and_written_again_from_the_entries() {
 }
 
 #[test]
+fn narrower_files_of_earlier_sizes_are_looked_at_and_written_again_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let entries = sample_entries(300);
+    write_log(dir.path(), &entries, &[20, 270, 280, 300]);
+    let (head, sound) = (head_of(&entries), files_of(dir.path()));
+    let mut writer = TileStore::new(dir.path()).writer();
+    for name in ["tile/entries/001.p/14", "tile/0/001.p/24"] {
+        fs::write(dir.path().join(name), "damaged").unwrap();
+        let error = writer.check_edge(head).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+        writer
+            .rebuild(head, entries.iter().cloned().map(Ok))
+            .unwrap();
+        writer.check_edge(head).unwrap();
+        assert_eq!(files_of(dir.path()), sound);
+    }
+}
+
+#[test]
 fn entries_of_another_log_rebuild_nothing_that_could_be_published() {
     let dir = tempfile::tempdir().unwrap();
     let entries = sample_entries(300);

@@ -88,6 +88,14 @@ impl TileWriter {
     /// [`TileError`]: the first file that is missing or damaged.
     pub fn check_edge(&self, head: TreeHead) -> Result<(), TileError> {
         let tip = Tip::load(&self.store, head)?;
+        for partial in tip.partials() {
+            for (tile, bytes) in partial.narrower(&self.store)? {
+                if self.store.read_file(tile)? != bytes {
+                    let what = "it is not the beginning of the wider one beside it";
+                    return Err(TileError::malformed(tile, what));
+                }
+            }
+        }
         let width = u64::from(TILE_WIDTH);
         for (level, above) in (0..TILE_LEVELS).zip(1..=TILE_LEVELS) {
             let Some(last) = (hashes_at(level, head.size) / width).checked_sub(1) else {
@@ -272,21 +280,74 @@ impl Tip {
         Ok(())
     }
 
-    /// Writes what is unfinished as partial files.
+    /// Writes what is unfinished as partial files; where damaged files are replaced, the narrower ones of earlier sizes
+    /// that are still there too.
     fn write_partials(&self, files: &mut Files<'_>) -> Result<(), TileError> {
-        let size = self.edge.size();
-        let width = u64::from(TILE_WIDTH);
-        if let Some(tile) = TilePath::entries(size / width).at_size(size) {
-            files.write(tile, &self.bundle)?;
-        }
-        for (level, hashes) in (0..TILE_LEVELS).zip(&self.levels) {
-            if let Some(tile) =
-                TilePath::hashes(level, hashes_at(level, size) / width).at_size(size)
-            {
-                files.write(tile, &flat(hashes))?;
+        for partial in self.partials() {
+            files.write(partial.tile, &partial.bytes)?;
+            if files.mended.is_some() {
+                for (tile, bytes) in partial.narrower(files.store)? {
+                    files.write(tile, bytes)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// The unfinished files as they stand on disk.
+    fn partials(&self) -> Vec<Partial> {
+        let size = self.edge.size();
+        let width = u64::from(TILE_WIDTH);
+        let mut partials = Vec::new();
+        if let Some(tile) = TilePath::entries(size / width).at_size(size) {
+            let mut ends = Vec::new();
+            let mut at = 0;
+            while let Some([high, low]) = self.bundle.get(at..at + 2) {
+                at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+                ends.push(at);
+            }
+            let bytes = self.bundle.clone();
+            partials.push(Partial { tile, bytes, ends });
+        }
+        for (level, hashes) in (0..TILE_LEVELS).zip(&self.levels) {
+            let index = hashes_at(level, size) / width;
+            if let Some(tile) = TilePath::hashes(level, index).at_size(size) {
+                let ends = (1..=hashes.len())
+                    .map(|count| count * Digest::LEN)
+                    .collect();
+                let bytes = flat(hashes);
+                partials.push(Partial { tile, bytes, ends });
+            }
+        }
+        partials
+    }
+}
+
+/// An unfinished file.
+struct Partial {
+    tile: TilePath,
+    bytes: Vec<u8>,
+    /// Where each of its hashes or entries ends.
+    ends: Vec<usize>,
+}
+
+impl Partial {
+    /// The files of earlier sizes beside it, each with what it must hold.
+    fn narrower(&self, store: &TileStore) -> Result<Vec<(TilePath, &[u8])>, TileError> {
+        let dir = store.dir().join(self.tile.partials_dir());
+        let failed = |error| TileError::io(&dir, error);
+        let mut found = Vec::new();
+        for file in fs::read_dir(&dir).map_err(failed)? {
+            let name = file.map_err(failed)?.file_name();
+            let width = name.to_str().and_then(|name| name.parse().ok());
+            let tile = width.and_then(|width| self.tile.with_width(width));
+            if let Some(tile) = tile.filter(|tile| tile.width() < self.tile.width())
+                && let Some(end) = self.ends.get(usize::from(tile.width()) - 1)
+            {
+                found.push((tile, &self.bytes[..*end]));
+            }
+        }
+        Ok(found)
     }
 }
 

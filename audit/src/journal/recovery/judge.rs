@@ -31,7 +31,7 @@ pub(super) fn tail(
     let mut reasons = Vec::new();
     if let Some(damage) = &replay.damage {
         reasons.push(format!(
-            "the tail is damaged ({damage}); entries from {end} on may have been acknowledged there"
+            "the tail is damaged ({damage}); entries from {sure} on may have been acknowledged there"
         ));
     } else if followed.start.is_none() {
         reasons.push(format!(
