@@ -33,10 +33,6 @@ use ledger::{Fork, Ledger};
 const ROUNDS_MAX: usize = 8;
 /// With nothing waiting, the published checkpoint is looked at every so many turns.
 const IDLE_TURNS: u32 = 10;
-/// How often new promises are written to the home, at most.
-const REMEMBER_EVERY: Duration = Duration::from_millis(200);
-/// Between two looks of [`Checkpoints::settled`].
-const SETTLE_EVERY: Duration = Duration::from_millis(200);
 
 /// The watch, as the adapter's parts use it. Clones share it.
 #[derive(Clone, Debug)]
@@ -117,14 +113,6 @@ impl Checkpoints {
         Ok(checkpoints)
     }
 
-    fn carry(&self, left: Vec<SignedCheckpoint>) -> Result<(), Distrust> {
-        for signed in left {
-            let carried = self.ledger().carry(signed);
-            carried.map_err(|fork| self.convict(&fork))?;
-        }
-        Ok(())
-    }
-
     /// What goes into headers: the largest verified published checkpoint.
     pub fn seen(&self) -> Option<Seen> {
         let ledger = self.ledger();
@@ -181,68 +169,6 @@ impl Checkpoints {
         }
         let noted = self.ledger().note(newer);
         noted.map_err(|fork| self.convict(&fork))
-    }
-
-    /// Writes what the next run must know of to the home, unless it stands there already. Waits for the disk.
-    ///
-    /// # Errors
-    /// [`SeenError::Home`] when the home cannot be written; [`SeenError::Distrust`] when another process with this
-    /// home was told something else.
-    pub fn remember(&self) -> Result<(), SeenError> {
-        let mut written = self
-            .0
-            .written
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let sizes = |notes: &[SignedCheckpoint]| {
-            Vec::from_iter(notes.iter().map(|signed| signed.checkpoint.size))
-        };
-        let promises = self.ledger().promises(promised::NOTES_MAX);
-        // What was proved stays in the file until something new is written: proving it again costs little.
-        if promises.is_empty() || sizes(&promises) == *written {
-            return Ok(());
-        }
-        let _held = promised::lock(&self.0.dir)?;
-        let mut others = promised::read(&self.0.promised, &self.0.log_key)?;
-        others.retain(|signed| {
-            let size = signed.checkpoint.size;
-            !written.contains(&size) || self.ledger().knows(size)
-        });
-        self.carry(others)?;
-        let promises = self.ledger().promises(promised::NOTES_MAX);
-        promised::write(&self.0.promised, &promises)?;
-        *written = sizes(&promises);
-        Ok(())
-    }
-
-    /// Whether what an earlier run left was old when this one began: an honest switch has published it by now.
-    pub fn is_overdue(&self) -> bool {
-        self.0.old
-    }
-
-    /// Remembers, then waits up to `wait` until everything that earlier runs left is proved against a published
-    /// checkpoint. Says whether it is; what is not stays remembered.
-    ///
-    /// # Errors
-    /// As [`Checkpoints::reconcile`] and [`Checkpoints::remember`].
-    pub async fn settled(
-        &self,
-        connection: &Connection,
-        wait: Duration,
-    ) -> Result<bool, SeenError> {
-        let until = tokio::time::Instant::now() + wait;
-        self.remember()?;
-        while self.ledger().carries() {
-            self.reconcile(connection).await?;
-            if !self.ledger().carries() {
-                break;
-            }
-            if tokio::time::Instant::now() >= until {
-                return Ok(false);
-            }
-            tokio::time::sleep(SETTLE_EVERY).await;
-        }
-        Ok(true)
     }
 
     /// Reconciles everything that waits with the checkpoint that is published now.
@@ -305,53 +231,6 @@ impl Checkpoints {
                 self.0.standing.lose(reason.clone());
                 Err(reason)
             }
-        }
-    }
-
-    /// Keeps the note across restarts. On a blocking thread: it waits for the disk.
-    async fn keep(&self, published: SignedCheckpoint) -> Result<(), SeenError> {
-        let checkpoints = self.clone();
-        self.blocking(move || checkpoints.replace_published(&published))
-            .await
-    }
-
-    /// Replaces the published checkpoint of the home, unless another process with this home knows a larger one.
-    fn replace_published(&self, published: &SignedCheckpoint) -> Result<(), SeenError> {
-        let shared = &self.0;
-        let _held = promised::lock(&shared.dir)?;
-        let there = read_text(&shared.file).ok();
-        let there = there.and_then(|note| checkpoint::open(note.as_bytes(), &shared.log_key).ok());
-        if there.is_none_or(|there| there.size < published.checkpoint.size) {
-            replace_public(&shared.file, &published.note).map_err(HomeError::File)?;
-        }
-        Ok(())
-    }
-
-    async fn blocking(
-        &self,
-        work: impl FnOnce() -> Result<(), SeenError> + Send + 'static,
-    ) -> Result<(), SeenError> {
-        match tokio::task::spawn_blocking(work).await {
-            Ok(done) => done,
-            Err(error) => Err(SeenError::Switch(Box::new(Status::internal(
-                error.to_string(),
-            )))),
-        }
-    }
-
-    /// Writes promises to the home behind the answers, until the task is dropped.
-    pub(crate) async fn remembering(self) {
-        let mut failing = false;
-        loop {
-            tokio::time::sleep(REMEMBER_EVERY).await;
-            let checkpoints = self.clone();
-            let remembered = self.blocking(move || checkpoints.remember()).await;
-            if let Err(error) = &remembered
-                && !failing
-            {
-                tracing::error!(%error, "receipts are not remembered across a restart of this adapter");
-            }
-            failing = remembered.is_err();
         }
     }
 

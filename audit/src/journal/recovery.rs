@@ -182,10 +182,7 @@ pub(super) fn recover(
     let stored = standing.store.as_ref().map(|(_, head)| head.clone());
     let (replay, mut followed) = follow_tail(layout, published, stored.as_ref())?;
     let remarks = judge::tail(&replay, &followed, stored.as_ref(), published);
-    if let (Recovery::Strict, Some(first)) = (recovery, remarks.first()) {
-        let repair = judge::repair(layout);
-        return Err(JournalError::Refused(format!("{first}. {repair}")));
-    }
+    judge::nothing_lost(layout, &remarks, recovery)?;
     let tail_start = followed.start.clone().unwrap_or_default();
     standing.distrust_unless(&followed, &tail_start);
     let mut rebuilt = 0..0;

@@ -2,19 +2,27 @@
 //!
 //! Takes what following the tail showed; gives sentences that name an index range and a repair. Reads nothing.
 
-use super::Followed;
+use super::{Followed, Recovery};
 use crate::journal::tail::Replay;
 use crate::journal::tail_and_store::Layout;
 use crate::journal::{Head, JournalError};
 use crate::tree::TreeHead;
 
-/// What to do about a tail that lost something, besides giving it up.
-pub(super) fn repair(layout: &Layout) -> String {
-    format!(
-        "Restore {} from the disk or replica that has it. If it is lost for good, start once with `mohawel broker --accept-tail-loss`: \
-         whatever was acknowledged from there on is then gone, and the start's entry says so",
+/// Refuses the first of `reasons`, with what to do, unless the operator accepts them.
+pub(super) fn nothing_lost(
+    layout: &Layout,
+    reasons: &[String],
+    recovery: Recovery,
+) -> Result<(), JournalError> {
+    let (Some(first), Recovery::Strict) = (reasons.first(), recovery) else {
+        return Ok(());
+    };
+    Err(JournalError::Refused(format!(
+        "{first}. Restore {} from the disk or replica that has it. If it is lost for good, start once with \
+         `mohawel broker --accept-tail-loss`: whatever was acknowledged from there on is then gone, and the start's \
+         entry says so",
         layout.tail_dir().display()
-    )
+    )))
 }
 
 /// Every reason to think that the tail lost something that may have been acknowledged.
