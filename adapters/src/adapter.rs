@@ -44,17 +44,23 @@ struct Inner {
     standing: Standing,
     renewal: Renewal,
     /// Dropped last of all, which stops them.
-    _tasks: [AbortOnDropHandle<()>; 3],
+    _tasks: [AbortOnDropHandle<()>; 4],
 }
 
 impl Adapter {
     /// Starts and waits until the registry is here. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`AdapterError`]; [`AdapterError::Mirror`] when the switch cannot be reached in 15 seconds.
+    /// [`AdapterError`]; [`AdapterError::Mirror`] when the switch cannot be reached in 15 seconds,
+    /// [`AdapterError::Seen`] when its log does not extend what this home has seen of it.
     pub async fn connect(home: Home) -> Result<Self, AdapterError> {
         let adapter = Self::start(home, Clock::System)?;
         adapter.ready(CONNECT_WAIT).await?;
+        // What an earlier run was promised is looked at before anything new is asked.
+        adapter
+            .checkpoints()
+            .reconcile(adapter.connection())
+            .await?;
         Ok(adapter)
     }
 
@@ -88,6 +94,7 @@ impl Adapter {
             AbortOnDropHandle::new(tokio::spawn(follow)),
             AbortOnDropHandle::new(tokio::spawn(watch)),
             AbortOnDropHandle::new(tokio::spawn(renewal.clone().keep())),
+            AbortOnDropHandle::new(tokio::spawn(checkpoints.clone().remembering())),
         ];
         Ok(Self(Arc::new(Inner {
             home,
@@ -185,6 +192,15 @@ impl Adapter {
             .checkpoints
             .note(proven.checkpoint.clone(), receipt.checkpoint.clone())?;
         Ok(proven)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The last moment's promises: what the task behind would have written.
+        if let Err(error) = self.checkpoints.remember() {
+            tracing::error!(%error, "the last receipts are not remembered");
+        }
     }
 }
 

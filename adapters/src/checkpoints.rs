@@ -1,8 +1,9 @@
 //! `Seen`: the largest checkpoint that this adapter verified, and the watch over everything signed.
 //!
 //! Every receipt carries a checkpoint that the log signed. Each of them is reconciled with the next
-//! published one by a consistency proof, and each published one with the one before. What does not
-//! fit is a fork: both notes are written to the home folder and the adapter stops believing.
+//! published one by a consistency proof, and each published one with the one before; what is not yet
+//! reconciled outlives the process in `promised.txt`. What does not fit is a fork: both notes are written
+//! to the home folder and the adapter stops believing.
 //! Specification: `docs/log.md` (checkpoints) and `docs/protocol.md` §2 (`seen`).
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use crate::error::{Distrust, Standing};
 use crate::identity::{EVIDENCE_PREFIX, Home, HomeError, read_text};
 
 mod ledger;
+mod promised;
 
 use ledger::{Fork, Ledger};
 
@@ -44,6 +46,11 @@ struct Shared {
     log_key: LogKey,
     dir: PathBuf,
     file: PathBuf,
+    promised: PathBuf,
+    /// What an earlier run left was old when this one began: it should be published by now.
+    old: bool,
+    /// Sizes that `promised` holds, as written last.
+    written: Mutex<Vec<u64>>,
     clock: Clock,
     standing: Standing,
 }
@@ -63,13 +70,24 @@ impl Checkpoints {
     /// Begins from what an earlier run verified.
     ///
     /// # Errors
-    /// [`SeenError`] when the file is damaged: it is this adapter's memory and never guessed.
+    /// [`SeenError`] when a file is damaged: it is this adapter's memory and never guessed;
+    /// [`SeenError::Distrust`] when what an earlier run remembered contradicts itself.
     pub(crate) fn open(home: &Home, clock: Clock, standing: Standing) -> Result<Self, SeenError> {
         let file = home.path(&home.config().files.checkpoint);
+        Self::read(home.dir(), file, home.log_key().clone(), clock, standing)
+    }
+
+    fn read(
+        dir: &Path,
+        file: PathBuf,
+        log_key: LogKey,
+        clock: Clock,
+        standing: Standing,
+    ) -> Result<Self, SeenError> {
         let published = if file.exists() {
             let note = Bytes::from(read_text(&file)?);
             let checkpoint =
-                checkpoint::open(&note, home.log_key()).map_err(|cause| SeenError::Damaged {
+                checkpoint::open(&note, &log_key).map_err(|cause| SeenError::Damaged {
                     file: file.clone(),
                     cause,
                 })?;
@@ -77,15 +95,22 @@ impl Checkpoints {
         } else {
             None
         };
-        Ok(Self(Arc::new(Shared {
+        let promised = dir.join(promised::FILE);
+        let left = promised::read(&promised, &log_key)?;
+        let checkpoints = Self(Arc::new(Shared {
             ledger: Mutex::new(Ledger::new(published)),
             turn: tokio::sync::Mutex::default(),
-            log_key: home.log_key().clone(),
-            dir: home.dir().to_owned(),
+            log_key,
+            dir: dir.to_owned(),
             file,
+            old: promised::is_old(&promised),
+            promised,
+            written: Mutex::new(left.iter().map(|signed| signed.checkpoint.size).collect()),
             clock,
             standing,
-        })))
+        }));
+        checkpoints.carry(left)?;
+        Ok(checkpoints)
     }
 
     /// What goes into headers: the largest verified published checkpoint.
@@ -116,6 +141,33 @@ impl Checkpoints {
     /// [`Distrust::Fork`] when another root was signed for the same size.
     pub fn note(&self, checkpoint: Checkpoint, note: Bytes) -> Result<(), Distrust> {
         let noted = self.ledger().note(SignedCheckpoint { checkpoint, note });
+        noted.map_err(|fork| self.convict(&fork))
+    }
+
+    /// The largest size that the log is known to have signed: what is asked for now is recorded behind it.
+    pub(crate) fn floor(&self) -> u64 {
+        let ledger = self.ledger();
+        ledger.largest().map_or(0, |signed| signed.checkpoint.size)
+    }
+
+    /// Takes the checkpoint of an exchange's last receipt. `floor` is [`Checkpoints::floor`] from before it was asked
+    /// for: an honest log records it behind everything that it had signed by then.
+    ///
+    /// # Errors
+    /// [`Distrust`] when another root was signed for the same size, or the log became smaller than `floor`.
+    pub(crate) fn note_behind(
+        &self,
+        floor: u64,
+        checkpoint: Checkpoint,
+        note: Bytes,
+    ) -> Result<(), Distrust> {
+        let newer = SignedCheckpoint { checkpoint, note };
+        if newer.checkpoint.size < floor
+            && let Some(older) = self.ledger().largest().cloned()
+        {
+            return Err(self.convict(&Fork { older, newer }));
+        }
+        let noted = self.ledger().note(newer);
         noted.map_err(|fork| self.convict(&fork))
     }
 
@@ -166,7 +218,7 @@ impl Checkpoints {
             (before != Some(size), more)
         };
         if grown {
-            self.keep(plan.to.note).await?;
+            self.keep(plan.to).await?;
         }
         Ok(more)
     }
@@ -179,18 +231,6 @@ impl Checkpoints {
                 self.0.standing.lose(reason.clone());
                 Err(reason)
             }
-        }
-    }
-
-    /// Keeps the note across restarts. On a blocking thread: it waits for the disk.
-    async fn keep(&self, note: Bytes) -> Result<(), SeenError> {
-        let file = self.0.file.clone();
-        let written = tokio::task::spawn_blocking(move || replace_public(&file, &note)).await;
-        match written {
-            Ok(written) => written.map_err(|error| SeenError::Home(HomeError::File(error))),
-            Err(error) => Err(SeenError::Switch(Box::new(Status::internal(
-                error.to_string(),
-            )))),
         }
     }
 

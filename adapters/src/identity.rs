@@ -6,6 +6,7 @@
 //! tls.key   tls.pem        who is connected
 //! seal.key                 who says this
 //! checkpoint.txt           the largest checkpoint that was verified
+//! promised.txt             what receipts promised and no published checkpoint has confirmed yet
 //! fork-evidence-*.txt      what the switch signed and an honest one never would
 //! ```
 //!

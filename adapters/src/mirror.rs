@@ -5,9 +5,10 @@
 //! with ours: a difference means that the switch judged by another registry than the one it shows.
 //! Specification: `docs/protocol.md` §3.
 
+use std::error::Error as _;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ struct Shared {
     /// Root of the registry tree at each size, from 0.
     roots: RwLock<Vec<Digest>>,
     progress: watch::Sender<Progress>,
+    /// Why the stream ended last; `None` while it gives entries.
+    ended: Mutex<Option<String>>,
     standing: Standing,
 }
 
@@ -60,6 +63,7 @@ impl Mirror {
             registry: ArcSwap::from_pointee(Registry::empty()),
             roots: RwLock::new(vec![Digest::of(&[])]),
             progress: watch::Sender::new(Progress::default()),
+            ended: Mutex::default(),
             standing,
         }))
     }
@@ -87,10 +91,7 @@ impl Mirror {
     pub async fn reached(&self, size: u64, wait: Duration) -> Result<Arc<Registry>, MirrorError> {
         let ready = |progress: &Progress| progress.size >= size;
         self.when(ready, wait).await.map_err(|error| match error {
-            MirrorError::Late { .. } => MirrorError::Late {
-                wanted: size,
-                size: self.size(),
-            },
+            MirrorError::Late { .. } => self.late(size),
             MirrorError::Distrust(_) => error,
         })
     }
@@ -126,6 +127,19 @@ impl Mirror {
         Err(MirrorError::Distrust(lie))
     }
 
+    fn late(&self, wanted: u64) -> MirrorError {
+        let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        MirrorError::Late {
+            wanted,
+            size: self.size(),
+            ended: ended.clone(),
+        }
+    }
+
+    fn say_ended(&self, reason: Option<String>) {
+        *self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
     async fn when(
         &self,
         ready: impl FnMut(&Progress) -> bool,
@@ -136,7 +150,7 @@ impl Mirror {
         tokio::select! {
             found = tokio::time::timeout(wait, progress.wait_for(ready)) => match found {
                 Ok(Ok(_)) => Ok(self.snapshot()),
-                Ok(Err(_)) | Err(_) => Err(MirrorError::Late { wanted: 1, size: self.size() }),
+                Ok(Err(_)) | Err(_) => Err(self.late(1)),
             },
             reason = self.0.standing.lost() => Err(MirrorError::Distrust(reason)),
         }
@@ -159,6 +173,7 @@ impl Mirror {
             match followed {
                 Ok(()) => {}
                 Err(Ended::Stream(status)) => {
+                    self.say_ended(Some(said(&status)));
                     tracing::debug!(%status, size = fold.registry().size(), "the registry stream ended");
                 }
                 Err(Ended::Lie(lie)) => {
@@ -181,6 +196,7 @@ impl Mirror {
         while let Some(first) = entries.message().await? {
             let said = first.registry_size;
             let folded = fold_at_hand(fold, first, &mut entries, &mut roots).await;
+            self.say_ended(None);
             // What was folded before a lie or an end still counts.
             self.publish(fold.registry(), &mut roots, said);
             folded?;
@@ -233,6 +249,20 @@ async fn at_hand(
     .await
 }
 
+/// A status as a person reads it: its message, and below "transport error" what broke.
+fn said(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut source = status.source();
+    while let Some(error) = source {
+        let deeper = error.to_string();
+        if !text.contains(&deeper) {
+            text = format!("{text}: {deeper}");
+        }
+        source = error.source();
+    }
+    text
+}
+
 /// Why one stream of the registry ended.
 #[derive(Debug)]
 enum Ended {
@@ -252,18 +282,29 @@ impl From<Lie> for Ended {
     }
 }
 
+fn late(wanted: u64, size: u64, ended: Option<&str>) -> String {
+    match ended {
+        Some(ended) => format!(
+            "the switch does not give its registry ({size} entries are here, {wanted} are needed): {ended}"
+        ),
+        None => format!(
+            "the registry mirror holds {size} entries and {wanted} are needed; the switch gave no more in time"
+        ),
+    }
+}
+
 /// Why the mirror cannot be used for a decision.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum MirrorError {
     /// Not there in time.
-    #[error(
-        "the registry mirror holds {size} entries and {wanted} are needed; is the switch reachable?"
-    )]
+    #[error("{}", late(*wanted, *size, ended.as_deref()))]
     Late {
         /// What was needed.
         wanted: u64,
         /// What is there.
         size: u64,
+        /// Why the switch's stream ended last, while it gives nothing.
+        ended: Option<String>,
     },
     /// The switch lied.
     #[error(transparent)]

@@ -393,6 +393,9 @@ pub enum LogError {
     /// Tiles or bundles cannot be read.
     #[error(transparent)]
     Tiles(#[from] TileError),
+    /// Published tiles or bundles are damaged and cannot be written again.
+    #[error("{0}")]
+    Mending(String),
     /// The published checkpoint cannot be read.
     #[error(transparent)]
     Published(#[from] PublishError),

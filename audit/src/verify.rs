@@ -18,11 +18,13 @@ use crate::tiles::{TileStore, read_bounded};
 use crate::tree::TreeHead;
 
 pub use findings::{Finding, Findings, Severity, rule};
+pub use held::{Held, HeldError, compare};
 pub use prove::{ProveError, ProvenEntry, prove};
 
 mod climb;
 mod files;
 mod findings;
+mod held;
 mod prove;
 mod stamps;
 #[cfg(test)]

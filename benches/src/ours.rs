@@ -197,11 +197,7 @@ struct Echo;
 
 impl Provider for Echo {
     async fn answer(&self, request: Request) -> Result<Reply, Failure> {
-        Ok(Reply {
-            fields: Vec::new(),
-            content_type: request.content_type,
-            payload: request.payload,
-        })
+        Reply::new([""; 0], &request.content_type, request.payload)
     }
 }
 

@@ -10,16 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::clock::Clock;
-use audit::journal::StoreFound;
+use audit::journal::Recovery;
 use audit::log::{AppendError, Log, LogError};
-use bytes::Bytes;
 use certs::authority::AuthorityError;
 use certs::identity::IdentityError;
 use certs::keys::KeyError;
 use certs::tls::TlsError;
 use certs::{Authority, Identity, ReloadableIdentity};
-use proto::entry::{Draft, Kind};
-use proto::facts::{self, EpochFacts};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +31,8 @@ use crate::links;
 use crate::registry::issuing::Issuing;
 use crate::registry::{OpenError, RegistryHandle};
 
+mod check;
+mod epoch;
 mod health;
 mod log_key;
 mod serving;
@@ -100,8 +99,25 @@ impl Switch {
         listeners: Listeners,
         clock: Clock,
     ) -> Result<Self, StartError> {
+        Self::start_recovering(config, listeners, clock, Recovery::Strict).await
+    }
+
+    /// As [`Switch::start`]; `recovery` says what the operator gives up where the log lost something.
+    ///
+    /// # Errors
+    /// As [`Switch::start`].
+    pub async fn start_recovering(
+        config: Config,
+        listeners: Listeners,
+        clock: Clock,
+        recovery: Recovery,
+    ) -> Result<Self, StartError> {
         let signer = Arc::new(LogKeyFile::load(&config.log.key).map_err(StartError::LogKey)?);
-        let log = Log::open(Self::log_config(&config, &clock), signer).await?;
+        let log_config = audit::log::Config {
+            recovery,
+            ..Self::log_config(&config, &clock)
+        };
+        let log = Log::open(log_config, signer).await?;
         Self::start_with_log(config, listeners, clock, log).await
     }
 
@@ -315,41 +331,6 @@ impl Parts {
                 ..links::Settings::default()
             },
         }
-    }
-
-    /// One entry for each start: what was there before, who starts, by which configuration.
-    async fn record_epoch(&self) -> Result<(), StartError> {
-        let head = self.log.head();
-        let facts = EpochFacts {
-            previous_size: head.size(),
-            previous_root: Bytes::copy_from_slice(head.edge.root().as_bytes()),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            configuration_sha256: Bytes::copy_from_slice(self.config.sha256.as_bytes()),
-            recovery: repaired(&self.log).to_owned(),
-        };
-        let draft = Draft {
-            kind: Kind::Epoch,
-            facts: facts::encode(&facts),
-            header: Bytes::new(),
-            seal: None,
-        };
-        self.log.append(draft, None).await?;
-        Ok(())
-    }
-}
-
-/// What opening the log had to repair, a stable word; empty when nothing.
-fn repaired(log: &Log) -> &'static str {
-    match log.recovered() {
-        None => "",
-        Some(report) => match &report.store {
-            StoreFound::Missing => "store_missing",
-            StoreFound::Empty => "store_empty",
-            StoreFound::Corrupt(_) => "store_corrupt",
-            StoreFound::Whole if !report.remarks.is_empty() => "tail_loss_accepted",
-            StoreFound::Whole if report.torn_bytes > 0 => "tail_cut",
-            StoreFound::Whole => "",
-        },
     }
 }
 

@@ -3,7 +3,7 @@
 //! `MOHAWEL_LOG` filters (`info`, `broker=debug,audit=warn`, …). Never a payload, a token or a key: those types
 //! print lengths at most.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 
 use thiserror::Error;
 use tracing_subscriber::filter::{EnvFilter, ParseError};
@@ -33,15 +33,35 @@ pub fn start(format: Format) -> Result<(), TelemetryError> {
     let filter = filter(&text)?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(|| Unfailing(io::stderr()))
+        // It would write to stderr about stderr, and panic where that fails.
+        .log_internal_errors(false);
     match format {
         Format::Text => subscriber
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_ansi(io::stderr().is_terminal())
             .finish()
             .try_init()?,
         Format::Json => subscriber.json().flatten_event(true).finish().try_init()?,
     }
     Ok(())
+}
+
+/// Writes what can be written. A full disk or a closed pipe under the events must never fail what is being done:
+/// the log that counts is another one.
+#[derive(Debug)]
+struct Unfailing<W>(W);
+
+impl<W: Write> Write for Unfailing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // The rest of an event that did not fit is lost with it.
+        let _ = self.0.write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
+    }
 }
 
 /// Unlike the library's own reading, which passes over what it cannot read: that would lose events silently.
@@ -78,6 +98,17 @@ pub enum TelemetryError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_under_the_events_fails_nothing() {
+        let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+            return;
+        };
+        assert!((&full).write_all(b"event").is_err());
+        let mut unfailing = Unfailing(&full);
+        unfailing.write_all(b"event").unwrap();
+        unfailing.flush().unwrap();
+    }
 
     #[test]
     fn filters_are_read_or_refused_and_never_passed_over() {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use proto::id::{AgencyId, Part, ServiceId};
+use proto::id::{AgencyId, ExchangeId, Part, ServiceId};
 use proto::refusal::Language;
 
 mod agreement;
@@ -176,9 +176,13 @@ pub struct Broker {
     /// Do not offer the built-in echo service.
     #[arg(long)]
     pub no_echo: bool,
-    /// Read and check the configuration, print what is in force, and stop.
+    /// Read and check the configuration and everything that it names, print what is in force, and stop.
     #[arg(long)]
     pub check: bool,
+    /// Start although the log's tail lost something that may have been acknowledged. Only once, after trying what the
+    /// refusal said: it is recorded for good which entries are gone.
+    #[arg(long, conflicts_with = "check")]
+    pub accept_tail_loss: bool,
 }
 
 /// Where the registry is read from: one of these, or else the folder that MOHAWEL_SWITCH or MOHAWEL_HOME names.
@@ -383,7 +387,11 @@ pub struct Call {
     /// Tries after the first, where trying again is safe.
     #[arg(long, default_value_t = 0)]
     pub retries: u32,
-    /// Write the receipt to this file.
+    /// Ask the very same again after an attempt that brought no answer: the exchange id that it named. For ten minutes
+    /// the provider gives the answer that it gave then, without running again.
+    #[arg(long, value_parser = audit::exchange_id)]
+    pub attempt_of: Option<ExchangeId>,
+    /// Write the receipt to this new file.
     #[arg(long)]
     pub receipt: Option<PathBuf>,
 }

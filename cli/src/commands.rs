@@ -2,7 +2,7 @@
 //!
 //! Each command is a function with a typed result, and its printing apart, so that the demo and the tests run the
 //! very same thing. What several share: [`act`] (seal, submit, prove), [`operator`], [`registry`] (where lists come
-//! from), [`refused`] (how the switch's no is told), [`switch_dir`] (where what lies).
+//! from), [`refused`] (how the switch's no is told), [`switch_dir`] (where what lies), [`new_file`] (a place that is tried before anything is done).
 
 pub mod act;
 pub mod adapter;
@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod explain;
 pub mod init;
 pub mod members;
+pub mod new_file;
 pub mod operate;
 pub mod operator;
 pub mod refused;

@@ -12,7 +12,6 @@ pub mod passphrase;
 #[cfg(test)]
 mod testing;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -30,7 +29,8 @@ pub fn run() -> ExitCode {
     };
     // The one provider for every TLS configuration in this process; a second call would be refused.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match dispatch(cli.command, output) {
+    let done = dispatch(cli.command, output);
+    match done.and_then(|()| output::lost()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.note(failure.text(output.language));
@@ -45,8 +45,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mohawel", &mut script);
-            // A reader that closed the pipe has seen enough.
-            let _ = std::io::stdout().write_all(&script);
+            output::write_all(&script);
             Ok(())
         }
         Command::Init(init) => block_on(commands::init::run(init, output)),

@@ -1,6 +1,7 @@
 //! What people and machines read: tables, JSON, both languages, progress.
 
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal as _, Write as _, stderr, stdout};
+use std::sync::OnceLock;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,7 +12,7 @@ use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// How this run speaks.
 #[derive(Clone, Copy, Debug)]
@@ -130,15 +131,56 @@ pub fn ms_of_time(text: &str) -> Result<u64, Failure> {
         .map_err(|_| Failure::usage(format!("'{text}' lies before 1970")))
 }
 
+/// The first error of standard output that is not a reader who has seen enough.
+static LOST: OnceLock<String> = OnceLock::new();
+
 fn write_line(text: &str) {
-    // A reader that closed the pipe (head, less) has seen enough.
-    let _ = writeln!(stdout(), "{text}");
+    write_all(format!("{text}\n").as_bytes());
+}
+
+/// Writes to standard output. An error is kept for [`lost`]: what runs has done its work, and goes on.
+pub(crate) fn write_all(bytes: &[u8]) {
+    let mut stdout = stdout().lock();
+    keep(stdout.write_all(bytes).and_then(|()| stdout.flush()));
+}
+
+fn keep(written: std::io::Result<()>) {
+    match written {
+        // A reader that closed the pipe (head, less) has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            LOST.get_or_init(|| error.to_string());
+        }
+        _ => {}
+    }
+}
+
+/// Why something that should stand on standard output does not, if so.
+///
+/// # Errors
+/// [`Exit::Unavailable`].
+pub(crate) fn lost() -> Result<(), Failure> {
+    keep(stdout().flush());
+    match LOST.get() {
+        None => Ok(()),
+        Some(error) => Err(Failure::new(
+            Exit::Unavailable,
+            [
+                format!(
+                    "Standard output cannot be written, and what should stand there is lost: {error}"
+                ),
+                format!("تعذّرت الكتابة إلى المخرج القياسي وفُقد ما كان يجب أن يُكتب فيه: {error}"),
+            ],
+            [
+                "What was asked for may have been done. Make room where the output goes, look at what stands there now, and only then run the command again.",
+                "ربما نُفّذ المطلوب. أفسح مكانًا للمخرجات وراجع ما هو قائم الآن قبل إعادة تشغيل الأمر.",
+            ],
+        )),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Exit;
 
     #[test]
     fn times_have_one_width_and_come_back() {

@@ -13,6 +13,7 @@ use adapters::authority::AuthorityPlace;
 use adapters::enrol::{EnrolOptions, enrol};
 use anyhow::{Context as _, Result, anyhow};
 use audit::clock::Clock;
+use audit::journal::Recovery;
 use cli::commands::agency;
 use cli::commands::broker::{BrokerOptions, Running};
 use cli::commands::init::{InitOptions, create};
@@ -51,6 +52,7 @@ impl Stage {
             switch: switch.clone(),
             echo: true,
             clock: Clock::System,
+            recovery: Recovery::Strict,
         };
         let running = Box::pin(Running::start(options)).await.map_err(told)?;
         Ok(Self {

@@ -66,6 +66,7 @@ mod refusals;
 mod renewal;
 mod restart;
 mod revocation;
+mod rewound;
 mod roles;
 mod shutdown;
 mod tail;

@@ -174,15 +174,7 @@ fn a_fork_leaves_both_notes_in_the_home_and_stops_everything() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::new(64);
     let standing = Standing::default();
-    let checkpoints = Checkpoints(Arc::new(Shared {
-        ledger: Mutex::default(),
-        turn: tokio::sync::Mutex::default(),
-        log_key: LogKey::new(ORIGIN, log.signer.key()).unwrap(),
-        dir: dir.path().to_owned(),
-        file: dir.path().join("checkpoint.txt"),
-        clock: Clock::fixed(5_000_000),
-        standing: standing.clone(),
-    }));
+    let checkpoints = open(dir.path(), &log, &standing).unwrap();
     let honest = log.at(20);
     checkpoints
         .note(honest.checkpoint.clone(), honest.note.clone())
@@ -199,5 +191,157 @@ fn a_fork_leaves_both_notes_in_the_home_and_stops_everything() {
     assert!(
         reason.to_string().contains("fork-evidence-5000.txt"),
         "{reason}"
+    );
+}
+
+fn open(dir: &Path, log: &Log, standing: &Standing) -> Result<Checkpoints, SeenError> {
+    Checkpoints::read(
+        dir,
+        dir.join("checkpoint.txt"),
+        LogKey::new(ORIGIN, log.signer.key()).unwrap(),
+        Clock::fixed(5_000_000),
+        standing.clone(),
+    )
+}
+
+fn note(checkpoints: &Checkpoints, signed: SignedCheckpoint) -> Result<(), Distrust> {
+    checkpoints.note(signed.checkpoint, signed.note)
+}
+
+#[test]
+fn a_promise_outlives_the_process_and_convicts_a_rewound_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::new(64);
+    let first = open(dir.path(), &log, &Standing::default()).unwrap();
+    note(&first, log.at(20)).unwrap();
+    note(&first, log.at(18)).unwrap();
+    first.remember().unwrap();
+    drop(first);
+
+    // The log goes on from entry 10 as if the rest had never been: same size, another root.
+    let standing = Standing::default();
+    let second = open(dir.path(), &log, &standing).unwrap();
+    assert_eq!(second.floor(), 20);
+    let rewound = Log::new(64).forked(10);
+    assert!(note(&second, rewound.at(20)).is_err());
+    assert!(standing.hold().is_err());
+    assert!(dir.path().join("fork-evidence-5000.txt").exists());
+}
+
+#[test]
+fn an_exchange_recorded_before_what_was_promised_convicts_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::new(64);
+    let checkpoints = open(dir.path(), &log, &Standing::default()).unwrap();
+    note(&checkpoints, log.at(20)).unwrap();
+    let floor = checkpoints.floor();
+    let next = log.at(21);
+    checkpoints
+        .note_behind(floor, next.checkpoint, next.note)
+        .unwrap();
+    // Another exchange may have gone on meanwhile: what counts is what was known when this one was asked.
+    let behind = log.at(20);
+    checkpoints
+        .note_behind(floor, behind.checkpoint, behind.note)
+        .unwrap();
+    let rewound = log.at(12);
+    let reason = checkpoints
+        .note_behind(floor, rewound.checkpoint, rewound.note)
+        .unwrap_err();
+    assert!(
+        matches!(
+            reason,
+            Distrust::Shrunk {
+                from: 21,
+                to: 12,
+                ..
+            }
+        ),
+        "{reason}"
+    );
+}
+
+#[test]
+fn promises_stay_until_they_are_proved_and_the_largest_is_always_among_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::new(200);
+    // Many runs, none of which ever saw a published checkpoint.
+    for size in 1..=40 {
+        let run = open(dir.path(), &log, &Standing::default()).unwrap();
+        note(&run, log.at(size)).unwrap();
+        note(&run, log.at(size + 100)).unwrap();
+        run.remember().unwrap();
+    }
+    let key = LogKey::new(ORIGIN, log.signer.key()).unwrap();
+    let kept = promised::read(&dir.path().join(promised::FILE), &key).unwrap();
+    let sizes = Vec::from_iter(kept.iter().map(|signed| signed.checkpoint.size));
+    assert_eq!((sizes.len(), sizes[0], sizes[15]), (16, 101, 140));
+
+    let mut ledger = Ledger::default();
+    for signed in kept {
+        ledger.carry(signed).unwrap();
+    }
+    assert!(ledger.carries());
+    settle(&mut ledger, &log, 120).unwrap();
+    assert!(ledger.carries(), "140 is not published yet");
+    let rewound = Log::new(200).forked(130);
+    assert!(settle(&mut ledger, &rewound, 150).is_err());
+    settle(&mut ledger, &log, 150).unwrap();
+    assert!(!ledger.carries());
+}
+
+#[test]
+fn two_processes_with_one_home_do_not_forget_for_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::new(64);
+    let [one, other] = [(), ()].map(|()| open(dir.path(), &log, &Standing::default()).unwrap());
+    note(&one, log.at(30)).unwrap();
+    note(&other, log.at(20)).unwrap();
+    one.remember().unwrap();
+    other.remember().unwrap();
+    assert_eq!(
+        open(dir.path(), &log, &Standing::default())
+            .unwrap()
+            .floor(),
+        30
+    );
+    // What the one was told convicts what the other is told.
+    let standing = Standing::default();
+    let third = open(dir.path(), &log, &standing).unwrap();
+    note(&one, log.at(40)).unwrap();
+    one.remember().unwrap();
+    note(&third, Log::new(64).forked(35).at(40)).unwrap();
+    assert!(matches!(third.remember(), Err(SeenError::Distrust(_))));
+    assert!(standing.hold().is_err());
+}
+
+#[test]
+fn a_damaged_memory_is_never_guessed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::new(64);
+    let file = dir.path().join(promised::FILE);
+    let other = Checkpoint {
+        origin: "other.example/log".to_owned(),
+        ..log.at(3).checkpoint
+    };
+    let other = other.sign(&log.signer);
+    let whole = String::from_utf8(log.at(20).note.to_vec()).unwrap();
+    let mut bad = vec![
+        "nonsense".to_owned(),
+        format!("{}----------\n", &whole[..whole.len() - 9]),
+        format!("{whole}----------\nmore"),
+    ];
+    bad.extend(other.map(|signed| String::from_utf8(signed.note.to_vec()).unwrap()));
+    for text in bad {
+        std::fs::write(&file, &text).unwrap();
+        let opened = open(dir.path(), &log, &Standing::default());
+        assert!(matches!(opened, Err(SeenError::Damaged { .. })), "{text}");
+    }
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(
+        open(dir.path(), &log, &Standing::default())
+            .unwrap()
+            .floor(),
+        0
     );
 }

@@ -102,6 +102,7 @@ impl Consumer {
         let try_ = self.new_try(attempt)?;
         let header = self.header(draft, &try_).await;
         let sealed = self.adapter.sealer().request(header.clone()).await?;
+        let floor = self.adapter.checkpoints().floor();
         let returned = match self.call(draft, &sealed, &try_).await {
             Ok(response) => verify::open(response),
             Err(CallError::Status(status)) => {
@@ -118,7 +119,7 @@ impl Consumer {
             }
         };
         let trusted = match returned {
-            Ok(returned) => self.trust(returned, &header, &sealed).await,
+            Ok(returned) => self.trust(returned, floor, &header, &sealed).await,
             Err(reason) => Err(reason),
         };
         let answer = match trusted {
@@ -243,6 +244,7 @@ impl Consumer {
     async fn trust(
         &self,
         returned: Returned,
+        floor: u64,
         header: &RequestHeader,
         sealed: &Sealed,
     ) -> Result<Answer, Untrusted> {
@@ -251,7 +253,7 @@ impl Consumer {
         let note = returned.receipt.checkpoint.clone();
         adapter
             .checkpoints()
-            .note(proven.checkpoint.clone(), note)
+            .note_behind(floor, proven.checkpoint.clone(), note)
             .map_err(|reason| Untrusted::Mirror(reason.into()))?;
         let wait = adapter.home().config().mirror_wait;
         let registry = adapter.mirror().agrees(&proven.entry.stamp, wait).await?;

@@ -157,7 +157,7 @@ impl Desk {
         let wait = config.mirror_wait.min(delivered.remaining);
         let agreed = adapter.mirror().agrees(stamp, wait).await;
         let registry = agreed.map_err(|error| {
-            if let MirrorError::Late { wanted, size } = error {
+            if let MirrorError::Late { wanted, size, .. } = error {
                 tracing::warn!(exchange = %delivered.exchange_id(), wanted, size, "refused: the registry mirror is late");
             }
             Code::NotLogged

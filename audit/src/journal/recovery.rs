@@ -94,8 +94,10 @@ pub struct RecoveryReport {
     pub rebuilt: Range<u64>,
     /// Bytes of a write that was cut short, and cut off: never acknowledged.
     pub torn_bytes: u64,
-    /// What an operator accepted to lose, or otherwise should read.
+    /// What an operator accepted to lose, each with its indexes.
     pub remarks: Vec<String>,
+    /// Files under `tile/` that were damaged or missing, and were written again from the store.
+    pub mended: Vec<PathBuf>,
 }
 
 impl fmt::Display for RecoveryReport {
@@ -124,9 +126,16 @@ impl fmt::Display for RecoveryReport {
         if self.torn_bytes > 0 {
             write!(f, "; a torn write of {} bytes cut off", self.torn_bytes)?;
         }
+        if let Some(first) = self.mended.first() {
+            let (count, first) = (self.mended.len(), first.display());
+            write!(
+                f,
+                "; {count} damaged or missing tile file(s) written again from the store, the first {first}"
+            )?;
+        }
         self.remarks
             .iter()
-            .try_for_each(|remark| write!(f, "; {remark}"))
+            .try_for_each(|remark| write!(f, "; tail loss accepted: {remark}"))
     }
 }
 
@@ -172,10 +181,8 @@ pub(super) fn recover(
     let mut standing = open_store(layout)?;
     let stored = standing.store.as_ref().map(|(_, head)| head.clone());
     let (replay, mut followed) = follow_tail(layout, published, stored.as_ref())?;
-    let remarks = judge::tail(layout, &replay, &followed, stored.as_ref(), published);
-    if let (Recovery::Strict, Some(first)) = (recovery, remarks.first()) {
-        return Err(JournalError::Refused(first.clone()));
-    }
+    let remarks = judge::tail(&replay, &followed, stored.as_ref(), published);
+    judge::nothing_lost(layout, &remarks, recovery)?;
     let tail_start = followed.start.clone().unwrap_or_default();
     standing.distrust_unless(&followed, &tail_start);
     let mut rebuilt = 0..0;
@@ -206,6 +213,7 @@ pub(super) fn recover(
         rebuilt,
         torn_bytes: replay.torn_bytes,
         remarks,
+        mended: Vec::new(),
     };
     let tail = if report.remarks.is_empty() {
         Tail::resume(

@@ -4,6 +4,8 @@
 //! checkpoint by compare-and-set. Nothing waits for it but the bound of what may lie behind. Never goes on
 //! after an error.
 
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -100,6 +102,26 @@ impl Keeper {
         Ok(())
     }
 
+    /// At start: makes sure that the published files at the right edge are whole, or writes those that are not again
+    /// from the store. Gives what it wrote.
+    pub(super) fn mend(&mut self, journal: &dyn Journal) -> Result<Vec<PathBuf>, String> {
+        let Some(published) = self.published else {
+            return Ok(Vec::new());
+        };
+        let Err(damage) = self.tiles.check_edge(published) else {
+            return Ok(Vec::new());
+        };
+        tracing::warn!(%damage, "files under tile/ are damaged; they are written again from the store, which may take a while");
+        self.tiles
+            .rebuild(published, EntriesOf::new(journal, 0..published.size))
+            .map_err(|error| {
+                format!(
+                    "files under tile/ are damaged ({damage}), and writing them again from the store fails: {error}. \
+                     Restore tile/ from a copy that is at least as new as the checkpoint file"
+                )
+            })
+    }
+
     /// Writes tiles and bundles up to `checkpoint`, then publishes it. `false` if it is published already.
     pub(super) fn put(
         &mut self,
@@ -112,14 +134,8 @@ impl Keeper {
         if new == old {
             return Ok(false);
         }
-        let entries = EntriesOf {
-            journal,
-            next: old.size,
-            end: new.size,
-            chunk: Vec::new().into_iter(),
-        };
         self.tiles
-            .write_for(old, new, entries)
+            .write_for(old, new, EntriesOf::new(journal, old.size..new.size))
             .map_err(|error| format!("writing tiles: {error}"))?;
         publish(dir, self.published, &checkpoint.note)
             .map_err(|error| format!("publishing: {error}"))?;
@@ -137,6 +153,17 @@ struct EntriesOf<'a> {
     next: u64,
     end: u64,
     chunk: std::vec::IntoIter<(u64, Bytes)>,
+}
+
+impl<'a> EntriesOf<'a> {
+    fn new(journal: &'a dyn Journal, range: Range<u64>) -> Self {
+        Self {
+            journal,
+            next: range.start,
+            end: range.end,
+            chunk: Vec::new().into_iter(),
+        }
+    }
 }
 
 impl Iterator for EntriesOf<'_> {

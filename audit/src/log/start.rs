@@ -160,7 +160,7 @@ fn start(
     config: Config,
     signer: Arc<dyn Signer>,
     journal: Arc<dyn Journal>,
-    opened: Opened,
+    mut opened: Opened,
 ) -> Result<Log, LogError> {
     let dir = config.layout.dir.clone();
     let key = LogKey::new(&config.origin, signer.key())?;
@@ -181,8 +181,15 @@ fn start(
         publish_interval: config.publish_interval,
     };
     let failed = |reason: String| LogError::Stopped(reason.into());
+    let mended = keeper.mend(&*journal).map_err(LogError::Mending)?;
+    if let Some(report) = &mut opened.report {
+        report.mended = mended;
+    }
     let checkpoint = writer::sign(&config.origin, &head, &*signer).map_err(failed)?;
+    // An earlier run may have died between writing these files and publishing them.
+    keeper.tiles.replace_unpublished(true);
     keeper.put(&*journal, &dir, &checkpoint).map_err(failed)?;
+    keeper.tiles.replace_unpublished(false);
     journal.keep(head.size())?;
     let checkpoint = Arc::new(checkpoint);
     let shared = Arc::new(Shared {

@@ -10,6 +10,8 @@ use crate::checkpoint::Checkpoint;
 use crate::checkpoint::tests::TestSigner;
 use crate::tree::{TreeHead, consistency_proof, inclusion_proof, verify_consistency};
 
+mod edge;
+
 #[test]
 fn paths_have_the_published_form() {
     assert_eq!(

@@ -1,11 +1,12 @@
 //! Writes the tiles and bundles that make a size fully covered.
 //!
 //! Takes: the head that the files cover, the head they shall cover, the entries between. Gives: every
-//! full and partial file of the new size, durable. Never changes a file, never publishes, and never
-//! builds on files that do not make the old root. Memory: one bundle and one tile a level.
+//! full and partial file of the new size, durable. Never changes a file but in [`TileWriter::rebuild`], never
+//! publishes, and never builds on files that do not make the old root. Memory: one bundle and one tile a level.
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use proto::digest::{Digest, leaf_hash, tree_head};
@@ -16,12 +17,16 @@ use super::path::{TILE_LEVELS, TILE_WIDTH, TilePath, hashes_at};
 use super::{TileError, TileStore, read_bounded};
 use crate::tree::{Edge, TreeHead};
 
+mod edge;
+
 /// The one writer of a [`TileStore`].
 #[derive(Debug)]
 pub struct TileWriter {
     store: TileStore,
     /// What the last call left, so that the next need not read it back.
     tip: Option<Tip>,
+    /// Whether files of a size that is not published yet may be replaced.
+    replacing: bool,
 }
 
 /// The unfinished right end of every level.
@@ -36,7 +41,11 @@ struct Tip {
 
 impl TileWriter {
     pub(super) fn new(store: TileStore) -> Self {
-        Self { store, tip: None }
+        Self {
+            store,
+            tip: None,
+            replacing: false,
+        }
     }
 
     /// Writes all files that the tree `new` needs beyond those of the tree `old`, durably.
@@ -60,38 +69,37 @@ impl TileWriter {
             Some(tip) if tip.edge.head() == old => tip,
             _ => Tip::load(&self.store, old)?,
         };
-        let mut files = Files {
-            store: &self.store,
-            durable: DurableFiles::under(self.store.dir()),
-        };
-        let mut given = 0;
-        for entry in entries {
-            given += 1;
-            if old.size + given > new.size {
-                break;
-            }
-            tip.push(&entry?, &mut files)?;
-        }
-        if old.size.checked_add(given) != Some(new.size) {
-            return Err(TileError::WrongCount {
-                old: old.size,
-                new: new.size,
-                given,
-            });
-        }
-        if tip.edge.head() != new {
-            return Err(TileError::WrongRoot {
-                what: "entries",
-                size: new.size,
-            });
-        }
-        tip.write_partials(&mut files)?;
-        files
-            .durable
-            .sync_dirs()
-            .map_err(|error| TileError::io(self.store.dir(), error))?;
+        let mut files = Files::new(&self.store);
+        files.mended = self.replacing.then(Vec::new);
+        tip.extend(new, entries, &mut files)?;
+        files.sync_dirs()?;
         self.tip = Some(tip);
         Ok(())
+    }
+
+    /// Whether [`TileWriter::write_for`] replaces files that hold something else: only at start, for what an earlier
+    /// run wrote and never published.
+    pub fn replace_unpublished(&mut self, yes: bool) {
+        self.replacing = yes;
+    }
+
+    /// Writes every file of the tree `head` that is missing or holds something else, from all its `entries`. Only for
+    /// files that are known to be damaged: nothing else may change a file. Gives the files that it wrote.
+    ///
+    /// # Errors
+    /// As [`TileWriter::write_for`]; what was rewritten by then is what the entries make.
+    pub fn rebuild<I>(&mut self, head: TreeHead, entries: I) -> Result<Vec<PathBuf>, TileError>
+    where
+        I: IntoIterator<Item = Result<Bytes, TileError>>,
+    {
+        self.tip = None;
+        let mut files = Files::new(&self.store);
+        files.mended = Some(Vec::new());
+        let mut tip = Tip::load(&self.store, TreeHead::empty())?;
+        tip.extend(head, entries, &mut files)?;
+        files.sync_dirs()?;
+        self.tip = Some(tip);
+        Ok(files.mended.unwrap_or_default())
     }
 
     /// Removes partial files between the sizes `old` and `new` that a full one supersedes. Call it
@@ -158,6 +166,41 @@ impl Tip {
         })
     }
 
+    /// Appends `entries` up to the tree `new` and writes its files.
+    fn extend<I>(
+        &mut self,
+        new: TreeHead,
+        entries: I,
+        files: &mut Files<'_>,
+    ) -> Result<(), TileError>
+    where
+        I: IntoIterator<Item = Result<Bytes, TileError>>,
+    {
+        let old = self.edge.size();
+        let mut given = 0;
+        for entry in entries {
+            given += 1;
+            if old + given > new.size {
+                break;
+            }
+            self.push(&entry?, files)?;
+        }
+        if old.checked_add(given) != Some(new.size) {
+            return Err(TileError::WrongCount {
+                old,
+                new: new.size,
+                given,
+            });
+        }
+        if self.edge.head() != new {
+            return Err(TileError::WrongRoot {
+                what: "entries",
+                size: new.size,
+            });
+        }
+        self.write_partials(files)
+    }
+
     /// Appends one entry; writes each bundle and tile that it fills.
     fn push(&mut self, entry: &[u8], files: &mut Files<'_>) -> Result<(), TileError> {
         if !bundle::push(&mut self.bundle, entry) {
@@ -183,18 +226,15 @@ impl Tip {
         Ok(())
     }
 
-    /// Writes what is unfinished as partial files.
+    /// Writes what is unfinished as partial files; where damaged files are replaced, the narrower ones of earlier sizes
+    /// that are still there too.
     fn write_partials(&self, files: &mut Files<'_>) -> Result<(), TileError> {
-        let size = self.edge.size();
-        let width = u64::from(TILE_WIDTH);
-        if let Some(tile) = TilePath::entries(size / width).at_size(size) {
-            files.write(tile, &self.bundle)?;
-        }
-        for (level, hashes) in (0..TILE_LEVELS).zip(&self.levels) {
-            if let Some(tile) =
-                TilePath::hashes(level, hashes_at(level, size) / width).at_size(size)
-            {
-                files.write(tile, &flat(hashes))?;
+        for partial in self.partials() {
+            files.write(partial.tile, &partial.bytes)?;
+            if files.mended.is_some() {
+                for (tile, bytes) in partial.narrower(files.store)? {
+                    files.write(tile, bytes)?;
+                }
             }
         }
         Ok(())
@@ -227,24 +267,44 @@ fn edge_of(size: u64, levels: &[Vec<Digest>]) -> Result<Edge, TileError> {
 struct Files<'a> {
     store: &'a TileStore,
     durable: DurableFiles,
+    /// Where damaged files are replaced: those that were.
+    mended: Option<Vec<PathBuf>>,
 }
 
-impl Files<'_> {
+impl<'a> Files<'a> {
+    fn new(store: &'a TileStore) -> Self {
+        Self {
+            store,
+            durable: DurableFiles::under(store.dir()),
+            mended: None,
+        }
+    }
+
     /// Writes `tile`, unless it stands there already with the same bytes.
     fn write(&mut self, tile: TilePath, bytes: &[u8]) -> Result<(), TileError> {
         let path = self.store.file(tile);
         let io = |error| TileError::io(&path, error);
-        match read_bounded(&path, bytes.len() as u64) {
-            Ok(found) if found == bytes => self.durable.adopt(&path).map_err(io),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        match (read_bounded(&path, bytes.len() as u64), &mut self.mended) {
+            (Ok(found), _) if found == bytes => self.durable.adopt(&path).map_err(io),
+            (_, Some(mended)) => {
+                self.durable.write(&path, bytes).map_err(io)?;
+                mended.push(path);
+                Ok(())
+            }
+            (Err(error), None) if error.kind() == io::ErrorKind::NotFound => {
                 self.durable.write(&path, bytes).map_err(io)
             }
-            Ok(_) => Err(TileError::Conflict { path }),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            (Ok(_), None) => Err(TileError::Conflict { path }),
+            (Err(error), None) if error.kind() == io::ErrorKind::FileTooLarge => {
                 Err(TileError::Conflict { path })
             }
-            Err(error) => Err(io(error)),
+            (Err(error), None) => Err(io(error)),
         }
+    }
+
+    fn sync_dirs(&mut self) -> Result<(), TileError> {
+        let synced = self.durable.sync_dirs();
+        synced.map_err(|error| TileError::io(self.store.dir(), error))
     }
 }
 

@@ -52,7 +52,7 @@ pub fn prove(dir: &Path, index: u64, key: &LogKey) -> Result<ProvenEntry, ProveE
         .read_entries(index..index.saturating_add(1), size)
         .next()
     else {
-        return Err(TreeError::OutOfRange { index, size }.into());
+        return Err(ProveError::Beyond { index, size });
     };
     let (_, bytes) = bytes?;
     let entry = Entry::decode(&bytes)?;
@@ -85,7 +85,15 @@ pub enum ProveError {
     /// The checkpoint is not one that this log signed.
     #[error("the published checkpoint does not hold: {0}")]
     Checkpoint(#[from] CheckpointError),
-    /// The index is outside the log, or a tile cannot be read.
+    /// The index is past the end of the log.
+    #[error("entry {index} is not in the log yet: it holds {size} entries, 0 to {}", size.saturating_sub(1))]
+    Beyond {
+        /// The index asked for.
+        index: u64,
+        /// Entries under the published checkpoint.
+        size: u64,
+    },
+    /// A tile cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// A bundle cannot be read.

@@ -76,18 +76,70 @@ fn every_entry_is_proved_out_of_the_files() {
             proven.checkpoint
         );
     }
-    assert!(matches!(
-        prove(dir.path(), 600, &log_key()),
-        Err(ProveError::Tree(_))
-    ));
-    assert!(matches!(
-        prove(dir.path(), u64::MAX, &log_key()),
-        Err(ProveError::Tree(_))
-    ));
+    for beyond in [600, u64::MAX] {
+        let proven = prove(dir.path(), beyond, &log_key());
+        assert!(matches!(proven, Err(ProveError::Beyond { size: 600, .. })));
+    }
     let empty = tempfile::tempdir().unwrap();
     assert!(matches!(
         prove(empty.path(), 0, &log_key()),
         Err(ProveError::NotPublished(_))
+    ));
+}
+
+#[test]
+fn a_kept_proof_holds_in_every_later_copy_and_convicts_a_log_that_was_put_back() {
+    let entries = sample_entries(700);
+    let at = |sizes: &[usize], entries: &[Bytes]| {
+        let dir = tempfile::tempdir().unwrap();
+        write_log(dir.path(), entries, sizes);
+        dir
+    };
+    let then = at(&[300], &entries);
+    let proof = |dir: &TempDir, index: u64, extra: bool| {
+        let proven = prove(dir.path(), index, &log_key()).unwrap();
+        proven.to_tlog_proof(extra.then(|| proven.bytes.clone()))
+    };
+    let later = at(&[300, 512, 700], &entries);
+    for (index, extra) in [(0, true), (255, false), (299, true)] {
+        let kept = proof(&then, index, extra);
+        let held = compare(later.path(), &kept, &log_key()).unwrap();
+        assert_eq!((held.then.size, held.now.size), (300, 700));
+        assert!(compare(then.path(), &kept, &log_key()).is_ok());
+    }
+    // Put back and not gone on: shorter. Put back and gone on: another history, even where the entry is the same.
+    let kept = proof(&then, 7, true);
+    let shorter = at(&[200], &entries);
+    assert!(matches!(
+        compare(shorter.path(), &kept, &log_key()),
+        Err(HeldError::Shorter {
+            then: 300,
+            now: 200
+        })
+    ));
+    let mut other = entries.clone();
+    other[250] = Bytes::from_iter(entries[250].iter().copied().chain([1]));
+    for size in [300, 700] {
+        let forked = at(&[size], &other);
+        let compared = compare(forked.path(), &kept, &log_key());
+        assert!(
+            matches!(compared, Err(HeldError::Forked { .. })),
+            "{size}: {compared:?}"
+        );
+    }
+    // A proof that does not hold says nothing against the log.
+    let mut bad = kept.clone();
+    bad.extra = Some(entries[8].clone());
+    assert!(matches!(
+        compare(later.path(), &bad, &log_key()),
+        Err(HeldError::Proof(_))
+    ));
+    let mut bad = kept;
+    bad.proof.pop();
+    bad.extra = None;
+    assert!(matches!(
+        compare(later.path(), &bad, &log_key()),
+        Err(HeldError::Proof(_))
     ));
 }
 

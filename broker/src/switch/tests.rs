@@ -2,12 +2,14 @@
 
 use audit::receipt::Receipt;
 use audit_wire::log_client::LogClient;
+use bytes::Bytes;
 use certs::{TlsKey, request};
 use proto::act::Operation;
 use proto::act::{KeyEnd, ServiceDefinition};
 use proto::digest::{Digest, leaf_hash, tree_head};
-use proto::entry::Entry;
+use proto::entry::{Entry, Kind};
 use proto::envelope::Envelope;
+use proto::facts;
 use proto::key::Signer as _;
 use proto::limits::label;
 use proto::wire::audit::v1 as audit_wire;

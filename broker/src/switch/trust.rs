@@ -28,6 +28,18 @@ pub(super) fn mismatches(
     identity: &Identity,
     clock: &Clock,
 ) -> Vec<String> {
+    let mut found = differences(config, genesis, Some(log.key()), authority);
+    found.extend(certificate_problems(config, authority, identity, clock));
+    found
+}
+
+/// Where configuration, log key (if it could be read) and authority are not the ones of `genesis`.
+pub(super) fn differences(
+    config: &Config,
+    genesis: &Genesis,
+    key: Option<&LogKey>,
+    authority: &Authority,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut differ = |what: &str, here: &str, in_genesis: &str| {
         if here != in_genesis {
@@ -35,12 +47,14 @@ pub(super) fn mismatches(
         }
     };
     differ("switch.origin", &config.origin, &genesis.origin);
-    let log_key = LogKey::new(&genesis.origin, &genesis.log_key).map(|key| key.to_vkey());
-    differ(
-        "the key in log.key",
-        &log.key().to_vkey(),
-        &log_key.unwrap_or_default(),
-    );
+    if let Some(key) = key {
+        let log_key = LogKey::new(&genesis.origin, &genesis.log_key).map(|key| key.to_vkey());
+        differ(
+            "the key in log.key",
+            &key.to_vkey(),
+            &log_key.unwrap_or_default(),
+        );
+    }
     differ(
         "the trust domain in tls.authority_dir",
         authority.trust_domain().as_str(),
@@ -51,11 +65,11 @@ pub(super) fn mismatches(
         &hex::encode(authority.root_sha256()),
         &hex::encode(genesis.authority_root.as_bytes()),
     );
-    found.extend(certificate_problems(config, authority, identity, clock));
     found
 }
 
-fn certificate_problems(
+/// What is wrong with the broker's own certificate.
+pub(super) fn certificate_problems(
     config: &Config,
     authority: &Authority,
     identity: &Identity,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use proto::id::ExchangeId;
+use proto::id::{AgencyId, ExchangeId, Part, SystemId};
 
 /// Which log directory, and whose key.
 #[derive(Debug, Args)]
@@ -22,17 +22,17 @@ pub struct Wanted {
     /// Only this exchange.
     #[arg(long, value_parser = exchange_id)]
     pub exchange: Option<ExchangeId>,
-    /// Only this agency or system.
-    #[arg(long)]
+    /// Only this agency or system: INSTANCE/CLASS/AGENCY[/SYSTEM].
+    #[arg(long, value_parser = party)]
     pub party: Option<String>,
     /// Only this service, for example persons.v1.
-    #[arg(long)]
+    #[arg(long, value_parser = part)]
     pub service: Option<String>,
     /// Only this purpose.
-    #[arg(long)]
+    #[arg(long, value_parser = part)]
     pub purpose: Option<String>,
     /// Only this outcome or refusal code.
-    #[arg(long)]
+    #[arg(long, value_parser = part)]
     pub code: Option<String>,
     /// From this RFC 3339 time on.
     #[arg(long)]
@@ -85,10 +85,15 @@ pub enum Audit {
         /// Which log.
         log: LogDir,
     },
-    /// A proof that one entry is in the log, as a C2SP tlog-proof.
+    /// A proof that one entry is in the log, as a C2SP tlog-proof; or whether one given out earlier still holds.
     Prove {
         /// Log index.
-        index: u64,
+        #[arg(required_unless_present = "check")]
+        index: Option<u64>,
+        /// Instead: compare this proof, for example a receipt that `mohawel call --receipt` wrote, with the log. It
+        /// holds when the log still has its entry and extends the checkpoint in it.
+        #[arg(long, conflicts_with_all = ["index", "output"])]
+        check: Option<PathBuf>,
         #[command(flatten)]
         /// Which log.
         log: LogDir,
@@ -98,6 +103,21 @@ pub enum Audit {
     },
 }
 
-fn exchange_id(text: &str) -> Result<ExchangeId, String> {
+fn party(text: &str) -> Result<String, String> {
+    match (AgencyId::parse(text), SystemId::parse(text)) {
+        (Ok(_), _) | (_, Ok(_)) => Ok(text.to_owned()),
+        (Err(_), Err(_)) => Err(
+            "neither an agency (INSTANCE/CLASS/AGENCY) nor a system (INSTANCE/CLASS/AGENCY/SYSTEM)"
+                .to_owned(),
+        ),
+    }
+}
+
+fn part(text: &str) -> Result<String, String> {
+    Part::parse(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+pub(super) fn exchange_id(text: &str) -> Result<ExchangeId, String> {
     ExchangeId::parse(text).ok_or_else(|| "not a UUIDv7".to_owned())
 }

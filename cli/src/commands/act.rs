@@ -38,14 +38,15 @@ pub async fn connect(dir: &Path) -> Result<Adapter, Failure> {
 /// Why an adapter does not start, with the exit code that fits.
 pub fn connecting(error: &adapters::adapter::AdapterError) -> Failure {
     use adapters::adapter::AdapterError;
+    use adapters::checkpoints::SeenError;
     use adapters::mirror::MirrorError;
     match error {
-        AdapterError::Distrust(_) | AdapterError::Mirror(MirrorError::Distrust(_)) => {
-            Failure::untrusted(error)
-        }
-        AdapterError::Mirror(MirrorError::Late { .. }) | AdapterError::Sealer(_) => {
-            Failure::unavailable(error)
-        }
+        AdapterError::Distrust(_)
+        | AdapterError::Mirror(MirrorError::Distrust(_))
+        | AdapterError::Seen(SeenError::Distrust(_)) => Failure::untrusted(error),
+        AdapterError::Mirror(MirrorError::Late { .. })
+        | AdapterError::Sealer(_)
+        | AdapterError::Seen(SeenError::Switch(_)) => Failure::unavailable(error),
         AdapterError::Connection(_) | AdapterError::Seen(_) => Failure::usage(error),
     }
 }

@@ -1,6 +1,5 @@
 //! `mohawel agency`: invite one, list all, show one, print the fingerprint of its authority key.
 
-use std::path::Path;
 use std::time::Duration;
 
 use adapters::enrol::{Invitation, SwitchCard};
@@ -17,7 +16,8 @@ use proto::registry::{
 use proto::seal::Seal;
 use serde_json::{Value, json};
 
-use super::agreement::agreement_json;
+use super::agreement::{self, agreement_json};
+use super::new_file::NewFile;
 use super::operate::membership;
 use super::operator::Operator;
 use super::registry;
@@ -45,10 +45,13 @@ pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
             hours,
             output: file,
         } => {
+            // Before anything is recorded: an invitation whose file cannot be written would be lost.
+            let file = file.as_deref().map(|path| NewFile::at(path, 0o600));
+            let file = file.transpose()?;
             let operator = Operator::open(&SwitchDir::new(switch), &Clock::System)?;
             let life = Duration::from_secs(u64::from(hours) * 3600);
             let invited = invite(&operator, &agency, life, &Clock::System).await?;
-            hand_over(&invited, file.as_deref(), output)
+            hand_over(&invited, file, output)
         }
         Agency::Membership(membership) => membership::run(membership, output).await,
         Agency::Card { switch } => card(&SwitchDir::new(switch), output),
@@ -140,12 +143,15 @@ pub async fn invite(
     })
 }
 
-fn hand_over(invited: &Invited, file: Option<&Path>, output: Output) -> Result<(), Failure> {
+fn hand_over(invited: &Invited, file: Option<NewFile>, output: Output) -> Result<(), Failure> {
     let text = invited.invitation.encode().map_err(Failure::usage)?;
-    if let Some(path) = file {
-        certs::key_files::write_private(path, format!("{text}\n").as_bytes())
-            .map_err(Failure::usage)?;
-    }
+    let path = file.as_ref().map(|file| file.path().to_owned());
+    let written = file.map(|file| file.write(format!("{text}\n").as_bytes()));
+    // It is recorded: where the file fails after all, it is handed out here.
+    let (written, file) = match written {
+        Some(Err(failure)) => (Err(failure), None),
+        _ => (Ok(()), path.as_deref()),
+    };
     let Invited {
         invitation,
         receipt,
@@ -178,7 +184,8 @@ fn hand_over(invited: &Invited, file: Option<&Path>, output: Output) -> Result<(
                 "سلّمها باليد؛ فمن يحملها يستطيع التسجيل بهذا الاسم مرة واحدة.",
             )
         ));
-    })
+    })?;
+    written
 }
 
 fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
@@ -342,7 +349,7 @@ fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
         .filter(|record| record.state != AgreementState::Revoked)
     {
         let (content, word) = (&record.content, output.say("agreement", "اتفاقية"));
-        let (id, state) = (record.id.short(), record.state.name());
+        let (id, state) = (record.id.short(), agreement::state(record.state, output));
         output.line(format!(
             "{word}: {id}  {} → {}  {state}",
             content.consumer, content.provider

@@ -42,6 +42,9 @@ pub async fn run(agreement: Agreement, output: Output) -> Result<(), Failure> {
             let terms = Terms::load(&file, &set)?;
             let authority = act::authority(&home, &authority, output)?;
             let adapter = act::connect(&home).await?;
+            for [english, arabic] in terms.unknown(&adapter.mirror().snapshot()) {
+                output.note(output.say(&english, &arabic));
+            }
             let done = propose(&adapter, &authority, &terms).await?;
             print_done(&done, &adapter.mirror().snapshot(), output)
         }
@@ -284,7 +287,8 @@ fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
     )
 }
 
-fn state(state: AgreementState, output: Output) -> String {
+/// Where an agreement stands, for people.
+pub fn state(state: AgreementState, output: Output) -> String {
     let arabic = match state {
         AgreementState::Proposed => "مقترحة",
         AgreementState::Active => "سارية",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use audit::checkpoint::LogKey;
 use audit::replay::{self, Event, Filter};
-use audit::verify::{self, Finding, Findings};
+use audit::verify::{self, Finding, Findings, Severity};
 use serde_json::{Value, json};
 
 use crate::args::{Audit, LogDir, Wanted};
@@ -13,6 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Output, ms_of_time};
 
 pub mod event;
+mod proof;
 
 pub use event::{event_json, event_line};
 
@@ -28,9 +29,14 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
         Audit::Show { index, log } => show(index, &log, output),
         Audit::Prove {
             index,
+            check,
             log,
             output: file,
-        } => prove(index, &log, file.as_deref(), output),
+        } => match (check, index) {
+            (Some(proof), _) => proof::check(&proof, &log, output),
+            (None, Some(index)) => proof::prove(index, &log, file.as_deref(), output),
+            (None, None) => Err(Failure::usage("name an entry, or a proof to --check")),
+        },
     }
 }
 
@@ -269,18 +275,32 @@ fn tail(log: &LogDir, count: u64, wanted: &Wanted, output: Output) -> Result<(),
             output.line(event_line(event))
         }
     }
-    if !report.is_clean() {
-        output.note(output.say(
-            "The log does not hold; see `mohawel audit replay`.",
-            "السجل لا يصح؛ راجع mohawel audit replay.",
-        ));
+    if !report.files.is_proven() {
+        // What was listed is not what the key signed: as bad as a proof that does not hold.
+        let first = report
+            .files
+            .findings
+            .kept()
+            .iter()
+            .find(|finding| finding.severity == Severity::Error);
+        let what = first.map_or_else(
+            || "see `mohawel audit verify`".to_owned(),
+            ToString::to_string,
+        );
+        return Err(Failure::untrusted(format!(
+            "the entries above are not proved: {what}"
+        )));
     }
-    Ok(())
+    match report.findings.errors() {
+        0 => Ok(()),
+        errors => found(false, errors, output),
+    }
 }
 
 fn show(index: u64, log: &LogDir, output: Output) -> Result<(), Failure> {
     let dir = directory(log)?;
-    let proven = verify::prove(dir, index, &key_or_beside(log)?).map_err(Failure::untrusted)?;
+    let proven =
+        verify::prove(dir, index, &key_or_beside(log)?).map_err(|error| proof::unproven(&error))?;
     let mut event = None;
     let mut on_event = |found: &Event| event = Some(found.clone());
     let filter = Filter {
@@ -320,25 +340,6 @@ fn show(index: u64, log: &LogDir, output: Output) -> Result<(), Failure> {
         output.line(text);
         Ok(())
     }
-}
-
-fn prove(index: u64, log: &LogDir, file: Option<&Path>, output: Output) -> Result<(), Failure> {
-    let dir = directory(log)?;
-    let proven = verify::prove(dir, index, &key_or_beside(log)?).map_err(Failure::untrusted)?;
-    let text = proven.to_tlog_proof(None).to_text();
-    match file {
-        Some(path) => {
-            fs::write(path, &text)
-                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-            output.line(format!(
-                "{} {}",
-                output.say("proof written to", "كُتب الإثبات في"),
-                path.display()
-            ));
-        }
-        None => output.line(String::from_utf8_lossy(&text).trim_end()),
-    }
-    Ok(())
 }
 
 fn filter(wanted: &Wanted) -> Result<Filter, Failure> {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use adapters::provider::Handle;
 use audit::clock::Clock;
+use audit::journal::Recovery;
 use broker::{Config, Listeners, Switch};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -32,6 +33,8 @@ pub struct BrokerOptions {
     pub echo: bool,
     /// The one clock.
     pub clock: Clock,
+    /// What may be given up to start.
+    pub recovery: Recovery,
 }
 
 /// A switch that runs, with its echo adapter. Dropped without [`Running::shutdown`] it ends as if power were cut.
@@ -51,7 +54,7 @@ pub struct Running {
 pub async fn run(broker: args::Broker, output: Output) -> Result<(), Failure> {
     let switch = SwitchDir::new(&broker.switch);
     if broker.check {
-        return check::run(&load(&switch)?, output);
+        return check::run(&switch, output);
     }
     start_telemetry()?;
     let stop = Stop::listen()?;
@@ -59,6 +62,10 @@ pub async fn run(broker: args::Broker, output: Output) -> Result<(), Failure> {
         switch,
         echo: !broker.no_echo,
         clock: Clock::System,
+        recovery: match broker.accept_tail_loss {
+            true => Recovery::AcceptTailLoss,
+            false => Recovery::Strict,
+        },
     };
     let running = Box::pin(Running::start(options)).await?;
     let value = json!({
@@ -87,6 +94,7 @@ pub async fn run(broker: args::Broker, output: Output) -> Result<(), Failure> {
         output.note(output.say("The echo service is not offered:", "خدمة الصدى غير متاحة:"));
         output.note(failure.text(output.language));
     }
+    say_lost(&running, output);
     tokio::select! {
         reason = running.stopped() => {
             running.remove_addresses();
@@ -109,6 +117,7 @@ impl Running {
             switch: dir,
             echo,
             clock,
+            recovery,
         } = options;
         let mut config = load(&dir)?;
         // A certificate that has not ended serves on; one that has is refused where the switch starts.
@@ -126,7 +135,8 @@ impl Running {
         let addresses = told(&dir, &config, &listeners)?;
         config.exchange_address.clone_from(&addresses.exchange);
         let name = config.name.to_string();
-        let switch = Box::pin(Switch::start(config, listeners, clock.clone()))
+        let starting = Switch::start_recovering(config, listeners, clock.clone(), recovery);
+        let switch = Box::pin(starting)
             .await
             .map_err(|error| not_started(&error))?;
         let switch = std::sync::Arc::new(switch);
@@ -306,6 +316,24 @@ async fn renewal(dir: SwitchDir, name: String, clock: Clock, switch: std::sync::
             }
             (_, None) => return,
         }
+    }
+}
+
+/// Says loudly what the operator gave up for this start.
+fn say_lost(running: &Running, output: Output) {
+    let Some(report) = running.switch().log().recovered() else {
+        return;
+    };
+    for remark in &report.remarks {
+        output.note(format!(
+            "{}: {remark}. {} {}.",
+            output.say("LOST", "مفقود"),
+            output.say(
+                "The log goes on; agencies whose receipts name later entries refuse this switch. The damaged tail is kept beside the new one; its end is entry",
+                "يستمر السجل؛ وسترفض الجهات التي تحمل إيصالات بقيود لاحقة هذا المحوِّل. وحُفظ الذيل التالف بجانب الجديد؛ ونهايته القيد",
+            ),
+            report.size
+        ));
     }
 }
 

@@ -1,23 +1,31 @@
 //! `mohawel call`: ask a service once, and print the answer with its proof.
 
 use std::io::Read as _;
-use std::path::Path;
 use std::time::Duration;
 
-use adapters::consumer::{Answer, ExchangeError, Refused};
+use adapters::adapter::Adapter;
+use adapters::checkpoints::SeenError;
+use adapters::consumer::Answer;
 use audit::receipt::tlog_proof::TlogProof;
 use proto::digest::Digest;
 use proto::entry::Entry;
-use proto::header::AnswerStatus;
 use proto::limits::PAYLOAD_BYTES_MAX;
-use proto::refusal::Language;
 use proto::registry::Registry;
 use serde_json::{Value, json};
 
+use super::new_file::NewFile;
 use super::{act, agreement};
 use crate::args::Call;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::output::{Output, time_of_ms};
+
+mod attempt;
+mod told;
+
+pub use told::failure;
+
+/// How long an answer is held back until what an earlier run was promised is proved.
+const SETTLE_WAIT: Duration = Duration::from_secs(5);
 
 /// Asks and prints.
 ///
@@ -25,6 +33,10 @@ use crate::output::{Output, time_of_ms};
 /// A refusal ends with 3, an answer that is not trusted with 4, a switch that is not reached with 5.
 pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
     let data = data(&call.data)?;
+    let first = call.attempt_of.map(|id| attempt::kept(&call.home, id));
+    let first = first.transpose()?;
+    let receipt = call.receipt.as_deref();
+    let receipt = receipt.map(|path| NewFile::at(path, 0o644)).transpose()?;
     let adapter = act::connect(&call.home).await?;
     let consumer = adapter.consumer();
     let mut ask = consumer
@@ -38,18 +50,47 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
     if let Some(id) = &call.agreement {
         ask = ask.agreement(named(&adapter.mirror().snapshot(), id)?);
     }
+    if let Some(first) = first {
+        ask = ask.attempt_of(first);
+    }
     match Box::pin(ask.send()).await {
         Ok(answer) => {
-            if let Some(path) = &call.receipt {
-                write_receipt(path, &answer)?;
-            }
-            print(&answer, output)
+            settle(&adapter, output).await?;
+            // The answer was given and is on record: whatever becomes of the file, it is shown.
+            let written = receipt.map(|file| file.write(&proof(&answer)?));
+            print(&answer, output)?;
+            written.transpose().map(drop)
         }
         Err(error) => {
+            let again = attempt::keep(&call.home, &error);
             if output.json {
-                output.show(&error_json(&error), || {})?;
+                output.show(&told::error_json(&error, again), || {})?;
             }
-            Err(failure(&error))
+            Err(told::failure_after(&error, again))
+        }
+    }
+}
+
+/// Remembers what the answer's receipt promises, and compares the log with what earlier runs were promised.
+async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
+    let checkpoints = adapter.checkpoints();
+    // What was promised a moment ago may honestly be published a moment later; the next run looks again.
+    let wait = match checkpoints.is_overdue() {
+        true => SETTLE_WAIT,
+        false => Duration::ZERO,
+    };
+    match checkpoints.settled(adapter.connection(), wait).await {
+        Ok(_) => Ok(()),
+        Err(SeenError::Distrust(reason)) => Err(Failure::untrusted(reason)),
+        Err(error) => {
+            output.note(format!(
+                "{}: {error}",
+                output.say(
+                    "The answer is proved, but the log was not compared with earlier receipts this time",
+                    "الإجابة ثابتة، لكن تعذرت هذه المرة مقارنة السجل بالإيصالات السابقة",
+                )
+            ));
+            Ok(())
         }
     }
 }
@@ -119,7 +160,7 @@ fn print(answer: &Answer, output: Output) -> Result<(), Failure> {
 }
 
 /// The proof of the closing entry as a C2SP tlog-proof, with the entry itself as its extra data.
-fn write_receipt(path: &Path, answer: &Answer) -> Result<(), Failure> {
+fn proof(answer: &Answer) -> Result<Vec<u8>, Failure> {
     let receipt = &answer.receipt;
     let entry = Entry {
         kind: receipt.kind,
@@ -134,243 +175,13 @@ fn write_receipt(path: &Path, answer: &Answer) -> Result<(), Failure> {
         proof: receipt.proof.clone(),
         checkpoint: receipt.checkpoint.clone(),
     };
-    std::fs::write(path, proof.to_text())
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
-}
-
-/// Why there is no answer, as a person reads it.
-pub fn failure(error: &ExchangeError) -> Failure {
-    match error {
-        ExchangeError::Unsent(problem) => Failure::usage(problem),
-        ExchangeError::Refused(refused) => refusal(refused),
-        ExchangeError::Provider { status, answer } => provider(*status, answer),
-        ExchangeError::Untrusted { .. } | ExchangeError::Distrust(_) => Failure::untrusted(error),
-        ExchangeError::Transport { .. } | ExchangeError::Sealer(_) => Failure::unavailable(error),
-    }
-}
-
-fn refusal(refused: &Refused) -> Failure {
-    let clause = refused
-        .clause
-        .as_deref()
-        .map(|clause| format!(", clause: {clause}"))
-        .unwrap_or_default();
-    let clause_ar = refused
-        .clause
-        .as_deref()
-        .map(|clause| format!("، البند: {clause}"))
-        .unwrap_or_default();
-    let (proof, proof_ar) = match (&refused.receipt, refused.proven) {
-        (Some(receipt), true) => {
-            let index = receipt.index;
-            (
-                format!(" Recorded and proved in the log at {index}."),
-                format!(" سُجّل الرفض وثبت في السجل برقم {index}."),
-            )
-        }
-        _ if refused.code.is_recorded() => (
-            " No proof of this refusal came back.".to_owned(),
-            " لم يصل إثبات لهذا الرفض.".to_owned(),
-        ),
-        _ => (String::new(), String::new()),
-    };
-    let first = refused
-        .first_outcome
-        .as_deref()
-        .map(|outcome| format!(" First outcome: {outcome}."))
-        .unwrap_or_default();
-    let wait = refused
-        .retry_after
-        .map(|wait| format!(" Retry after {} ms.", wait.as_millis()))
-        .unwrap_or_default();
-    let exit = match refused.code.is_recorded() {
-        true => Exit::Refused,
-        false => Exit::Unavailable,
-    };
-    let (id, code) = (refused.exchange_id, refused.code);
-    Failure::new(
-        exit,
-        [
-            format!(
-                "{}{} ({code}{clause}){proof}{first}\n  exchange {id}",
-                refused.sentence,
-                said(" It says: ", refused.notice_en.as_deref())
-            ),
-            format!(
-                "{}{} ({code}{clause_ar}){proof_ar}\n  التبادل {id}",
-                refused.sentence_ar,
-                said(" ويقول: ", refused.notice_ar.as_deref())
-            ),
-        ],
-        [
-            format!("{}{wait}", refused.remedy),
-            refused.remedy_ar.to_owned(),
-        ],
-    )
-}
-
-/// What the provider says about an operation that it switched off.
-fn said(introduction: &str, notice: Option<&str>) -> String {
-    notice.map_or_else(String::new, |notice| format!("{introduction}{notice}"))
-}
-
-fn provider(status: AnswerStatus, answer: &Answer) -> Failure {
-    let (what, next) = match status {
-        AnswerStatus::Refused(code) => (
-            [
-                code.sentence(Language::English),
-                code.sentence(Language::Arabic),
-            ],
-            [
-                code.remedy(Language::English),
-                code.remedy(Language::Arabic),
-            ],
-        ),
-        AnswerStatus::NotFound => (
-            [
-                "The provider has no such record.",
-                "لا يوجد لدى المزوّد سجل بهذه البيانات.",
-            ],
-            ["Check the parameters.", "راجع المعطيات."],
-        ),
-        AnswerStatus::InvalidRequest => (
-            [
-                "The provider does not accept these parameters.",
-                "لا يقبل المزوّد هذه المعطيات.",
-            ],
-            [
-                "Compare them with what the service says it takes.",
-                "قارنها بما تطلبه الخدمة.",
-            ],
-        ),
-        AnswerStatus::Unavailable => (
-            [
-                "The provider's backend cannot answer now.",
-                "لا يستطيع نظام المزوّد الإجابة الآن.",
-            ],
-            ["Try again later.", "حاول لاحقًا."],
-        ),
-        AnswerStatus::Failed | AnswerStatus::Answered => (
-            ["The provider's backend broke.", "تعطّل نظام المزوّد."],
-            [
-                "Tell the provider the exchange id.",
-                "أبلغ المزوّد بمعرّف التبادل.",
-            ],
-        ),
-    };
-    let (name, id, index) = (status.name(), answer.exchange_id, answer.closing_index);
-    Failure::new(
-        Exit::Refused,
-        [
-            format!(
-                "{} ({name}) Sealed by the provider and proved in the log at {index}.\n  exchange {id}",
-                what[0]
-            ),
-            format!(
-                "{} ({name}) ختمها المزوّد وثبتت في السجل برقم {index}.\n  التبادل {id}",
-                what[1]
-            ),
-        ],
-        next,
-    )
-}
-
-fn error_json(error: &ExchangeError) -> Value {
-    match error {
-        ExchangeError::Refused(refused) => json!({
-            "outcome": "refused",
-            "code": refused.code.name(),
-            "clause": refused.clause,
-            "agreement": refused.agreement,
-            "grant": refused.grant,
-            "exchange_id": refused.exchange_id.to_string(),
-            "notice_ar": refused.notice_ar,
-            "notice_en": refused.notice_en,
-            "first_outcome": refused.first_outcome,
-            "sentence": refused.sentence,
-            "remedy": refused.remedy,
-            "sentence_ar": refused.sentence_ar,
-            "remedy_ar": refused.remedy_ar,
-            "retry_after_ms": refused.retry_after.map(|wait| wait.as_millis() as u64),
-            "index": refused.receipt.as_ref().filter(|_| refused.proven).map(|receipt| receipt.index),
-            "proven": refused.proven,
-        }),
-        ExchangeError::Provider { status, answer } => json!({
-            "outcome": status.name(),
-            "exchange_id": answer.exchange_id.to_string(),
-            "request_index": answer.request_index,
-            "closing_index": answer.closing_index,
-            "proven": true,
-        }),
-        ExchangeError::Unsent(_)
-        | ExchangeError::Untrusted { .. }
-        | ExchangeError::Distrust(_)
-        | ExchangeError::Transport { .. }
-        | ExchangeError::Sealer(_) => {
-            json!({ "outcome": "none", "reason": error.to_string(), "proven": false })
-        }
-    }
+    Ok(proof.to_text())
 }
 
 #[cfg(test)]
 mod tests {
-    use adapters::consumer::Attempt;
-    use proto::commitment::Salt;
-    use proto::id::ExchangeId;
-    use proto::refusal::Code;
-
     use super::*;
-
-    fn refused(code: Code) -> ExchangeError {
-        let exchange_id = ExchangeId::parse("0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b").unwrap();
-        ExchangeError::Refused(Box::new(Refused {
-            code,
-            exchange_id,
-            clause: Some("field iban".to_owned()),
-            agreement: None,
-            grant: Some(1),
-            notice_ar: None,
-            notice_en: None,
-            first_outcome: None,
-            sentence: code.sentence(Language::English),
-            remedy: code.remedy(Language::English),
-            sentence_ar: code.sentence(Language::Arabic),
-            remedy_ar: code.remedy(Language::Arabic),
-            retry_after: None,
-            receipt: None,
-            proven: false,
-            attempt: Attempt {
-                exchange_id,
-                salt: Salt([7; 32]),
-            },
-        }))
-    }
-
-    #[test]
-    fn a_refusal_names_code_clause_and_remedy_in_both_languages_and_ends_with_3() {
-        let failure = failure(&refused(Code::FieldNotGranted));
-        assert_eq!(failure.exit, Exit::Refused);
-        for language in [Language::English, Language::Arabic] {
-            let text = failure.text(language);
-            assert!(
-                text.contains("field_not_granted") && text.contains("field iban"),
-                "{text}"
-            );
-            assert!(
-                text.contains(Code::FieldNotGranted.remedy(language)),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_was_not_recorded_ends_with_5() {
-        assert_eq!(failure(&refused(Code::Overloaded)).exit, Exit::Unavailable);
-        assert_eq!(
-            failure(&ExchangeError::Unsent("no".to_owned())).exit,
-            Exit::Usage
-        );
-    }
+    use crate::failure::Exit;
 
     #[test]
     fn parameters_are_json_from_text_or_file() {

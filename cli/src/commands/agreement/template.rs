@@ -39,7 +39,7 @@ const TEMPLATES: &[(&str, [&str; 2], &str)] = &[
 ///
 /// # Errors
 /// That standard output cannot be written.
-pub fn list(output: Output) -> Result<(), Failure> {
+pub(super) fn list(output: Output) -> Result<(), Failure> {
     let value: Vec<_> = TEMPLATES
         .iter()
         .map(|(name, what, text)| {
@@ -70,7 +70,7 @@ pub fn list(output: Output) -> Result<(), Failure> {
 ///
 /// # Errors
 /// A usage failure for a name that there is not.
-pub fn show(name: &str, output: Output) -> Result<(), Failure> {
+pub(super) fn show(name: &str, output: Output) -> Result<(), Failure> {
     let found = TEMPLATES.iter().find(|(known, ..)| *known == name);
     let (_, _, text) = found.ok_or_else(|| {
         let names: Vec<_> = TEMPLATES.iter().map(|(known, ..)| *known).collect();

@@ -40,8 +40,9 @@ use std::fs;
 use std::path::Path;
 
 use proto::act::{AgreementContent, ConsumerScope, Grant, GroupMember, RowRule};
-use proto::id::{AgencyId, Part};
+use proto::id::{AgencyId, Part, ServiceId};
 use proto::limits::{FIELDS_MAX, GRANT_LIST_MAX, GRANTS_MAX, MEMBERS_MAX};
+use proto::registry::Registry;
 use serde::Deserialize;
 
 use super::template;
@@ -180,14 +181,14 @@ impl Terms {
         if file.grants.is_empty() || file.grants.len() > GRANTS_MAX {
             found.push(format!("grants: 1 to {GRANTS_MAX} are needed"));
         }
-        let mut grants = Vec::new();
-        if let Some(provider) = &provider {
-            grants.extend(
-                file.grants
-                    .into_iter()
-                    .filter_map(|grant| grant.read(provider, &mut found)),
-            );
-        }
+        // Without a provider that can be read, the grants' own problems are told all the same.
+        let any = AgencyId::parse("A/B/C").map_err(|error| vec![error.to_string()])?;
+        let of = provider.as_ref().unwrap_or(&any);
+        let read = file
+            .grants
+            .into_iter()
+            .filter_map(|grant| grant.read(of, &mut found));
+        let grants: Vec<Grant> = read.collect();
         let (Some(consumer), Some(provider), Some(validity)) = (consumer, provider, validity)
         else {
             return Err(found);
@@ -202,19 +203,65 @@ impl Terms {
             grants,
             supersedes: file.supersedes,
         };
-        terms.readable().map_err(|problem| vec![problem])?;
+        terms.readable()?;
         Ok(terms)
     }
 
-    /// What the protocol itself refuses, such as hidden characters, is told before anything is sealed.
-    fn readable(&self) -> Result<(), String> {
+    /// What these terms permit and `registry` does not know (yet): services, operations, fields. A sentence each, in
+    /// English and Arabic. Nothing forbids to agree before the service is published; a slip of the pen looks the same.
+    pub fn unknown(&self, registry: &Registry) -> Vec<[String; 2]> {
+        let mut found = Vec::new();
+        let mut missing = |what: [&str; 2], name: &str, service: &ServiceId| {
+            found.push([
+                format!("Look again: {} {name} of {service} is not published; the agreement permits nothing for it until it is.", what[0]),
+                format!("راجع: {} {name} للخدمة {service} غير منشور، ولا تتيحه الاتفاقية قبل نشره.", what[1]),
+            ]);
+        };
+        for grant in &self.grants {
+            let id = grant.system.service(&grant.service);
+            let Some(service) = registry.service(&id) else {
+                missing(["the service", "اسم الخدمة"], grant.service.as_str(), &id);
+                continue;
+            };
+            let operations = &service.definition.operations;
+            let mut fields = Vec::new();
+            for name in &grant.operations {
+                match operations.iter().find(|operation| operation.name == *name) {
+                    Some(operation) => fields.extend(&operation.fields),
+                    None => missing(["the operation", "العملية"], name.as_str(), &id),
+                }
+            }
+            for field in grant.fields.iter().filter(|field| !fields.contains(field)) {
+                missing(["the field", "الحقل"], field.as_str(), &id);
+            }
+        }
+        found
+    }
+
+    /// What the protocol itself refuses, such as hidden characters, is told before anything is sealed: every grant's
+    /// problem at once.
+    fn readable(&self) -> Result<(), Vec<String>> {
+        let all = |grants: &[Grant]| self.content(grants).map_err(|problem| vec![problem]);
+        let mut found = Vec::new();
+        for (place, grant) in (1..).zip(&self.grants) {
+            if let Err(problem) = self.content(std::slice::from_ref(grant)) {
+                found.push(format!("grant {place}: {problem}"));
+            }
+        }
+        match found.is_empty() {
+            true => all(&self.grants),
+            false => Err(found),
+        }
+    }
+
+    fn content(&self, grants: &[Grant]) -> Result<(), String> {
         let (not_before_ms, not_after_ms) = self.validity.at(0);
         let content = AgreementContent {
             nonce: [0; 16],
             origin: String::new(),
             consumer: self.consumer.clone(),
             provider: self.provider.clone(),
-            grants: self.grants.clone(),
+            grants: grants.to_vec(),
             not_before_ms,
             not_after_ms,
             supersedes: None,
@@ -409,6 +456,12 @@ mod tests {
             .replace("[\"takaful\"]", "[]");
         let found = Terms::parse(&bad).unwrap_err();
         assert_eq!(found.len(), 4, "{found:?}");
+        // A provider that cannot be read hides nothing; nor does one grant's legal basis hide another's.
+        let bad = bad.replace("EG/GOV/CIVIL", "CIVIL");
+        assert_eq!(Terms::parse(&bad).unwrap_err().len(), 5);
+        let grant = &GOOD[GOOD.find("[[grants]]").unwrap()..];
+        let bad = format!("{GOOD}{grant}").replace("Law 12 of 2023", "\u{202e}Law");
+        assert_eq!(Terms::parse(&bad).unwrap_err().len(), 2);
     }
 
     #[test]

@@ -1,13 +1,28 @@
-//! `mohawel broker --check`: the configuration as it is in force, defaults included.
+//! `mohawel broker --check`: whether the switch would start, and the configuration as it is in force, defaults included.
 
-use broker::Config;
+use audit::clock::Clock;
+use broker::{Config, Switch};
 use serde_json::{Map, Value, json};
 
+use crate::commands::refused::problems;
+use crate::commands::switch_dir::SwitchDir;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Prints every key with its value.
-pub(super) fn run(config: &Config, output: Output) -> Result<(), Failure> {
+/// Prints every key with its value, after reading everything that the start reads.
+///
+/// # Errors
+/// A usage failure with every problem of the configuration, or else of what it names.
+pub(super) fn run(switch: &SwitchDir, output: Output) -> Result<(), Failure> {
+    let config = super::load(switch)?;
+    let found = Switch::check(&config, &Clock::System);
+    if !found.is_empty() {
+        return Err(problems(&switch.config(), &found));
+    }
+    print(&config, output)
+}
+
+fn print(config: &Config, output: Output) -> Result<(), Failure> {
     let value = json!({
         "switch": {
             "name": config.name.to_string(),

@@ -31,6 +31,7 @@ fn options(switch: &SwitchDir) -> BrokerOptions {
         switch: switch.clone(),
         echo: true,
         clock: Clock::System,
+        recovery: Recovery::Strict,
     }
 }
 
@@ -154,4 +155,54 @@ async fn a_folder_serves_one_broker_and_mistakes_in_it_are_told() {
         ..options(&switch)
     };
     assert_eq!(Running::start(nowhere).await.unwrap_err().exit, Exit::Usage);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_reads_what_the_start_reads_and_tells_every_problem() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let switch = new_switch(dir.path()).await;
+    let output = crate::output::Output {
+        language: proto::refusal::Language::English,
+        json: false,
+    };
+    check::run(&switch, output).unwrap();
+    std::fs::set_permissions(switch.log_key(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(switch.broker_chain(), "no certificate").unwrap();
+    std::fs::write(switch.authority().join("root.pem"), "no root").unwrap();
+    std::fs::write(switch.log().join("checkpoint"), "no checkpoint").unwrap();
+    let told = check::run(&switch, output).unwrap_err();
+    assert_eq!(told.exit, Exit::Usage);
+    for (key, path) in [
+        ("log.key", "keys/log.key"),
+        ("tls.certificate_chain", "tls/broker.pem"),
+        ("tls.authority_dir", "authority"),
+        ("log.dir", "log"),
+    ] {
+        let line = told.what[0]
+            .lines()
+            .find(|line| line.trim().starts_with(key));
+        assert!(
+            line.is_some_and(|line| line.contains(path)),
+            "{key}: {}",
+            told.what[0]
+        );
+    }
+    // Another switch's parts, each whole by itself.
+    let other = tempfile::tempdir().unwrap();
+    let other = new_switch(other.path()).await;
+    let switch = new_switch(&dir.path().join("second")).await;
+    std::fs::remove_dir_all(switch.authority()).unwrap();
+    std::fs::rename(other.authority(), switch.authority()).unwrap();
+    let told = check::run(&switch, output).unwrap_err();
+    assert!(
+        told.what[0].contains("root in tls.authority_dir"),
+        "{}",
+        told.what[0]
+    );
+    assert!(
+        told.what[0].contains("another switch's"),
+        "{}",
+        told.what[0]
+    );
 }

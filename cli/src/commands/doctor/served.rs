@@ -1,5 +1,7 @@
 //! What the switch says once it is reached: whether it serves this system, its clock, its registry, its log.
 
+use std::time::Duration;
+
 use adapters::adapter::{Adapter, AdapterError};
 use adapters::checkpoints::SeenError;
 use adapters::error::Distrust;
@@ -183,25 +185,50 @@ pub(super) fn key(adapter: &Adapter) -> Row {
     }
 }
 
+/// How long the switch may take to publish what it acknowledged.
+const PUBLISH_WAIT: Duration = Duration::from_secs(5);
+
 /// Whether the published log extends everything that this home has seen of it.
 pub(super) async fn checkpoint(adapter: &Adapter) -> Row {
     let reconciled = adapter.checkpoints().reconcile(adapter.connection());
     match tokio::time::timeout(HOP_WAIT, reconciled).await {
-        Ok(Ok(())) => {
-            let size = adapter.checkpoints().seen().map_or(0, |seen| seen.size);
-            Check::Checkpoint.ok([
-                format!("log size {size}, consistent with all that was seen before"),
-                format!("حجم السجل {size}، وهو متسق مع كل ما سبقت رؤيته"),
-            ])
-        }
-        Ok(Err(SeenError::Distrust(Distrust::Registry(_)))) => {
-            Check::Checkpoint.not_tried(Check::Registry)
-        }
-        Ok(Err(SeenError::Distrust(reason))) => {
-            Check::Checkpoint.failed(same(reason), TELL_AUDITOR)
-        }
-        Ok(Err(error)) => Check::Checkpoint.failed(same(error), ASK_OPERATOR),
+        Ok(Ok(())) => settled(adapter).await,
+        Ok(Err(error)) => unseen(error),
         Err(_) => Check::Checkpoint.failed(late(), ASK_OPERATOR),
+    }
+}
+
+/// Whether what receipts promised is published by now, or will be in a moment.
+async fn settled(adapter: &Adapter) -> Row {
+    let checkpoints = adapter.checkpoints();
+    let settled = checkpoints
+        .settled(adapter.connection(), PUBLISH_WAIT)
+        .await;
+    let size = checkpoints.seen().map_or(0, |seen| seen.size);
+    match settled {
+        Ok(true) => Check::Checkpoint.ok([
+            format!("log size {size}, consistent with all that was seen before"),
+            format!("حجم السجل {size}، وهو متسق مع كل ما سبقت رؤيته"),
+        ]),
+        Ok(false) => Check::Checkpoint.failed(
+            [
+                format!("{size} entries are published, and a receipt proves that there were more"),
+                format!("المنشور {size} قيدًا، وهناك إيصال يثبت أنها كانت أكثر"),
+            ],
+            [
+                "Keep the home folder as it is. If the same is said a minute later, the switch's log was put back to an older copy: tell the auditor.",
+                "أبقِ المجلد كما هو. فإن تكرر ذلك بعد دقيقة فقد أُعيد سجل المحوِّل إلى نسخة أقدم: أبلغ المدقّق.",
+            ],
+        ),
+        Err(error) => unseen(error),
+    }
+}
+
+fn unseen(error: SeenError) -> Row {
+    match error {
+        SeenError::Distrust(Distrust::Registry(_)) => Check::Checkpoint.not_tried(Check::Registry),
+        SeenError::Distrust(reason) => Check::Checkpoint.failed(same(reason), TELL_AUDITOR),
+        error => Check::Checkpoint.failed(same(error), ASK_OPERATOR),
     }
 }
 

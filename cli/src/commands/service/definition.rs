@@ -105,7 +105,7 @@ impl Definition {
             name_en: file.name_en,
             operations,
         };
-        definition.readable().map_err(|problem| vec![problem])?;
+        definition.readable()?;
         Ok(definition)
     }
 
@@ -123,12 +123,35 @@ impl Definition {
         }
     }
 
-    /// What the protocol itself refuses, such as hidden characters in a name, is told before anything is sealed.
-    fn readable(&self) -> Result<(), String> {
-        let any = SystemId::parse("A/B/C/d").map_err(|error| error.to_string())?;
-        ServiceDefinition::open(&self.of_system(&any, 1).encode())
-            .map(drop)
-            .map_err(|error| error.to_string())
+    /// What the protocol itself refuses, such as hidden characters in a name, is told before anything is sealed: the
+    /// service's own problem and every operation's at once.
+    fn readable(&self) -> Result<(), Vec<String>> {
+        let any = SystemId::parse("A/B/C/d").map_err(|error| vec![error.to_string()])?;
+        let open = |definition: &Self| {
+            let sealed = definition.of_system(&any, 1).encode();
+            ServiceDefinition::open(&sealed).map(drop)
+        };
+        let mut found = Vec::new();
+        let harmless = Operation::plain(self.service.clone(), "ا", "a", Vec::new());
+        let bare = Self {
+            operations: vec![harmless],
+            ..self.clone()
+        };
+        found.extend(open(&bare).err().map(|error| error.to_string()));
+        for operation in &self.operations {
+            let alone = Self {
+                name_ar: "ا".to_owned(),
+                name_en: "a".to_owned(),
+                operations: vec![operation.clone()],
+                ..self.clone()
+            };
+            let problem = open(&alone).err();
+            found.extend(problem.map(|error| format!("operation {}: {error}", operation.name)));
+        }
+        match found.is_empty() {
+            true => open(self).map_err(|error| vec![error.to_string()]),
+            false => Err(found),
+        }
     }
 }
 
@@ -217,6 +240,10 @@ mod tests {
         assert!(Definition::parse(none).is_err());
         let hidden = GOOD.replace("One person", "One\u{202e}person");
         assert!(Definition::parse(&hidden).unwrap_err()[0].contains("hidden"));
+        let both = hidden
+            .replace("\"Persons\"", "\"\"")
+            .replace("Whether", "\u{202e}");
+        assert_eq!(Definition::parse(&both).unwrap_err().len(), 3);
         let text = "not toml at all";
         assert_eq!(Definition::parse(text).unwrap_err().len(), 1);
     }
