@@ -52,6 +52,7 @@ impl Bench {
             switch: self.switch.clone(),
             echo: false,
             clock: self.clock.clone(),
+            recovery: audit::log::Recovery::Strict,
         };
         Running::start(options).await.unwrap()
     }
