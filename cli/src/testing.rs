@@ -52,7 +52,7 @@ impl Bench {
             switch: self.switch.clone(),
             echo: false,
             clock: self.clock.clone(),
-            recovery: audit::log::Recovery::Strict,
+            recovery: audit::journal::Recovery::Strict,
         };
         Running::start(options).await.unwrap()
     }

@@ -59,7 +59,7 @@ impl World {
             switch: switch.clone(),
             echo: false,
             clock: Clock::System,
-            recovery: audit::log::Recovery::Strict,
+            recovery: audit::journal::Recovery::Strict,
         };
         let running = Running::start(options).await.unwrap();
         let moss = AgencyId::parse("EG/GOV/MOSS").unwrap();
