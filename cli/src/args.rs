@@ -8,10 +8,12 @@ use proto::id::{AgencyId, Part, ServiceId};
 use proto::refusal::Language;
 
 mod audit;
+mod declare;
 mod members;
 mod operate;
 
 pub use audit::{Audit, LogDir, Wanted};
+pub use declare::{ApplyPlan, Export, Plan};
 pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 
@@ -104,6 +106,12 @@ pub enum Command {
     /// The registry as a whole.
     #[command(subcommand)]
     Registry(Registry),
+    /// Show how the registry differs from what a directory describes.
+    Plan(Plan),
+    /// Make the registry what a directory describes, as far as operators can.
+    Apply(ApplyPlan),
+    /// Write the registry as a directory that describes it.
+    Export(Export),
     /// Verify, replay and read a log directory. Needs no server.
     #[command(subcommand)]
     Audit(Audit),

@@ -11,6 +11,7 @@ pub mod agreement;
 pub mod audit;
 pub mod broker;
 pub mod call;
+pub mod declare;
 pub mod init;
 pub mod members;
 pub mod operate;

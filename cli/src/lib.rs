@@ -64,6 +64,9 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Registry(Registry::Digest(source)) => {
             block_on(commands::registry::digest(source, output))
         }
+        Command::Plan(plan) => block_on(commands::declare::plan(plan, output)),
+        Command::Apply(apply) => block_on(commands::declare::apply(apply, output)),
+        Command::Export(export) => block_on(commands::declare::export(export, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
     }
