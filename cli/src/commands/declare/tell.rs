@@ -155,8 +155,8 @@ fn who(way: &Way, policy: &TwoOperators, output: Output) -> String {
             format!("{} {by}", output.say("second person, not", "شخص ثانٍ غير"))
         }
         Way::Later(why) => format!(
-            "{}, {}",
-            output.say("operator", "مشغّل"),
+            "{} {}",
+            output.say("operator,", "مشغّل،"),
             output.say(&why[0], &why[1])
         ),
         Way::Stuck(why) => output.say(&why[0], &why[1]).to_owned(),

@@ -1,1 +1,4 @@
-//! x
+//! Directories as people write them, good and bad; and a running switch that is made what a directory says.
+
+mod directory;
+mod switch;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::act::{ConsumerScope, OperatorAct, OperatorDeed, PersonRole, Purpose, TwoOperators};
+use proto::canonical::HeaderError;
 use proto::digest::Digest;
 use proto::id::{AgencyId, Part};
 use proto::key::PublicKey;
@@ -256,9 +257,15 @@ fn sealable(deed: OperatorDeed) -> Result<(), String> {
         issued_at_ms: 0,
         deed,
     };
-    OperatorAct::open(&act.encode())
-        .map(drop)
-        .map_err(|error| error.to_string())
+    OperatorAct::open(&act.encode()).map(drop).map_err(in_words)
+}
+
+/// Why it cannot be written, without the words that only fit what was received.
+fn in_words(error: HeaderError) -> String {
+    match error {
+        HeaderError::Malformed(what) => what.to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn purpose(file: files::Purpose) -> Result<WantedPurpose, String> {
@@ -321,7 +328,7 @@ fn agreement(file: files::Agreement) -> Result<WantedAgreement, String> {
     let consumer = match file.consumer.strip_prefix('@') {
         Some(group) => format!("@{}", part(group)?),
         None => ConsumerScope::parse(&file.consumer)
-            .map_err(|error| error.to_string())?
+            .map_err(in_words)?
             .to_string(),
     };
     let provider = AgencyId::parse(&file.provider).map_err(|error| error.to_string())?;
