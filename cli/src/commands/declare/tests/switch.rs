@@ -1,36 +1,24 @@
 //! A running switch is made what a directory says, by one operator, by two, and again from its own export.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use adapters::authority::AuthorityPlace;
-use adapters::enrol::{EnrolOptions, enrol};
 use audit::clock::Clock;
 use proto::act::PersonRole;
 use proto::id::{AgencyId, Part};
 use proto::key::Signer as _;
-use proto::refusal::Language;
 use proto::registry::Registry;
-use tempfile::TempDir;
 
-use crate::args::{Acting, ApplyPlan, Approvals, Export, Plan, Role, Source};
+use super::world::{OUTPUT, World};
+use crate::args::{Acting, ApplyPlan, Approvals, Export, Role};
 use crate::commands::agreement::terms::Terms;
-use crate::commands::broker::{BrokerOptions, Running};
 use crate::commands::declare::difference::{Way, What, now};
 use crate::commands::declare::{self, read};
-use crate::commands::init::{self, InitOptions};
 use crate::commands::operate::{approvals, roles};
 use crate::commands::operator::Operator;
-use crate::commands::switch_dir::SwitchDir;
-use crate::commands::{act, agreement, registry};
+use crate::commands::{act, agreement};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-
-const OUTPUT: Output = Output {
-    language: Language::Arabic,
-    json: false,
-};
 
 const PURPOSES: &str = r#"
 [[purposes]]
@@ -58,152 +46,6 @@ system = "takaful"
 name = "payments.v1"
 operations = ["last"]
 "#;
-
-struct World {
-    dir: TempDir,
-    running: Running,
-    switch: SwitchDir,
-}
-
-impl World {
-    async fn new(echo: bool) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let init = InitOptions {
-            dir: dir.path().join("switch"),
-            instance: "EG".to_owned(),
-            origin: "switch.example/log".to_owned(),
-            trust_domain: None,
-            operator: "operator".to_owned(),
-            exchange_listen: "127.0.0.1:0".parse().unwrap(),
-            enrol_listen: "127.0.0.1:0".parse().unwrap(),
-            exchange_address: None,
-            enrol_address: None,
-        };
-        let switch = init::create(&init, &Clock::System).await.unwrap().switch;
-        let options = BrokerOptions {
-            switch: switch.clone(),
-            echo,
-            clock: Clock::System,
-        };
-        let running = Running::start(options).await.unwrap();
-        let world = Self {
-            dir,
-            running,
-            switch,
-        };
-        if echo {
-            world
-                .until(|registry| registry.agreements().next().is_some())
-                .await;
-        }
-        world
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path("wanted").join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn acting(&self) -> Acting {
-        Acting {
-            switch: self.switch.path().to_owned(),
-            operator: None,
-        }
-    }
-
-    async fn apply(&self, dir: &Path) -> Result<(), Failure> {
-        let wish = ApplyPlan {
-            dir: dir.to_owned(),
-            acting: self.acting(),
-            yes: true,
-            invitations: Some(self.path("invitations")),
-            hours: 72,
-        };
-        declare::apply(wish, OUTPUT).await
-    }
-
-    async fn plan(&self, dir: &Path) -> Result<(), Failure> {
-        let plan = Plan {
-            dir: dir.to_owned(),
-            source: self.source(),
-        };
-        declare::plan(plan, OUTPUT).await
-    }
-
-    fn source(&self) -> Source {
-        Source {
-            switch: Some(self.switch.path().to_owned()),
-            ..Source::default()
-        }
-    }
-
-    async fn registry(&self) -> Registry {
-        registry::from_log(&self.switch.log()).unwrap()
-    }
-
-    /// The differences of `wanted` as kind, which and how.
-    async fn ways(&self) -> Vec<(What, String, Way)> {
-        let described = read::directory(&self.path("wanted")).unwrap();
-        let plan = now(&described, &self.registry().await);
-        let each = plan.differences.into_iter();
-        each.map(|one| (one.what, one.which, one.way)).collect()
-    }
-
-    /// Waits until the published log shows something that others did.
-    async fn until(&self, shows: impl Fn(&Registry) -> bool) {
-        for _ in 0..200 {
-            if shows(&self.registry().await) {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-        panic!("the published log never showed it");
-    }
-
-    /// A second operator's folder with keys, and the seal key as hex.
-    async fn request(&self, name: &str) -> (PathBuf, String) {
-        let dir = self.path(name);
-        let role = Role::Request {
-            dir: dir.clone(),
-            role: PersonRole::Operator,
-            name: Part::parse(name).unwrap(),
-        };
-        roles::run(role, OUTPUT).await.unwrap();
-        let request: toml::Table = fs::read_to_string(dir.join("role.request"))
-            .unwrap()
-            .parse()
-            .unwrap();
-        (dir, request["seal_key"].as_str().unwrap().to_owned())
-    }
-
-    async fn enrol(&self) -> PathBuf {
-        let invitation = self.path("invitations/EG~GOV~MOSS.invitation");
-        let mode = fs::metadata(&invitation).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        let home = self.path("moss");
-        let options = EnrolOptions {
-            home: home.clone(),
-            invitation: fs::read_to_string(invitation).unwrap().trim().to_owned(),
-            address: None,
-            system: "takaful".to_owned(),
-            adapter: "a1".to_owned(),
-            name_ar: "التضامن الاجتماعي".to_owned(),
-            name_en: "Social Solidarity".to_owned(),
-            authority: AuthorityPlace::InHome,
-            clock: Clock::System,
-        };
-        Box::pin(enrol(options)).await.unwrap();
-        let moss = AgencyId::parse("EG/GOV/MOSS").unwrap();
-        self.until(|registry| registry.agency(&moss).is_some())
-            .await;
-        home
-    }
-}
 
 fn quota(registry: &Registry) -> u64 {
     let moss = AgencyId::parse("EG/GOV/MOSS").unwrap();
