@@ -80,12 +80,9 @@ impl File<'_> {
         key: &str,
         make: impl Fn(T) -> Result<U, String>,
     ) -> Option<Vec<U>> {
-        let items = match self.table.remove(key)? {
-            Value::Array(items) => items,
-            _ => {
-                self.note(format!("{key} is no list: write [[{key}]]"));
-                return None;
-            }
+        let Value::Array(items) = self.table.remove(key)? else {
+            self.note(format!("{key} is no list: write [[{key}]]"));
+            return None;
         };
         let mut made = Vec::with_capacity(items.len());
         for (at, item) in items.into_iter().enumerate() {

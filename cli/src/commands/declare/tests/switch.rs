@@ -65,25 +65,8 @@ async fn an_operator_applies_once_and_again_does_nothing_until_others_acted() {
     world.write("agencies/moss.toml", MOSS);
     assert_eq!(exit(world.plan(&wanted).await), Exit::Found);
 
-    // Nobody to ask, no folder for the secret: nothing is done.
+    refuses_to_guess(&world, &wanted).await;
     let size = world.registry().await.size();
-    let wish = |yes, invitations: Option<PathBuf>| ApplyPlan {
-        dir: wanted.clone(),
-        acting: world.acting(),
-        yes,
-        invitations,
-        hours: 72,
-    };
-    let json = Output {
-        json: true,
-        ..OUTPUT
-    };
-    let folder = Some(world.path("invitations"));
-    for (wish, output) in [(wish(false, folder), json), (wish(true, None), OUTPUT)] {
-        assert_eq!(exit(declare::apply(wish, output).await), Exit::Usage);
-    }
-    assert_eq!(world.registry().await.size(), size);
-
     world.apply(&wanted).await.unwrap();
     let registry = world.registry().await;
     assert_eq!(registry.size(), size + 2);
@@ -113,31 +96,14 @@ async fn an_operator_applies_once_and_again_does_nothing_until_others_acted() {
     let agency = registry.agency(&moss).unwrap();
     assert_eq!(agency.daily_quota, 5000);
     assert_eq!(agency.suspended.as_ref().unwrap().1, "not ready");
-    let size = registry.size();
     let ways = world.ways().await;
     assert!(
         matches!(&ways[..], [(What::Service, which, Way::Request { .. })] if which == "EG/GOV/MOSS/takaful/payments.v1"),
         "{ways:?}"
     );
 
-    // Half way: the purpose is done, the role has a key that is somebody's already; then it goes on.
-    let operator = Operator::open(&world.switch, &Clock::System).unwrap();
-    let key = hex::encode(operator.signer.key().spki());
-    let copy = format!("[[people]]\nrole = 'approver'\nname = 'copy'\nkey = '{key}'\n");
-    world.write("roles.toml", &copy);
-    world.write(
-        "purposes.toml",
-        &PURPOSES.replace("Health insurance law", "Law 2 of 2018"),
-    );
-    world.write("agencies/moss.toml", &MOSS.replace("5000", "6000"));
-    assert_eq!(exit(world.apply(&wanted).await), Exit::Refused);
-    let registry = world.registry().await;
-    assert_eq!((registry.size(), quota(&registry)), (size + 1, 5000));
-    fs::remove_file(wanted.join("roles.toml")).unwrap();
-    world.apply(&wanted).await.unwrap();
-    let registry = world.registry().await;
-    assert_eq!((registry.size(), quota(&registry)), (size + 2, 6000));
-    let size = registry.size();
+    half_way(&world, &wanted).await;
+    let size = world.registry().await.size();
 
     // What is no longer mentioned stays: neither the suspension nor the agency is touched.
     world.write("agencies/moss.toml", "agency = 'EG/GOV/MOSS'");
@@ -147,6 +113,48 @@ async fn an_operator_applies_once_and_again_does_nothing_until_others_acted() {
     assert!(world.ways().await.is_empty());
     assert_eq!(world.registry().await.size(), size);
     world.running.shutdown().await.unwrap();
+}
+
+/// Nobody to ask, no folder for the secret: nothing is done.
+async fn refuses_to_guess(world: &World, wanted: &Path) {
+    let size = world.registry().await.size();
+    let wish = |yes, invitations: Option<PathBuf>| ApplyPlan {
+        dir: wanted.to_owned(),
+        acting: world.acting(),
+        yes,
+        invitations,
+        hours: 72,
+    };
+    let json = Output {
+        json: true,
+        ..OUTPUT
+    };
+    let folder = Some(world.path("invitations"));
+    for (wish, output) in [(wish(false, folder), json), (wish(true, None), OUTPUT)] {
+        assert_eq!(exit(declare::apply(wish, output).await), Exit::Usage);
+    }
+    assert_eq!(world.registry().await.size(), size);
+}
+
+/// The purpose is done, the role has a key that is somebody's already; without it the next run goes on.
+async fn half_way(world: &World, wanted: &Path) {
+    let size = world.registry().await.size();
+    let operator = Operator::open(&world.switch, &Clock::System).unwrap();
+    let key = hex::encode(operator.signer.key().spki());
+    let copy = format!("[[people]]\nrole = 'approver'\nname = 'copy'\nkey = '{key}'\n");
+    world.write("roles.toml", &copy);
+    world.write(
+        "purposes.toml",
+        &PURPOSES.replace("Health insurance law", "Law 2 of 2018"),
+    );
+    world.write("agencies/moss.toml", &MOSS.replace("5000", "6000"));
+    assert_eq!(exit(world.apply(wanted).await), Exit::Refused);
+    let registry = world.registry().await;
+    assert_eq!((registry.size(), quota(&registry)), (size + 1, 5000));
+    fs::remove_file(wanted.join("roles.toml")).unwrap();
+    world.apply(wanted).await.unwrap();
+    let registry = world.registry().await;
+    assert_eq!((registry.size(), quota(&registry)), (size + 2, 6000));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,31 +246,8 @@ daily_quota = 0
 retention_days = 1
 "#;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_export_plans_to_nothing_and_makes_another_switch_the_same() {
-    let world = World::new(true).await;
-    let wanted = world.path("wanted");
-    let (_, key) = world.request("mona").await;
-    let ended = PURPOSES.replace("health", "old") + "ended = true\n";
-    world.write("purposes.toml", &(PURPOSES.to_owned() + &ended));
-    world.write(
-        "roles.toml",
-        &format!("[[people]]\nrole = 'operator'\nname = 'mona'\nkey = '{key}'\n[[people]]\nrole = 'auditor'\nname = 'omar'\n"),
-    );
-    world.write("policy.toml", "two_operators = ['system_end']");
-    world.write(
-        "agencies/moss.toml",
-        &MOSS.replace("suspended = true", "suspended = false"),
-    );
-    world.write(
-        "agreements.toml",
-        "[[agreements]]\nconsumer = 'EG/GOV/MOSS'\nprovider = 'EG/GOV/SWITCH'\n",
-    );
-    world.apply(&wanted).await.unwrap();
-    let home = world.enrol().await;
-    world.apply(&wanted).await.unwrap();
-
-    // An agreement is proposed by one and accepted by the other; the plan names whose turn it is.
+/// An agreement is proposed by one and accepted by the other; the plan names whose turn it is.
+async fn agree(world: &World, home: &Path) {
     let turn = |ways: Vec<(What, String, Way)>| {
         let mut ways = ways.into_iter();
         ways.find(|(what, ..)| *what == What::Agreement)
@@ -273,7 +258,7 @@ async fn an_export_plans_to_nothing_and_makes_another_switch_the_same() {
             .unwrap()
             .contains("agreement propose")
     );
-    let adapter = act::connect(&home).await.unwrap();
+    let adapter = act::connect(home).await.unwrap();
     let authority = act::plain_authority(&adapter).unwrap();
     let terms = Terms::parse(TERMS).unwrap();
     let proposed = Box::pin(agreement::propose(&adapter, &authority, &terms)).await;
@@ -300,6 +285,33 @@ async fn an_export_plans_to_nothing_and_makes_another_switch_the_same() {
         })
         .await;
     assert_eq!(turn(world.ways().await), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_plans_to_nothing_and_makes_another_switch_the_same() {
+    let world = World::new(true).await;
+    let wanted = world.path("wanted");
+    let (_, key) = world.request("mona").await;
+    let ended = PURPOSES.replace("health", "old") + "ended = true\n";
+    world.write("purposes.toml", &(PURPOSES.to_owned() + &ended));
+    world.write(
+        "roles.toml",
+        &format!("[[people]]\nrole = 'operator'\nname = 'mona'\nkey = '{key}'\n[[people]]\nrole = 'auditor'\nname = 'omar'\n"),
+    );
+    world.write("policy.toml", "two_operators = ['system_end']");
+    world.write(
+        "agencies/moss.toml",
+        &MOSS.replace("suspended = true", "suspended = false"),
+    );
+    world.write(
+        "agreements.toml",
+        "[[agreements]]\nconsumer = 'EG/GOV/MOSS'\nprovider = 'EG/GOV/SWITCH'\n",
+    );
+    world.apply(&wanted).await.unwrap();
+    let home = world.enrol().await;
+    world.apply(&wanted).await.unwrap();
+
+    agree(&world, &home).await;
 
     let exported = world.path("exported");
     let export = |dir: &Path| Export {
