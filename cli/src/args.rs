@@ -10,6 +10,7 @@ use proto::refusal::Language;
 mod agreement;
 mod audit;
 mod certs;
+mod declare;
 mod directory;
 mod doctor;
 mod members;
@@ -18,6 +19,7 @@ mod operate;
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
 pub use audit::{Audit, LogDir, Wanted};
 pub use certs::Certs;
+pub use declare::{ApplyPlan, Export, Plan};
 pub use directory::Directory;
 pub use doctor::Doctor;
 pub use members::{Apply, Enrol, Key, System};
@@ -124,6 +126,12 @@ pub enum Command {
     Certs(Certs),
     /// Find out what is wrong: every hop of an agency or a switch, with the remedy for each that fails.
     Doctor(Doctor),
+    /// Show how the registry differs from what a directory describes.
+    Plan(Plan),
+    /// Make the registry what a directory describes, as far as operators can.
+    Apply(ApplyPlan),
+    /// Write the registry as a directory that describes it.
+    Export(Export),
     /// Verify, replay and read a log directory. Needs no server.
     #[command(subcommand)]
     Audit(Audit),

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod broker;
 pub mod call;
 pub mod certs;
+pub mod declare;
 pub mod directory;
 pub mod doctor;
 pub mod explain;

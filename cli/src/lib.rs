@@ -70,6 +70,9 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Doctor(doctor) => block_on(commands::doctor::run(doctor, output)),
         Command::Explain(args) => block_on(commands::explain::run(args, output)),
         Command::WhoCan(args) => block_on(commands::explain::readers(args, output)),
+        Command::Plan(plan) => block_on(commands::declare::plan(plan, output)),
+        Command::Apply(apply) => block_on(commands::declare::apply(apply, output)),
+        Command::Export(export) => block_on(commands::declare::export(export, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
     }

@@ -160,6 +160,15 @@ async fn grant(acting: &Acting, file: &Path, to: &Path, output: Output) -> Resul
     let text = toml::to_string(&answer).map_err(Failure::unavailable)?;
     let fingerprint = key.as_ref().map(fingerprint_of);
     let registry = registry_of(acting).await?;
+    // A role that `mohawel apply` granted, or a certificate that ran out: only the certificate is missing.
+    if registry.has_role(role, &name)
+        && registry
+            .person(role, &name)
+            .is_some_and(|person| person.key == key)
+    {
+        certs::key_files::replace_public(to, text.as_bytes()).map_err(Failure::usage)?;
+        return certificate_only(to, output);
+    }
     let deed = OperatorDeed::SetRole {
         role,
         name,
@@ -175,6 +184,16 @@ async fn grant(acting: &Acting, file: &Path, to: &Path, output: Output) -> Resul
         ));
     }
     tell(&done, "The role is granted", "مُنح الدور", output)
+}
+
+fn certificate_only(to: &Path, output: Output) -> Result<(), Failure> {
+    let value = json!({ "answer": to.display().to_string(), "index": null });
+    output.show(&value, || {
+        output.line(output.say(
+            "The person has the role already; a new certificate is in the answer",
+            "الدور للشخص قائم؛ وفي الرد شهادة جديدة",
+        ));
+    })
 }
 
 fn person_name(authority: &Authority, role: PersonRole, name: &Part) -> Result<PeerName, Failure> {
