@@ -59,6 +59,7 @@
 //! | [`sealer`] | the one thread that seals |
 //! | [`consumer`] | asking |
 //! | [`provider`] | answering |
+//! | [`contract`] | what a service promises: OpenAPI, JSON Schemas, payloads against them |
 //! | [`stock`] | providers described in TOML: SQL, HTTP, CSV, echo |
 //! | [`succession`] | the next seal key |
 //! | [`error`] | when the switch is no longer believed |
@@ -69,6 +70,7 @@ pub mod checkpoints;
 pub mod config;
 pub mod connection;
 pub mod consumer;
+pub mod contract;
 pub mod enrol;
 pub mod error;
 pub mod identity;
