@@ -19,11 +19,13 @@ use proto::header::{AnswerHeader, AnswerStatus, RequestHeader};
 use proto::id::ExchangeId;
 use proto::limits::{CONTENT_TYPE_BYTES_MAX, FIELDS_MAX, PAYLOAD_BYTES_MAX};
 use proto::refusal::Code;
+use proto::registry::Registry;
 use proto::seal::SealMemory;
 use proto::wire::exchange::v1 as wire;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::contract::Contracts;
 use super::kept::{Claim, Kept, Outcome};
 use super::memory::Memory;
 use super::{Backend, Failure, Reply, Request, checks};
@@ -48,6 +50,7 @@ pub(super) struct Desk {
     pub(super) kept: Arc<Kept>,
     pub(super) counts: Counts,
     seals: SealMemory,
+    contracts: Contracts,
     unrecorded: Mutex<Unrecorded>,
 }
 
@@ -117,6 +120,7 @@ impl Desk {
             kept,
             counts: Counts::default(),
             seals: SealMemory::default(),
+            contracts: Contracts::default(),
             unrecorded: Mutex::default(),
         }
     }
@@ -183,8 +187,39 @@ impl Desk {
         checks::contents(&request, envelope, |content_type, payload| {
             self.backend.operation_of(content_type, payload)
         })?;
+        self.promised(&registry, &request, &envelope.payload)?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
         Ok(index)
+    }
+
+    /// The payload is what the contract says of a request.
+    fn promised(
+        &self,
+        registry: &Registry,
+        request: &RequestHeader,
+        payload: &[u8],
+    ) -> Result<(), Code> {
+        let contract = self.contracts.of(registry, request);
+        let contract = contract.ok_or(Code::ContractViolation)?;
+        let form = self.backend.form(request.service.as_str());
+        let content_type = &request.payload.content_type;
+        contract
+            .request(&request.operation, content_type, payload, form)
+            .map_err(|found| {
+                tracing::info!(exchange = %request.exchange_id, pointer = found.pointer, rule = found.rule, "the request breaks its contract");
+                Code::ContractViolation
+            })
+    }
+
+    /// The answer is what the contract says, and no more of it leaves than was asked for.
+    fn kept_to(&self, request: &RequestHeader, reply: Reply) -> Result<Reply, Failure> {
+        let registry = self.adapter.mirror().snapshot();
+        let contract = self.contracts.of(&registry, request);
+        let contract = contract.ok_or_else(|| {
+            Failure::failed("the service was published anew while it was being asked")
+        })?;
+        let form = self.backend.form(request.service.as_str());
+        contract.answer(&request.operation, &request.fields, reply, form)
     }
 
     /// The kept answer to this question, or the backend's.
@@ -233,7 +268,9 @@ impl Desk {
         let running =
             AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.backend).answer(request)));
         let result = match running.await {
-            Ok(Ok(reply)) => allowed(header, reply),
+            Ok(Ok(reply)) => self
+                .kept_to(header, reply)
+                .and_then(|reply| allowed(header, reply)),
             Ok(Err(failure)) => Err(failure),
             Err(error) => Err(Failure::failed(error)),
         };
