@@ -255,8 +255,9 @@ async fn what_is_switched_off_is_refused_at_once_until_it_is_on_again() {
         ]);
         said(&run(&world.civil, &off).await, 0);
         assert_eq!(refused(ask(&world, GOOD).await), Code::OperationDisabled);
-        let notices = published(&world, PERSONS).unwrap().notices;
-        assert_eq!(notices[0].notice_en, "Maintenance until noon");
+        let shown = said(&run(&world.moss, &["service", "show", PERSONS]).await, 0);
+        let notice = &shown["disabled"][0]["notice_en"];
+        assert_eq!(notice, "Maintenance until noon", "{shown:#?}");
         let mut on = vec!["service", "enable", PERSONS];
         on.extend(operation);
         said(&run(&world.civil, &on).await, 0);

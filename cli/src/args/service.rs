@@ -30,6 +30,14 @@ pub enum Service {
     Enable(#[command(flatten)] Switched),
     /// Ask the own service through the switch, before anybody else may.
     Try(Try),
+    /// Show one service: operations, subjects, schemas (whole with --json), notices.
+    Show {
+        /// INSTANCE/CLASS/AGENCY/SYSTEM/service.
+        service: ServiceId,
+        #[command(flatten)]
+        /// Where to read.
+        source: Source,
+    },
     /// List published services.
     List(#[command(flatten)] Source),
 }

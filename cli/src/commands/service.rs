@@ -10,7 +10,7 @@ use proto::entry::Kind;
 use proto::id::{Part, ServiceId};
 use proto::key::Signer;
 use proto::limits::label;
-use proto::registry::Service as Record;
+use proto::registry::{Registry, Service as Record};
 use serde_json::{Value, json};
 
 use super::{act, registry};
@@ -49,6 +49,9 @@ pub async fn run(service: Service, output: Output) -> Result<(), Failure> {
         } => notice::run(switched, Some([notice_ar, notice_en]), output).await,
         Service::Enable(switched) => notice::run(switched, None, output).await,
         Service::Try(trial) => trial::run(trial, output).await,
+        Service::Show { service, source } => {
+            show(&*registry::read(&source).await?, &service, output)
+        }
         Service::List(source) => list(&*registry::read(&source).await?, output),
     }
 }
@@ -112,7 +115,34 @@ fn unpublished(service: &ServiceId) -> Failure {
     )
 }
 
-fn list(registry: &proto::registry::Registry, output: Output) -> Result<(), Failure> {
+/// One service: what it promises, whom to ask about it, and what of it is switched off.
+fn show(registry: &Registry, id: &ServiceId, output: Output) -> Result<(), Failure> {
+    let record = registry.service(id).ok_or_else(|| unpublished(id))?;
+    let definition = &record.definition;
+    output.show(&service_json(record), || {
+        let name = output.say(&definition.name_en, &definition.name_ar);
+        output.line(format!("{id}  {name}"));
+        if !definition.owner_contact.is_empty() {
+            let (contact, word) = (&definition.owner_contact, output.say("contact", "للاستفسار"));
+            output.line(format!("{word}: {contact}"));
+        }
+        if let Some(sensitivity) = &definition.sensitivity {
+            let word = output.say("sensitivity", "الحساسية");
+            output.line(format!("{word}: {sensitivity}"));
+        }
+        print_operations(definition, output);
+        for notice in &record.notices {
+            let what = notice.operation.as_ref().map_or("*", Part::as_str);
+            let why = output.say(&notice.notice_en, &notice.notice_ar);
+            let word = output.say("switched off", "متوقفة");
+            output.line(format!("{word}: {what}  {why}"));
+        }
+        let word = output.say("contract", "العقد");
+        output.line(format!("{word}: {}", record.contract));
+    })
+}
+
+fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
     let services: Vec<&Record> = registry.services().collect();
     let json: Vec<_> = services.iter().map(|record| service_json(record)).collect();
     output.show(&json, || {
@@ -195,36 +225,41 @@ fn print_review(review: &Review, output: Output) -> Result<(), Failure> {
             output.say("Would be published:", "ما كان سيُنشر:"),
             review.service.id()
         ));
-        let heading = [
-            output.say("operation", "العملية"),
-            output.say("method, path", "الطريقة والمسار"),
-            output.say("fields", "الحقول"),
-            output.say("subjects", "أصحاب البيانات"),
-            output.say("schemas", "المخططات"),
-        ];
-        output.table(
-            heading,
-            review.service.operations.iter().map(|operation| {
-                let subjects = operation.subjects.iter();
-                let subjects: Vec<_> = subjects
-                    .map(|subject| format!("{} ({})", subject.pointer, subject.scheme))
-                    .collect();
-                let fields = operation.fields.iter().map(ToString::to_string);
-                [
-                    operation.name.to_string(),
-                    format!("{} {}", operation.method, operation.path),
-                    fields.collect::<Vec<_>>().join(" "),
-                    subjects.join(" "),
-                    format!(
-                        "{} + {} B",
-                        operation.request_schema.len(),
-                        operation.answer_schema.len()
-                    ),
-                ]
-            }),
-        );
+        print_operations(&review.service, output);
         review.print(output);
     })
+}
+
+/// What it can be asked, with everything the registry holds of it but the schemas themselves.
+fn print_operations(service: &ServiceDefinition, output: Output) {
+    let heading = [
+        output.say("operation", "العملية"),
+        output.say("method, path", "الطريقة والمسار"),
+        output.say("fields", "الحقول"),
+        output.say("subjects", "أصحاب البيانات"),
+        output.say("schemas", "المخططات"),
+    ];
+    output.table(
+        heading,
+        service.operations.iter().map(|operation| {
+            let subjects = operation.subjects.iter();
+            let subjects: Vec<_> = subjects
+                .map(|subject| format!("{} ({})", subject.pointer, subject.scheme))
+                .collect();
+            let fields = operation.fields.iter().map(ToString::to_string);
+            [
+                operation.name.to_string(),
+                format!("{} {}", operation.method, operation.path),
+                fields.collect::<Vec<_>>().join(" "),
+                subjects.join(" "),
+                format!(
+                    "{} + {} B",
+                    operation.request_schema.len(),
+                    operation.answer_schema.len()
+                ),
+            ]
+        }),
+    );
 }
 
 fn print_published(published: &Published, review: &Review, output: Output) -> Result<(), Failure> {

@@ -235,9 +235,27 @@ pub fn readable(service: &ServiceDefinition) -> Result<(), String> {
             bytes.len()
         ));
     }
-    ServiceDefinition::open(&bytes).map_err(|error| error.to_string())?;
+    ServiceDefinition::open(&bytes).map_err(|error| match culprit(service) {
+        Some(operation) => format!("operation '{operation}': {error}"),
+        None => error.to_string(),
+    })?;
     Enforced::of(service).map_err(|error| error.to_string())?;
     Ok(())
+}
+
+/// The operation because of which `service` cannot be read; `None` when it is not one of them.
+fn culprit(service: &ServiceDefinition) -> Option<&Part> {
+    let is_readable = |operation: Operation| {
+        let mut alone = service.clone();
+        alone.operations = vec![operation];
+        ServiceDefinition::open(&alone.encode()).is_ok()
+    };
+    let harmless = Operation::plain(Part::parse("a").ok()?, "ا", "A", Vec::new());
+    let mut operations = service.operations.iter();
+    let found = operations.find(|operation| !is_readable((*operation).clone()));
+    found
+        .filter(|_| is_readable(harmless))
+        .map(|operation| &operation.name)
 }
 
 impl FileOperation {

@@ -14,6 +14,9 @@ use proto::id::Part;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+/// "An operation without an Arabic description".
+const UNDESCRIBED_AR: &str = "عملية بلا وصف عربي";
+
 /// A schema as a TOML file gives it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -134,14 +137,21 @@ pub(super) fn add_subjects(
     Ok(())
 }
 
-/// An operation of an OpenAPI document as the registry has it. Without an Arabic summary its name stands for one.
+/// An operation of an OpenAPI document as the registry has it. Without an English summary the words of its name stand
+/// for one; without an Arabic one it says so, for an Arabic name holds no Latin letter.
 pub(super) fn from_contract(found: &contract::Operation) -> Result<Operation, String> {
     let name = Part::parse(&found.name).map_err(|error| error.to_string())?;
-    let named = |summary: &Option<String>| summary.clone().unwrap_or_else(|| found.name.clone());
+    let name_ar = found.summary_ar.as_deref().unwrap_or(UNDESCRIBED_AR);
+    let words: Vec<_> = found
+        .name
+        .split('_')
+        .filter(|word| !word.is_empty())
+        .collect();
+    let name_en = found.summary_en.clone().unwrap_or_else(|| words.join(" "));
     Ok(Operation {
         name,
-        name_ar: named(&found.summary_ar),
-        name_en: named(&found.summary_en),
+        name_ar: name_ar.to_owned(),
+        name_en,
         fields: parts(&found.fields)?,
         method: found.method.clone().unwrap_or_default(),
         path: found.path.clone().unwrap_or_default(),

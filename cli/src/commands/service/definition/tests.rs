@@ -126,6 +126,24 @@ fn an_openapi_document_becomes_operations_with_schemas_fields_and_subjects() {
 }
 
 #[test]
+fn what_a_document_does_not_say_is_not_made_up_and_a_wrong_name_is_found() {
+    let silent = DOCUMENT
+        .replace("      summary: One person\n", "")
+        .replace("      x-summary-ar: شخص واحد\n", "")
+        .replace("operationId: read", "operationId: read_one__person");
+    let definition = openapi(&silent).unwrap();
+    let operation = &definition.operations[0];
+    assert_eq!(operation.name_en, "read one person");
+    assert!(!operation.name_ar.chars().any(|c| c.is_ascii_alphabetic()));
+    let wrong = GOOD.replace("Whether alive", "Whether\u{202e}alive");
+    let problem = Definition::parse(&wrong).unwrap_err().join("; ");
+    assert!(problem.contains("operation 'alive'"), "{problem}");
+    let wrong = GOOD.replace("\"Persons\"", "\"Per\u{202e}sons\"");
+    let problem = Definition::parse(&wrong).unwrap_err().join("; ");
+    assert!(!problem.contains("operation '"), "{problem}");
+}
+
+#[test]
 fn a_hostile_document_is_refused_with_a_reason() {
     let remote = DOCUMENT.replace(
         "\"#/components/schemas/person\" }\ncomponents",
