@@ -28,6 +28,7 @@ mod handle;
 mod kept;
 mod link;
 mod memory;
+mod promise;
 
 pub use contract::Form;
 pub use handle::{Handle, ServeError, Status};

@@ -17,9 +17,7 @@ use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::header::{AnswerHeader, AnswerStatus, RequestHeader};
 use proto::id::ExchangeId;
-use proto::limits::{CONTENT_TYPE_BYTES_MAX, FIELDS_MAX, PAYLOAD_BYTES_MAX};
 use proto::refusal::Code;
-use proto::registry::Registry;
 use proto::seal::SealMemory;
 use proto::wire::exchange::v1 as wire;
 use tokio::time::Instant;
@@ -28,7 +26,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::contract::Contracts;
 use super::kept::{Claim, Kept, Outcome};
 use super::memory::Memory;
-use super::{Backend, Failure, Reply, Request, checks};
+use super::promise::allowed;
+use super::{Backend, Failure, Request, checks};
 use crate::adapter::Adapter;
 use crate::mirror::MirrorError;
 use crate::sealer::Sealed;
@@ -50,7 +49,7 @@ pub(super) struct Desk {
     pub(super) kept: Arc<Kept>,
     pub(super) counts: Counts,
     seals: SealMemory,
-    contracts: Contracts,
+    pub(super) contracts: Contracts,
     unrecorded: Mutex<Unrecorded>,
 }
 
@@ -190,36 +189,6 @@ impl Desk {
         self.promised(&registry, &request, &envelope.payload)?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
         Ok(index)
-    }
-
-    /// The payload is what the contract says of a request.
-    fn promised(
-        &self,
-        registry: &Registry,
-        request: &RequestHeader,
-        payload: &[u8],
-    ) -> Result<(), Code> {
-        let contract = self.contracts.of(registry, request);
-        let contract = contract.ok_or(Code::ContractViolation)?;
-        let form = self.backend.form(request.service.as_str());
-        let content_type = &request.payload.content_type;
-        contract
-            .request(&request.operation, content_type, payload, form)
-            .map_err(|found| {
-                tracing::info!(exchange = %request.exchange_id, pointer = found.pointer, rule = found.rule, "the request breaks its contract");
-                Code::ContractViolation
-            })
-    }
-
-    /// The answer is what the contract says, and no more of it leaves than was asked for.
-    fn kept_to(&self, request: &RequestHeader, reply: Reply) -> Result<Reply, Failure> {
-        let registry = self.adapter.mirror().snapshot();
-        let contract = self.contracts.of(&registry, request);
-        let contract = contract.ok_or_else(|| {
-            Failure::failed("the service was published anew while it was being asked")
-        })?;
-        let form = self.backend.form(request.service.as_str());
-        contract.answer(&request.operation, &request.fields, reply, form)
     }
 
     /// The kept answer to this question, or the backend's.
@@ -433,31 +402,4 @@ impl Desk {
             kind => Err(format!("it is an entry of kind {}", kind.name())),
         }
     }
-}
-
-/// Only fields that were asked for leave this house; anything else is the backend's fault.
-fn allowed(request: &RequestHeader, mut reply: Reply) -> Result<Reply, Failure> {
-    reply.fields.sort_unstable();
-    reply.fields.dedup();
-    if let Some(field) = reply
-        .fields
-        .iter()
-        .find(|field| !request.fields.contains(field))
-    {
-        return Err(Failure::failed(format!("field {field} was not asked for")));
-    }
-    let visible = |c: u8| c.is_ascii_graphic() || c == b' ';
-    let typed = !reply.content_type.is_empty()
-        && reply.content_type.len() <= CONTENT_TYPE_BYTES_MAX
-        && reply.content_type.bytes().all(visible);
-    if !typed {
-        return Err(Failure::failed("the content type is not a media type"));
-    }
-    if reply.payload.len() > PAYLOAD_BYTES_MAX || reply.fields.len() > FIELDS_MAX {
-        return Err(Failure::failed(format!(
-            "the payload has {} bytes; the limit is {PAYLOAD_BYTES_MAX}",
-            reply.payload.len()
-        )));
-    }
-    Ok(reply)
 }

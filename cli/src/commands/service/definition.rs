@@ -159,7 +159,7 @@ impl Definition {
             owner_contact: file.owner_contact,
             sensitivity,
         };
-        definition.readable().map_err(|problem| vec![problem])?;
+        definition.readable()?;
         Ok(definition)
     }
 
@@ -192,7 +192,7 @@ impl Definition {
             owner_contact: naming.owner_contact,
             sensitivity: naming.sensitivity,
         };
-        definition.readable()?;
+        definition.readable().map_err(|found| found.join("; "))?;
         Ok(definition)
     }
 
@@ -211,8 +211,8 @@ impl Definition {
     }
 
     /// What the protocol itself refuses, such as hidden characters in a name, is told before anything is sealed.
-    fn readable(&self) -> Result<(), String> {
-        let any = SystemId::parse("A/B/C/d").map_err(|error| error.to_string())?;
+    fn readable(&self) -> Result<(), Vec<String>> {
+        let any = SystemId::parse("A/B/C/d").map_err(|error| vec![error.to_string()])?;
         readable(&self.of_system(&any, 1))
     }
 }
@@ -220,42 +220,49 @@ impl Definition {
 /// Whether the registry takes `service`, and an adapter can serve it.
 ///
 /// # Errors
-/// Why not, a sentence.
-pub fn readable(service: &ServiceDefinition) -> Result<(), String> {
+/// Why not: the service's own problem and every operation's at once.
+pub fn readable(service: &ServiceDefinition) -> Result<(), Vec<String>> {
     let bytes = service.encode();
     if bytes.len() > REGISTRY_HEADER_BYTES_MAX {
-        let weight = |operation: &Operation| {
-            let fields: usize = operation.fields.iter().map(|f| f.as_str().len() + 2).sum();
-            operation.request_schema.len() + operation.answer_schema.len() + fields
-        };
-        let biggest = service.operations.iter().max_by_key(|one| weight(one));
-        let (name, weight) = biggest.map_or(("", 0), |one| (one.name.as_str(), weight(one)));
-        return Err(format!(
-            "the definition has {} bytes, and {REGISTRY_HEADER_BYTES_MAX} fit into an entry of the log; the biggest operation is '{name}' with {weight}: drop what its schemas need not say, or publish it as a service of its own",
-            bytes.len()
-        ));
+        return Err(vec![too_large(service, bytes.len())]);
     }
-    ServiceDefinition::open(&bytes).map_err(|error| match culprit(service) {
-        Some(operation) => format!("operation '{operation}': {error}"),
-        None => error.to_string(),
-    })?;
-    Enforced::of(service).map_err(|error| error.to_string())?;
+    let open = |definition: &ServiceDefinition| ServiceDefinition::open(&definition.encode());
+    let mut found = Vec::new();
+    let harmless = Operation::plain(service.service.clone(), "ا", "a", Vec::new());
+    let bare = ServiceDefinition {
+        operations: vec![harmless],
+        ..service.clone()
+    };
+    found.extend(open(&bare).err().map(|error| error.to_string()));
+    for operation in &service.operations {
+        let alone = ServiceDefinition {
+            name_ar: "ا".to_owned(),
+            name_en: "a".to_owned(),
+            owner_contact: String::new(),
+            operations: vec![operation.clone()],
+            ..service.clone()
+        };
+        let problem = open(&alone).err();
+        found.extend(problem.map(|error| format!("operation {}: {error}", operation.name)));
+    }
+    if !found.is_empty() {
+        return Err(found);
+    }
+    open(service).map_err(|error| vec![error.to_string()])?;
+    Enforced::of(service).map_err(|error| vec![error.to_string()])?;
     Ok(())
 }
 
-/// The operation because of which `service` cannot be read; `None` when it is not one of them.
-fn culprit(service: &ServiceDefinition) -> Option<&Part> {
-    let is_readable = |operation: Operation| {
-        let mut alone = service.clone();
-        alone.operations = vec![operation];
-        ServiceDefinition::open(&alone.encode()).is_ok()
+fn too_large(service: &ServiceDefinition, bytes: usize) -> String {
+    let weight = |operation: &Operation| {
+        let fields: usize = operation.fields.iter().map(|f| f.as_str().len() + 2).sum();
+        operation.request_schema.len() + operation.answer_schema.len() + fields
     };
-    let harmless = Operation::plain(Part::parse("a").ok()?, "ا", "A", Vec::new());
-    let mut operations = service.operations.iter();
-    let found = operations.find(|operation| !is_readable((*operation).clone()));
-    found
-        .filter(|_| is_readable(harmless))
-        .map(|operation| &operation.name)
+    let biggest = service.operations.iter().max_by_key(|one| weight(one));
+    let (name, weight) = biggest.map_or(("", 0), |one| (one.name.as_str(), weight(one)));
+    format!(
+        "the definition has {bytes} bytes, and {REGISTRY_HEADER_BYTES_MAX} fit into an entry of the log; the biggest operation is '{name}' with {weight}: drop what its schemas need not say, or publish it as a service of its own"
+    )
 }
 
 impl FileOperation {

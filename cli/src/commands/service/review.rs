@@ -46,7 +46,7 @@ impl Review {
         service: ServiceDefinition,
         now_ms: u64,
     ) -> Result<Self, Failure> {
-        readable(&service).map_err(Failure::usage)?;
+        readable(&service).map_err(|found| Failure::usage(found.join("; ")))?;
         let published = registry.service(&service.id());
         let changes = published.map_or_else(Vec::new, |record| {
             breaking(&contract(&record.definition), &contract(&service))
