@@ -2,7 +2,7 @@
 //!
 //! Before the backend sees anything, the request's receipt, its seal, the agreement, the contract,
 //! its time and its payload are judged against this adapter's own mirror: no request receipt, no
-//! answer. What a check refuses is answered with a sealed refusal, which the switch records.
+//! answer. What the contract says of payloads is enforced both ways ([`contract`]). What a check refuses is answered with a sealed refusal, which the switch records.
 //! Specification: `docs/protocol.md` §3.
 
 use std::fmt;
@@ -23,14 +23,17 @@ use crate::adapter::{Adapter, AdapterError};
 use crate::identity::Home;
 
 pub mod checks;
+pub mod contract;
 mod exchange;
 mod handle;
 mod kept;
 mod link;
 mod links;
 mod memory;
+mod promise;
 mod unrecorded;
 
+pub use contract::Form;
 pub use handle::{Handle, ServeError, Status};
 
 /// What an agency implements to answer.
@@ -40,6 +43,12 @@ pub trait Provider: Send + Sync + 'static {
     fn operation_of(&self, content_type: &str, payload: &[u8]) -> Option<String> {
         let _ = (content_type, payload);
         None
+    }
+
+    /// What in a payload of `service` the contract's schemas describe.
+    fn form(&self, service: &str) -> Form {
+        let _ = service;
+        Form::Whole
     }
 
     /// Answers one request that passed every check. May be written as `async fn`. Dropped at an
@@ -259,6 +268,7 @@ pub async fn serve(
 /// [`Provider`] as a value: what the link holds.
 trait Backend: Send + Sync {
     fn operation_of(&self, content_type: &str, payload: &[u8]) -> Option<String>;
+    fn form(&self, service: &str) -> Form;
     fn answer(
         self: Arc<Self>,
         request: Request,
@@ -268,6 +278,10 @@ trait Backend: Send + Sync {
 impl<P: Provider> Backend for P {
     fn operation_of(&self, content_type: &str, payload: &[u8]) -> Option<String> {
         Provider::operation_of(self, content_type, payload)
+    }
+
+    fn form(&self, service: &str) -> Form {
+        Provider::form(self, service)
     }
 
     fn answer(

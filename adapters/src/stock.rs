@@ -5,7 +5,8 @@
 //! and the answer is JSON `{"rows": [{"field": value, ...}], "truncated": false}`. A row holds exactly
 //! the fields that were asked for; `null` stands where the store has nothing. `truncated` says that
 //! `max_rows` or the size of a payload cut the answer. No rows at all are "not found", or an empty
-//! answer where the operation says `empty = "answer"`.
+//! answer where the operation says `empty = "answer"`. Where the published contract has schemas, the
+//! request schema describes `parameters`, the answer schema each row (or the list of rows).
 //!
 //! Common keys of an operation: `fields` names what may be returned, as a list where a column is
 //! called like its field, or as a table `{ field = "column" }`; `parameters` gives each parameter a
@@ -123,7 +124,7 @@ use std::path::{Path, PathBuf};
 use proto::id::Part;
 use thiserror::Error;
 
-use crate::provider::{Failure, Provider, Reply, Request};
+use crate::provider::{Failure, Form, Provider, Reply, Request};
 
 mod csv;
 mod echo;
@@ -259,6 +260,13 @@ impl Provider for Providers {
             None
         } else {
             payload::operation_of(content_type, payload)
+        }
+    }
+
+    fn form(&self, service: &str) -> Form {
+        match self.services.get(service) {
+            Some(Service::Echo(_)) | None => Form::Whole,
+            Some(Service::Sql(_) | Service::Http(_) | Service::Csv(_)) => Form::Rows,
         }
     }
 

@@ -15,6 +15,7 @@ mod directory;
 mod doctor;
 mod members;
 mod operate;
+mod service;
 
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
 pub use audit::{Audit, LogDir, Wanted};
@@ -24,6 +25,7 @@ pub use directory::Directory;
 pub use doctor::Doctor;
 pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
+pub use service::{Care, CopyService, Publish, Sensitivity, Service, Switched, Try};
 
 /// Mohawel (المحوِّل): a government data-exchange switch.
 ///
@@ -346,24 +348,6 @@ pub enum Adapter {
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
     },
-}
-
-/// `mohawel service …`.
-#[derive(Debug, Subcommand)]
-pub enum Service {
-    /// Publish a service that a TOML file defines, sealed by the agency's authority key.
-    Publish {
-        /// The definition.
-        file: PathBuf,
-        /// The adapter's home.
-        #[arg(long, env = "MOHAWEL_HOME")]
-        home: PathBuf,
-        #[command(flatten)]
-        /// What it is sealed with.
-        authority: AuthorityKey,
-    },
-    /// List published services.
-    List(#[command(flatten)] Source),
 }
 
 /// `mohawel call`.

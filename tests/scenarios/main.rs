@@ -41,12 +41,14 @@
 //! | … from another log | `tail::a_tail_of_another_log_is_refused` |
 //! | a store shorter than its published checkpoint | `log_faults::a_log_shorter_than_its_published_checkpoint_is_refused` |
 //! | an empty store | `log_faults::an_empty_or_lost_store_is_rebuilt` |
+//! | a payload that breaks its contract | `contracts::a_request_that_breaks_its_schema_is_refused_before_the_backend_saw_it` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod agreements;
 mod answers;
 mod configuration;
+mod contracts;
 mod disk_full;
 mod docs;
 mod doctor;

@@ -17,16 +17,17 @@ use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::header::{AnswerHeader, AnswerStatus, RequestHeader};
 use proto::id::ExchangeId;
-use proto::limits::{CONTENT_TYPE_BYTES_MAX, FIELDS_MAX, PAYLOAD_BYTES_MAX};
 use proto::refusal::Code;
 use proto::seal::SealMemory;
 use proto::wire::exchange::v1 as wire;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::contract::Contracts;
 use super::kept::{Claim, Kept, Outcome};
 use super::memory::Memory;
+use super::promise::allowed;
 use super::unrecorded::{Sent, Unrecorded};
-use super::{Backend, Failure, Reply, Request, checks};
+use super::{Backend, Failure, Request, checks};
 use crate::adapter::Adapter;
 use crate::mirror::MirrorError;
 
@@ -43,6 +44,7 @@ pub(super) struct Desk {
     pub(super) kept: Arc<Kept>,
     pub(super) counts: Counts,
     seals: SealMemory,
+    pub(super) contracts: Contracts,
 }
 
 /// What happened so far.
@@ -106,6 +108,7 @@ impl Desk {
             kept,
             counts: Counts::default(),
             seals: SealMemory::default(),
+            contracts: Contracts::default(),
         }
     }
 
@@ -186,6 +189,7 @@ impl Desk {
         checks::contents(&request, envelope, |content_type, payload| {
             self.backend.operation_of(content_type, payload)
         })?;
+        self.promised(&registry, &request, &envelope.payload)?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
         Ok(Judged { index, rows })
     }
@@ -252,7 +256,9 @@ impl Desk {
             Ok(Ok(reply)) if !rows.is_empty() && !reply.rows_applied => Err(Failure::failed(
                 "the grant has row rules and the backend does not say that it applied them",
             )),
-            Ok(Ok(reply)) => allowed(header, reply),
+            Ok(Ok(reply)) => self
+                .kept_to(header, reply)
+                .and_then(|reply| allowed(header, reply)),
             Ok(Err(failure)) => Err(failure),
             Err(error) => Err(Failure::failed(error)),
         };
@@ -364,31 +370,4 @@ impl Desk {
             kind => Err(format!("it is an entry of kind {}", kind.name())),
         }
     }
-}
-
-/// Only fields that were asked for leave this house; anything else is the backend's fault.
-fn allowed(request: &RequestHeader, mut reply: Reply) -> Result<Reply, Failure> {
-    reply.fields.sort_unstable();
-    reply.fields.dedup();
-    if let Some(field) = reply
-        .fields
-        .iter()
-        .find(|field| !request.fields.contains(field))
-    {
-        return Err(Failure::failed(format!("field {field} was not asked for")));
-    }
-    let visible = |c: u8| c.is_ascii_graphic() || c == b' ';
-    let typed = !reply.content_type.is_empty()
-        && reply.content_type.len() <= CONTENT_TYPE_BYTES_MAX
-        && reply.content_type.bytes().all(visible);
-    if !typed {
-        return Err(Failure::failed("the content type is not a media type"));
-    }
-    if reply.payload.len() > PAYLOAD_BYTES_MAX || reply.fields.len() > FIELDS_MAX {
-        return Err(Failure::failed(format!(
-            "the payload has {} bytes; the limit is {PAYLOAD_BYTES_MAX}",
-            reply.payload.len()
-        )));
-    }
-    Ok(reply)
 }

@@ -18,7 +18,8 @@ use serde_json::Value;
 use self::template::Template;
 use super::file::{Names, OperationTables, Reading, Secret, is_loopback};
 use super::operation::{self, Asked, Empty, Operation, Operations, ParameterType};
-use super::payload::{JSON, is_json};
+use super::payload::JSON;
+use crate::provider::contract::is_json;
 use crate::provider::{Failure, Reply, Request};
 
 mod template;

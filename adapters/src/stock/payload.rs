@@ -5,6 +5,7 @@ use proto::limits::PAYLOAD_BYTES_MAX;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::provider::contract::is_json;
 use crate::provider::{Failure, Request};
 
 /// The media type of question and answer.
@@ -49,17 +50,6 @@ pub(super) fn operation_of(content_type: &str, payload: &[u8]) -> Option<String>
     }
     let question: Question = serde_json::from_slice(payload).ok()?;
     Some(question.operation)
-}
-
-/// Whether a media type is JSON, whatever its parameters.
-pub(super) fn is_json(content_type: &str) -> bool {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    essence == JSON || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 /// An answer as it grows, row by row. Never longer than a payload may be.

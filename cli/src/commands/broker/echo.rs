@@ -187,6 +187,8 @@ fn definition() -> Result<Definition, Failure> {
             "Gives back what it is given",
             Vec::new(),
         )],
+        owner_contact: String::new(),
+        sensitivity: None,
     })
 }
 

@@ -1,28 +1,46 @@
-//! The TOML file that defines a service. Unknown keys are refused, every problem is told at once.
+//! What a service is, from a TOML file, an OpenAPI document or another agency's definition. Of a TOML file unknown keys
+//! are refused and every problem is told at once.
 //!
 //! ```toml
 //! service = "persons.v1"
 //! name_ar = "بيانات الأشخاص"
 //! name_en = "Persons"
+//! owner_contact = "persons@civil.example"     # may be left out
+//! sensitivity = "personal"                    # public, internal, personal, sensitive; may be left out
 //!
 //! [[operations]]
 //! name = "person"
 //! name_ar = "شخص"
 //! name_en = "One person"
-//! fields = ["name", "birth_date"]
+//! fields = ["name", "birth_date"]             # may be left out beside an answer_schema: then all of its properties
+//! answer_schema = "person.schema.json"        # a path, JSON text or a table; may be left out
+//! subjects = [{ pointer = "/nid", scheme = "nid" }]
+//!
+//! [operations.request_schema]                 # as answer_schema
+//! required = ["nid"]
+//! properties = { nid = { type = "string", pattern = "^[0-9]{14}$" } }
 //! ```
 
 use std::fs;
 use std::path::Path;
 
+use adapters::contract::Contract;
+use adapters::provider::contract::Enforced;
 use proto::act::{Operation, ServiceDefinition};
 use proto::id::{Part, SystemId};
-use proto::limits::{FIELDS_MAX, OPERATIONS_MAX};
+use proto::limits::{FIELDS_MAX, OPERATIONS_MAX, REGISTRY_HEADER_BYTES_MAX};
 use serde::Deserialize;
+
+use schemas::{Given, GivenSubject};
 
 use crate::commands::refused::problems;
 use crate::commands::switch_dir::in_file;
 use crate::failure::Failure;
+
+pub(super) mod schemas;
+
+/// The words for `sensitivity`.
+const SENSITIVITIES: [&str; 4] = ["public", "internal", "personal", "sensitive"];
 
 /// A service, not yet any system's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +53,25 @@ pub struct Definition {
     pub name_en: String,
     /// Ascending by name, each once.
     pub operations: Vec<Operation>,
+    /// Whom to ask about it; may be empty.
+    pub owner_contact: String,
+    /// How sensitive its data is, where it was said.
+    pub sensitivity: Option<Part>,
+}
+
+/// What a document does not say of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// Its own name.
+    pub service: Part,
+    /// Shown to people.
+    pub name_ar: String,
+    /// Shown to people.
+    pub name_en: String,
+    /// Whom to ask about it.
+    pub owner_contact: String,
+    /// How sensitive its data is, where it was said.
+    pub sensitivity: Option<Part>,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +80,9 @@ struct File {
     service: String,
     name_ar: String,
     name_en: String,
+    #[serde(default)]
+    owner_contact: String,
+    sensitivity: Option<String>,
     operations: Vec<FileOperation>,
 }
 
@@ -52,7 +92,11 @@ struct FileOperation {
     name: String,
     name_ar: String,
     name_en: String,
-    fields: Vec<String>,
+    fields: Option<Vec<String>>,
+    request_schema: Option<Given>,
+    answer_schema: Option<Given>,
+    #[serde(default)]
+    subjects: Vec<GivenSubject>,
 }
 
 impl Definition {
@@ -62,30 +106,38 @@ impl Definition {
     /// A usage failure with every problem of the file.
     pub fn load(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path).map_err(|error| in_file(path, error))?;
-        Self::parse(&text).map_err(|found| problems(path, &found))
+        let dir = path.parent().unwrap_or(Path::new(""));
+        Self::parse_in(&text, dir).map_err(|found| problems(path, &found))
     }
 
-    /// Reads the text.
+    /// Reads the text; paths of schemas start at the working folder.
     ///
     /// # Errors
     /// Every problem, a sentence each.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        Self::parse_in(text, Path::new(""))
+    }
+
+    /// Reads the text; paths of schemas start at `dir`.
+    ///
+    /// # Errors
+    /// Every problem, a sentence each.
+    pub fn parse_in(text: &str, dir: &Path) -> Result<Self, Vec<String>> {
         let file: File = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
         let mut found = Vec::new();
         let service = parsed("service", &file.service, &mut found);
-        let mut operations = Vec::new();
-        for operation in file.operations {
-            let name = parsed("operations.name", &operation.name, &mut found);
-            let fields = parts(
-                "operations.fields",
-                &operation.fields,
-                FIELDS_MAX,
-                &mut found,
-            );
-            let Some(name) = name else { continue };
-            let (name_ar, name_en) = (&operation.name_ar, &operation.name_en);
-            operations.push(Operation::plain(name, name_ar, name_en, fields));
-        }
+        let sensitivity = file.sensitivity.as_deref().and_then(|word| {
+            if !SENSITIVITIES.contains(&word) {
+                found.push(format!("sensitivity: one of {}", SENSITIVITIES.join(", ")));
+                return None;
+            }
+            parsed("sensitivity", word, &mut found)
+        });
+        let mut operations: Vec<Operation> = file
+            .operations
+            .into_iter()
+            .filter_map(|operation| operation.read(dir, &mut found))
+            .collect();
         operations.sort_by(|one, other| one.name.cmp(&other.name));
         if operations
             .windows(2)
@@ -104,8 +156,43 @@ impl Definition {
             name_ar: file.name_ar,
             name_en: file.name_en,
             operations,
+            owner_contact: file.owner_contact,
+            sensitivity,
         };
         definition.readable()?;
+        Ok(definition)
+    }
+
+    /// Reads the OpenAPI document in a file.
+    ///
+    /// # Errors
+    /// A usage failure that says what in the document is wrong.
+    pub fn load_openapi(path: &Path, naming: Naming) -> Result<Self, Failure> {
+        let bytes = schemas::bounded(path).map_err(|error| in_file(path, error))?;
+        Self::from_openapi(&bytes, naming).map_err(|problem| in_file(path, problem))
+    }
+
+    /// Derives the operations from an OpenAPI 3 document.
+    ///
+    /// # Errors
+    /// What is wrong with it, a sentence.
+    pub fn from_openapi(bytes: &[u8], naming: Naming) -> Result<Self, String> {
+        let contract = Contract::from_openapi(bytes).map_err(|error| error.to_string())?;
+        let mut operations = contract
+            .operations
+            .iter()
+            .map(schemas::from_contract)
+            .collect::<Result<Vec<_>, _>>()?;
+        operations.sort_by(|one, other| one.name.cmp(&other.name));
+        let definition = Self {
+            service: naming.service,
+            name_ar: naming.name_ar,
+            name_en: naming.name_en,
+            operations,
+            owner_contact: naming.owner_contact,
+            sensitivity: naming.sensitivity,
+        };
+        definition.readable().map_err(|found| found.join("; "))?;
         Ok(definition)
     }
 
@@ -118,40 +205,85 @@ impl Definition {
             name_en: self.name_en.clone(),
             operations: self.operations.clone(),
             issued_at_ms,
-            owner_contact: String::new(),
-            sensitivity: None,
+            owner_contact: self.owner_contact.clone(),
+            sensitivity: self.sensitivity.clone(),
         }
     }
 
-    /// What the protocol itself refuses, such as hidden characters in a name, is told before anything is sealed: the
-    /// service's own problem and every operation's at once.
+    /// What the protocol itself refuses, such as hidden characters in a name, is told before anything is sealed.
     fn readable(&self) -> Result<(), Vec<String>> {
         let any = SystemId::parse("A/B/C/d").map_err(|error| vec![error.to_string()])?;
-        let open = |definition: &Self| {
-            let sealed = definition.of_system(&any, 1).encode();
-            ServiceDefinition::open(&sealed).map(drop)
+        readable(&self.of_system(&any, 1))
+    }
+}
+
+/// Whether the registry takes `service`, and an adapter can serve it.
+///
+/// # Errors
+/// Why not: the service's own problem and every operation's at once.
+pub fn readable(service: &ServiceDefinition) -> Result<(), Vec<String>> {
+    let bytes = service.encode();
+    if bytes.len() > REGISTRY_HEADER_BYTES_MAX {
+        return Err(vec![too_large(service, bytes.len())]);
+    }
+    let open = |definition: &ServiceDefinition| ServiceDefinition::open(&definition.encode());
+    let mut found = Vec::new();
+    let harmless = Operation::plain(service.service.clone(), "ا", "a", Vec::new());
+    let bare = ServiceDefinition {
+        operations: vec![harmless],
+        ..service.clone()
+    };
+    found.extend(open(&bare).err().map(|error| error.to_string()));
+    for operation in &service.operations {
+        let alone = ServiceDefinition {
+            name_ar: "ا".to_owned(),
+            name_en: "a".to_owned(),
+            owner_contact: String::new(),
+            operations: vec![operation.clone()],
+            ..service.clone()
         };
-        let mut found = Vec::new();
-        let harmless = Operation::plain(self.service.clone(), "ا", "a", Vec::new());
-        let bare = Self {
-            operations: vec![harmless],
-            ..self.clone()
-        };
-        found.extend(open(&bare).err().map(|error| error.to_string()));
-        for operation in &self.operations {
-            let alone = Self {
-                name_ar: "ا".to_owned(),
-                name_en: "a".to_owned(),
-                operations: vec![operation.clone()],
-                ..self.clone()
-            };
-            let problem = open(&alone).err();
-            found.extend(problem.map(|error| format!("operation {}: {error}", operation.name)));
+        let problem = open(&alone).err();
+        found.extend(problem.map(|error| format!("operation {}: {error}", operation.name)));
+    }
+    if !found.is_empty() {
+        return Err(found);
+    }
+    open(service).map_err(|error| vec![error.to_string()])?;
+    Enforced::of(service).map_err(|error| vec![error.to_string()])?;
+    Ok(())
+}
+
+fn too_large(service: &ServiceDefinition, bytes: usize) -> String {
+    let weight = |operation: &Operation| {
+        let fields: usize = operation.fields.iter().map(|f| f.as_str().len() + 2).sum();
+        operation.request_schema.len() + operation.answer_schema.len() + fields
+    };
+    let biggest = service.operations.iter().max_by_key(|one| weight(one));
+    let (name, weight) = biggest.map_or(("", 0), |one| (one.name.as_str(), weight(one)));
+    format!(
+        "the definition has {bytes} bytes, and {REGISTRY_HEADER_BYTES_MAX} fit into an entry of the log; the biggest operation is '{name}' with {weight}: drop what its schemas need not say, or publish it as a service of its own"
+    )
+}
+
+impl FileOperation {
+    fn read(self, dir: &Path, found: &mut Vec<String>) -> Option<Operation> {
+        let name = parsed("operations.name", &self.name, found);
+        if self.fields.is_none() && self.answer_schema.is_none() {
+            found.push(format!(
+                "operations.fields: missing for '{}'; name them, or give an answer_schema",
+                self.name
+            ));
         }
-        match found.is_empty() {
-            true => open(self).map_err(|error| vec![error.to_string()]),
-            false => Err(found),
+        let given = self.fields.unwrap_or_default();
+        let fields = parts("operations.fields", &given, FIELDS_MAX, found);
+        let mut operation = Operation::plain(name?, &self.name_ar, &self.name_en, fields);
+        let schemas = [self.request_schema, self.answer_schema];
+        let described = schemas::describe(&mut operation, schemas, dir)
+            .and_then(|()| schemas::add_subjects(&mut operation, self.subjects));
+        if let Err(problem) = described {
+            found.push(format!("operations.{}: {problem}", operation.name));
         }
+        Some(operation)
     }
 }
 
@@ -180,71 +312,4 @@ pub(crate) fn parts(key: &str, texts: &[String], max: usize, found: &mut Vec<Str
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = r#"
-        service = "persons.v1"
-        name_ar = "بيانات الأشخاص"
-        name_en = "Persons"
-        [[operations]]
-        name = "person"
-        name_ar = "شخص"
-        name_en = "One person"
-        fields = ["name", "birth_date", "name"]
-        [[operations]]
-        name = "alive"
-        name_ar = "حي"
-        name_en = "Whether alive"
-        fields = []
-    "#;
-
-    #[test]
-    fn lists_are_sorted_and_each_name_stands_once() {
-        let definition = Definition::parse(GOOD).unwrap();
-        let names: Vec<_> = definition
-            .operations
-            .iter()
-            .map(|operation| operation.name.as_str())
-            .collect();
-        assert_eq!(names, ["alive", "person"]);
-        let fields: Vec<_> = definition.operations[1]
-            .fields
-            .iter()
-            .map(Part::as_str)
-            .collect();
-        assert_eq!(fields, ["birth_date", "name"]);
-        let system = SystemId::parse("EG/GOV/CIVIL/registry").unwrap();
-        let sealed = definition.of_system(&system, 7);
-        assert_eq!(ServiceDefinition::open(&sealed.encode()).unwrap(), sealed);
-    }
-
-    #[test]
-    fn all_problems_are_told_at_once() {
-        let bad = GOOD
-            .replace("persons.v1", "per sons")
-            .replace("birth_date", "birth/date")
-            .replace("\"alive\"", "\"\"");
-        assert_eq!(Definition::parse(&bad).unwrap_err().len(), 3);
-    }
-
-    #[test]
-    fn unknown_keys_missing_keys_twins_and_hidden_characters_are_refused() {
-        let unknown = GOOD.replace("service =", "colour = 1\nservice =");
-        assert!(Definition::parse(&unknown).unwrap_err()[0].contains("colour"));
-        let missing = GOOD.replace("name_en = \"Persons\"", "");
-        assert!(Definition::parse(&missing).unwrap_err()[0].contains("name_en"));
-        let twins = GOOD.replace("\"alive\"", "\"person\"");
-        assert!(Definition::parse(&twins).unwrap_err()[0].contains("twice"));
-        let none = "service = 'a'\nname_ar = 'ا'\nname_en = 'a'\noperations = []";
-        assert!(Definition::parse(none).is_err());
-        let hidden = GOOD.replace("One person", "One\u{202e}person");
-        assert!(Definition::parse(&hidden).unwrap_err()[0].contains("hidden"));
-        let both = hidden
-            .replace("\"Persons\"", "\"\"")
-            .replace("Whether", "\u{202e}");
-        assert_eq!(Definition::parse(&both).unwrap_err().len(), 3);
-        let text = "not toml at all";
-        assert_eq!(Definition::parse(text).unwrap_err().len(), 1);
-    }
-}
+mod tests;

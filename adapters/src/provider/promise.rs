@@ -1,0 +1,68 @@
+//! What the house promised, kept at both ends of an exchange: the contract, and nothing that was not asked for.
+
+use proto::header::RequestHeader;
+use proto::limits::{CONTENT_TYPE_BYTES_MAX, FIELDS_MAX, PAYLOAD_BYTES_MAX};
+use proto::refusal::Code;
+use proto::registry::Registry;
+
+use super::exchange::Desk;
+use super::{Failure, Reply};
+
+impl Desk {
+    /// The payload is what the contract says of a request.
+    pub(super) fn promised(
+        &self,
+        registry: &Registry,
+        request: &RequestHeader,
+        payload: &[u8],
+    ) -> Result<(), Code> {
+        let contract = self.contracts.of(registry, request);
+        let contract = contract.ok_or(Code::ContractViolation)?;
+        let form = self.backend.form(request.service.as_str());
+        let content_type = &request.payload.content_type;
+        contract
+            .request(&request.operation, content_type, payload, form)
+            .map_err(|found| {
+                tracing::info!(exchange = %request.exchange_id, pointer = found.pointer, rule = found.rule, "the request breaks its contract");
+                Code::ContractViolation
+            })
+    }
+
+    /// The answer is what the contract says, and no more of it leaves than was asked for.
+    pub(super) fn kept_to(&self, request: &RequestHeader, reply: Reply) -> Result<Reply, Failure> {
+        let registry = self.adapter.mirror().snapshot();
+        let contract = self.contracts.of(&registry, request);
+        let contract = contract.ok_or_else(|| {
+            Failure::failed("the service was published anew while it was being asked")
+        })?;
+        let form = self.backend.form(request.service.as_str());
+        contract.answer(&request.operation, &request.fields, reply, form)
+    }
+}
+
+/// Only fields that were asked for leave this house; anything else is the backend's fault.
+pub(super) fn allowed(request: &RequestHeader, mut reply: Reply) -> Result<Reply, Failure> {
+    reply.fields.sort_unstable();
+    reply.fields.dedup();
+    if let Some(field) = reply
+        .fields
+        .iter()
+        .find(|field| !request.fields.contains(field))
+    {
+        return Err(Failure::failed(format!("field {field} was not asked for")));
+    }
+    let visible = |c: u8| c.is_ascii_graphic() || c == b' ';
+    let typed = !reply.content_type.is_empty()
+        && reply.content_type.len() <= CONTENT_TYPE_BYTES_MAX
+        && reply.content_type.bytes().all(visible);
+    if !typed {
+        return Err(Failure::failed("the content type is not a media type"));
+    }
+    if reply.payload.len() > PAYLOAD_BYTES_MAX || reply.fields.len() > FIELDS_MAX {
+        return Err(Failure::failed(format!(
+            "the payload has {} bytes; the limit is {PAYLOAD_BYTES_MAX}",
+            reply.payload.len()
+        )));
+    }
+    Ok(reply)
+}
