@@ -23,9 +23,10 @@ use proto::seal::Seal;
 use proto::wire::registry::v1 as wire;
 
 use super::{
-    AuthorityPlace, EnrolError, EnrolOptions, Home, HomeKeys, SwitchCard, certificate, prepare,
-    switch,
+    AuthorityPlace, Described, EnrolError, EnrolOptions, Home, HomeKeys, SwitchCard, certificate,
+    prepare, switch,
 };
+use crate::config::Config;
 use crate::connection::Connection;
 use crate::identity::HomeError;
 
@@ -63,9 +64,6 @@ pub struct Joined {
 }
 
 /// The card of the switch that an adapter's home belongs to.
-///
-/// # Errors
-/// None today; what a later home may not know.
 #[must_use]
 pub fn card_of(home: &Home) -> SwitchCard {
     SwitchCard {
@@ -116,6 +114,34 @@ pub async fn join(options: JoinOptions<'_>) -> Result<Joined, EnrolError> {
         }
     };
     let response = door.join(request.clone()).await?.into_inner();
+    let indexes = store(
+        &options.home,
+        &config,
+        &keys,
+        &described,
+        request,
+        &response,
+    )?;
+    fs::remove_file(&pending).map_err(|cause| HomeError::Read {
+        path: pending,
+        cause,
+    })?;
+    Ok(Joined {
+        home: Home::open(&options.home)?,
+        seal_kid: keys.seal.key().kid(),
+        indexes,
+    })
+}
+
+/// Proves both entries and keeps the chain. Gives the entries' indexes.
+fn store(
+    home: &Path,
+    config: &Config,
+    keys: &HomeKeys,
+    described: &Described,
+    request: wire::JoinRequest,
+    response: &wire::JoinResponse,
+) -> Result<[u64; 2], EnrolError> {
     let receipts: Vec<Receipt> = response
         .receipts
         .iter()
@@ -141,17 +167,8 @@ pub async fn join(options: JoinOptions<'_>) -> Result<Joined, EnrolError> {
     let text = std::str::from_utf8(chain).map_err(|_| EnrolError::Certificate("it is not PEM"))?;
     Identity::from_pem(text, &keys.tls).map_err(HomeError::Identity)?;
     // Last, for its presence says that this home is on board.
-    replace_public(&options.home.join(&config.files.chain), chain)?;
-    let indexes = [bound.index, issued.index];
-    fs::remove_file(&pending).map_err(|cause| HomeError::Read {
-        path: pending,
-        cause,
-    })?;
-    Ok(Joined {
-        home: Home::open(&options.home)?,
-        seal_kid: keys.seal.key().kid(),
-        indexes,
-    })
+    replace_public(&home.join(&config.files.chain), chain)?;
+    Ok([bound.index, issued.index])
 }
 
 fn kept(path: &Path) -> Result<Option<wire::JoinRequest>, EnrolError> {

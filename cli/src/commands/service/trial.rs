@@ -5,7 +5,7 @@
 
 use proto::act::{ConsumerScope, Grant};
 use proto::digest::Digest;
-use proto::id::Part;
+use proto::id::{AgencyId, Part};
 use proto::registry::{AgreementState, Registry};
 
 use super::unpublished;
@@ -65,6 +65,21 @@ pub(super) async fn run(trial: Try, output: Output) -> Result<(), Failure> {
     Box::pin(call::run(asked, output)).await
 }
 
+/// The service is somebody else's.
+fn foreign(trial: &Try, agency: &AgencyId) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        [
+            format!("{} is not a service of {agency}", trial.service),
+            format!("الخدمة {} ليست من خدمات الجهة {agency}", trial.service),
+        ],
+        [
+            "Others' services are asked with `mohawel call`, under an agreement.",
+            "تُسأل خدمات الجهات الأخرى بالأمر mohawel call وفق اتفاقية.",
+        ],
+    )
+}
+
 /// What the agency agrees with itself.
 fn terms(
     trial: &Try,
@@ -74,17 +89,7 @@ fn terms(
 ) -> Result<Terms, Failure> {
     let (agency, system) = (own.agency(), trial.service.system());
     if !system.belongs_to(&agency) {
-        return Err(Failure::new(
-            Exit::Usage,
-            [
-                format!("{} is not a service of {agency}", trial.service),
-                format!("الخدمة {} ليست من خدمات الجهة {agency}", trial.service),
-            ],
-            [
-                "Others' services are asked with `mohawel call`, under an agreement.",
-                "تُسأل خدمات الجهات الأخرى بالأمر mohawel call وفق اتفاقية.",
-            ],
-        ));
+        return Err(foreign(trial, &agency));
     }
     let record = registry
         .service(&trial.service)
