@@ -15,6 +15,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proto::entry::Kind;
@@ -28,6 +29,11 @@ const SEGMENT_BYTES: usize = 8 << 20;
 /// Entries in one value. More would break sled's cache limit, fewer cost time (measured).
 const PACK_ENTRIES: usize = 16;
 const HEAD_KEY: &[u8] = b"head";
+/// What sled says when somebody holds the database.
+const LOCK_HELD: &str = "could not acquire lock";
+/// How long a database is waited for that its last owner is letting go, and how often it is looked at.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_LOOK: Duration = Duration::from_millis(5);
 
 /// Sizes of the store.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +92,10 @@ impl Store {
             Ok((store, Some(head))) => Opened::Ready(Box::new((store, head))),
             Ok((store, None)) if store.tree.is_empty() => Opened::Empty(path),
             Ok((_, None)) => Opened::Corrupt(path, "it holds entries and no head".into()),
+            // Held by somebody is not damaged: setting it aside would take it away under whoever writes it.
+            Err(reason) if reason.contains(LOCK_HELD) => {
+                return Err(JournalError::io("opening the store", &path, reason));
+            }
             Err(reason) => Opened::Corrupt(path, reason),
         })
     }
@@ -228,15 +238,26 @@ impl Store {
     }
 
     fn open_at(path: &Path, first: u64, limits: StoreLimits) -> Result<Self, String> {
-        let tree = sled::Config::new()
+        let config = sled::Config::new()
             .path(path)
             .cache_capacity(limits.cache_bytes)
             .segment_size(SEGMENT_BYTES)
             .mode(sled::Mode::HighThroughput)
             // Every feed flushes and syncs by itself, and an error of the background thread would only be logged.
-            .flush_every_ms(None)
-            .open()
-            .map_err(|e| e.to_string())?;
+            .flush_every_ms(None);
+        let began = Instant::now();
+        let tree = loop {
+            match config.open() {
+                Ok(tree) => break tree,
+                // sled's own threads let go of the lock a moment after the last handle is gone.
+                Err(error)
+                    if error.to_string().contains(LOCK_HELD) && began.elapsed() < LOCK_WAIT =>
+                {
+                    std::thread::sleep(LOCK_LOOK);
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        };
         let db_file = File::open(path.join("db")).map_err(|e| e.to_string())?;
         Ok(Self {
             path: path.to_owned(),

@@ -37,6 +37,31 @@ fn a_missing_store_is_rebuilt() {
 }
 
 #[test]
+fn a_store_that_somebody_holds_is_waited_for_or_refused_and_never_set_aside() {
+    let bench = stored();
+    let held = || {
+        sled::Config::new()
+            .path(database(&bench))
+            .segment_size(8 << 20)
+            .open()
+            .unwrap()
+    };
+    let let_go = held();
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(let_go);
+    });
+    assert_eq!(bench.opens_whole().store, StoreFound::Whole);
+    release.join().unwrap();
+    // The bench's own handles are gone a moment later.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let kept = held();
+    assert!(bench.open().is_err(), "another process writes here");
+    drop(kept);
+    assert!(database(&bench).exists());
+}
+
+#[test]
 fn a_store_that_opens_empty_is_rebuilt() {
     let bench = stored();
     fs::remove_dir_all(database(&bench)).unwrap();
