@@ -15,6 +15,7 @@ use proto::seal::Seal;
 use thiserror::Error;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::alarm;
 use crate::checkpoints::{Checkpoints, SeenError};
 use crate::connection::{Connection, ConnectionError};
 use crate::consumer::Consumer;
@@ -44,7 +45,7 @@ struct Inner {
     standing: Standing,
     renewal: Renewal,
     /// Dropped last of all, which stops them.
-    _tasks: [AbortOnDropHandle<()>; 4],
+    _tasks: [AbortOnDropHandle<()>; 5],
 }
 
 impl Adapter {
@@ -93,6 +94,10 @@ impl Adapter {
         let tasks = [
             AbortOnDropHandle::new(tokio::spawn(follow)),
             AbortOnDropHandle::new(tokio::spawn(watch)),
+            AbortOnDropHandle::new(tokio::spawn(alarm::watch(
+                mirror.clone(),
+                home.system().agency(),
+            ))),
             AbortOnDropHandle::new(tokio::spawn(renewal.clone().keep())),
             AbortOnDropHandle::new(tokio::spawn(checkpoints.clone().remembering())),
         ];

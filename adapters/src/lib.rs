@@ -52,6 +52,7 @@
 //! | [`identity`], [`config`] | the home folder: settings, keys, certificates |
 //! | [`authority`] | the agency's authority key, which lies outside the home |
 //! | [`mod@enrol`] | from an invitation to a home |
+//! | [`alarm`] | authority keys that are being replaced |
 //! | [`adapter`] | everything that runs: connection, mirror, checkpoints, sealer |
 //! | [`connection`] | TLS and HTTP/2 to the switch, dialled again when it breaks |
 //! | `renewal` | the certificate, renewed at two thirds of its life |
@@ -66,6 +67,7 @@
 //! | [`error`] | when the switch is no longer believed |
 
 pub mod adapter;
+pub mod alarm;
 pub mod authority;
 pub mod checkpoints;
 pub mod config;

@@ -50,7 +50,7 @@ struct Shared {
 
 /// How far the mirror is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Progress {
+pub(crate) struct Progress {
     size: u64,
     /// Everything that the switch said it held was folded at least once.
     caught_up: bool,
@@ -71,6 +71,11 @@ impl Mirror {
     /// The registry now. Lock-free.
     pub fn snapshot(&self) -> Arc<Registry> {
         self.0.registry.load_full()
+    }
+
+    /// Woken whenever something more was folded.
+    pub(crate) fn sizes(&self) -> watch::Receiver<Progress> {
+        self.0.progress.subscribe()
     }
 
     /// Registry entries folded and published so far.

@@ -47,6 +47,7 @@
 
 mod agreements;
 mod answers;
+mod authority_keys;
 mod configuration;
 mod contracts;
 mod disk_full;

@@ -112,6 +112,11 @@ impl World {
 
     /// Ends the switch in order and starts it again.
     pub async fn restart(self) -> Self {
+        self.restart_after(|_| {}).await
+    }
+
+    /// As [`World::restart`], after something happened to the stopped switch's log directory.
+    pub async fn restart_after(self, happens: impl FnOnce(&std::path::Path)) -> Self {
         let Self {
             switch,
             moss,
@@ -119,7 +124,9 @@ impl World {
             agreement,
             contract,
         } = self;
-        let switch = TestSwitch::on(switch.stop().await, "").await.unwrap();
+        let ground = switch.stop().await;
+        happens(&ground.log_dir());
+        let switch = TestSwitch::on(ground, "").await.unwrap();
         let world = Self {
             switch,
             moss,

@@ -131,3 +131,28 @@ pub enum OpenError {
     #[error(transparent)]
     Log(#[from] LogError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_of_a_kind_that_this_version_does_not_know_is_not_guessed_at() {
+        let mut registry = Registry::empty();
+        let mut entries = Vec::new();
+        // A newer broker's kind, registry or not: nobody here can say what it changed.
+        let newer = Bytes::from_static(&[31, 0, 0, 0]);
+        let refused = follow(&mut registry, &mut entries, 7, &newer).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                OpenError::Entry {
+                    index: 7,
+                    error: EntryError::UnknownKind(31)
+                }
+            ),
+            "{refused}"
+        );
+        assert!(entries.is_empty());
+    }
+}

@@ -317,6 +317,27 @@ fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
     for line in fingerprint::lines(&agency.authority_key, output) {
         output.line(line);
     }
+    if let Some((index, reason)) = &agency.suspended {
+        output.line(format!(
+            "{} {index}: {reason}",
+            output.say("SUSPENDED since entry", "موقوفة منذ القيد")
+        ));
+    }
+    if let Some(replacement) = &agency.replacement {
+        output.line(format!(
+            "{} {}: {} ({})",
+            output.say(
+                "ALARM: operators replace the authority key at",
+                "إنذار: يستبدل المشغّلون مفتاح السلطة في"
+            ),
+            time_of_ms(replacement.due_at_ms),
+            fingerprint::of(&replacement.key),
+            output.say(
+                "object with `mohawel agency object` if it is not lost",
+                "اعترض بالأمر mohawel agency object إن لم يكن مفقودًا"
+            )
+        ));
+    }
     let heading = [
         output.say("system", "النظام"),
         output.say("adapter", "المحوّل الطرفي"),
@@ -389,6 +410,14 @@ fn agency_json(registry: &Registry, agency: &Record) -> Value {
         "fingerprint": key["fingerprint"],
         "by_telephone": key["by_telephone"],
         "systems": systems_of(registry, &agency.id).map(ToString::to_string).collect::<Vec<_>>(),
+        "suspended": agency.suspended.as_ref().map(|(index, reason)| json!({ "index": index, "reason": reason })),
+        "daily_quota": agency.daily_quota,
+        "authority_replacement": agency.replacement.as_ref().map(|replacement| json!({
+            "act": replacement.act.to_string(),
+            "fingerprint": fingerprint::of(&replacement.key),
+            "due_at": time_of_ms(replacement.due_at_ms),
+        })),
+        "administrators": agency.administrators.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "index": agency.index,
     })
 }

@@ -5,14 +5,20 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use audit::clock::Clock;
+use proto::act::{AgencyDeed, OutsideCertificate};
+use proto::digest::Digest;
+use proto::id::Part;
 use proto::registry::Certificate;
 use serde_json::{Value, json};
 
-use super::registry;
-use crate::args::Certs;
+use super::operate::{self, membership};
+use super::switch_dir::in_file;
+use super::{members, registry};
+use crate::args::{Acting, AuthorityKey, Certs, Source};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, isolated, time_of_ms};
 
@@ -34,7 +40,79 @@ pub async fn run(certs: Certs, output: Output) -> Result<(), Failure> {
                 (Some(_), found) => Err(expired_soon(found)),
             }
         }
+        Certs::Revoke {
+            sha256,
+            reason,
+            home,
+            authority,
+            switch,
+            operator,
+        } => match (home, switch) {
+            (_, Some(switch)) => {
+                let acting = Acting { switch, operator };
+                membership::revoke_certificate(&acting, &sha256, reason, output).await
+            }
+            (Some(home), None) => revoke_own(&home, &authority, &sha256, reason, output).await,
+            // The command line asks for one of them.
+            (None, None) => Err(Failure::usage("give --home DIR or --switch DIR")),
+        },
+        Certs::Bind {
+            file,
+            home,
+            authority,
+        } => bind(&file, &home, &authority, output).await,
     }
+}
+
+async fn revoke_own(
+    home: &Path,
+    authority: &AuthorityKey,
+    sha256: &str,
+    reason: Part,
+    output: Output,
+) -> Result<(), Failure> {
+    let source = Source {
+        home: Some(home.to_owned()),
+        ..Source::default()
+    };
+    let registry = registry::read(&source).await?;
+    let known = registry
+        .certificates()
+        .filter(|certificate| certificate.revoked.is_none())
+        .map(|certificate| &certificate.sha256);
+    let sha256 = operate::find(sha256, known, "mohawel certs list")?;
+    let deed = AgencyDeed::EndCertificate { sha256, reason };
+    let told = ["The certificate is revoked", "أُلغيت الشهادة"];
+    members::agency_act(home, authority, deed, told, output).await
+}
+
+async fn bind(
+    file: &Path,
+    home: &Path,
+    authority: &AuthorityKey,
+    output: Output,
+) -> Result<(), Failure> {
+    let chain = certs::pem::read_chain(file).map_err(|error| in_file(file, error))?;
+    let leaf = chain
+        .first()
+        .ok_or_else(|| in_file(file, "no certificate"))?;
+    let system = adapters::Home::open(home)
+        .map_err(Failure::usage)?
+        .system()
+        .clone();
+    let life = certs::Validity::of(leaf).ok_or_else(|| in_file(file, "not a certificate"))?;
+    let seconds = |time: time::OffsetDateTime| u64::try_from(time.unix_timestamp()).unwrap_or(0);
+    let deed = AgencyDeed::BindCertificate(OutsideCertificate {
+        system,
+        sha256: Digest::of(leaf),
+        not_before: seconds(life.not_before),
+        not_after: seconds(life.not_after),
+    });
+    let told = [
+        "The certificate speaks for the system",
+        "صارت الشهادة تتحدث باسم النظام",
+    ];
+    members::agency_act(home, authority, deed, told, output).await
 }
 
 /// Where a certificate stands.
