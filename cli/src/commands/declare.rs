@@ -11,8 +11,8 @@
 //! What a directory does not mention stays as it is. Operators seal what they can; what only agencies can seal is a
 //! request that waits for them.
 //!
-//! [`read`] makes [`described`] of the [`files`], [`difference`] compares it with a registry, [`apply`] acts, [`tell`]
-//! prints, [`export`] writes the same files.
+//! [`read`] makes [`described`] of the [`files`], [`difference`] compares it with a registry, [`mod@apply`] acts, [`tell`]
+//! prints, [`mod@export`] writes the same files.
 
 use std::io::IsTerminal as _;
 use std::path::Path;
