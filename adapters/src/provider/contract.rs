@@ -13,7 +13,7 @@
 //! | neither | anything | anything |
 //!
 //! A backend gives what was asked for, so which of a record's fields are there is not judged: `required` and its like
-//! are relaxed for the record itself, never inside a field ([`relaxed`]).
+//! are relaxed for the record itself, never inside a field ([`relaxed()`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
