@@ -10,6 +10,10 @@ const LONG: &[(&str, &str)] = &[
         "the log's whole face, and at its bottom both error enums",
     ),
     (
+        "audit/src/journal/store.rs",
+        "one database, and all that must be known of sled",
+    ),
+    (
         "audit/src/log/tests.rs",
         "one bench for all tests of the running log",
     ),

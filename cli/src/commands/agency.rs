@@ -10,25 +10,22 @@ use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::id::AgencyId;
 use proto::limits::label;
-use proto::registry::{
-    Agency as Record, Agreement, AgreementState, BoundKey, InvitationRecord, Registry, Service,
-};
+use proto::registry::{Agency as Record, InvitationRecord, Registry};
 use proto::seal::Seal;
 use serde_json::{Value, json};
 
-use super::agreement::{self, agreement_json};
 use super::new_file::NewFile;
 use super::operate::membership;
 use super::operator::Operator;
 use super::registry;
-use super::service::service_json;
 use super::switch_dir::SwitchDir;
 use crate::args::Agency;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::output::{Output, time_of_ms};
 
 pub mod authority;
 pub mod fingerprint;
+mod shown;
 
 /// The longest that an invitation may be good for: thirty days.
 pub const LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -56,7 +53,9 @@ pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
         Agency::Membership(membership) => membership::run(membership, output).await,
         Agency::Card { switch } => card(&SwitchDir::new(switch), output),
         Agency::List(source) => list(&*registry::read(&source).await?, output),
-        Agency::Show { agency, source } => show(&*registry::read(&source).await?, &agency, output),
+        Agency::Show { agency, source } => {
+            shown::show(&*registry::read(&source).await?, &agency, output)
+        }
         Agency::NewAuthority {
             home,
             key,
@@ -246,147 +245,6 @@ fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
                 }),
             );
         }
-    })
-}
-
-fn show(registry: &Registry, id: &AgencyId, output: Output) -> Result<(), Failure> {
-    let agency = registry.agency(id).ok_or_else(|| {
-        Failure::new(
-            Exit::Usage,
-            [
-                format!("{id} is not a registered agency"),
-                format!("الجهة {id} غير مسجّلة"),
-            ],
-            [
-                "`mohawel agency list` shows all of them.",
-                "يعرضها كلها الأمر mohawel agency list.",
-            ],
-        )
-    })?;
-    let of = Belongings::of(registry, id);
-    let mut value = agency_json(registry, agency);
-    value["keys"] = of.keys.iter().map(|key| key_json(key)).collect();
-    value["services"] = of
-        .services
-        .iter()
-        .map(|record| service_json(record))
-        .collect();
-    value["agreements"] = of
-        .agreements
-        .iter()
-        .map(|record| agreement_json(record))
-        .collect();
-    output.show(&value, || print(agency, &of, output))
-}
-
-/// What the registry holds of one agency, each in the order of the log.
-struct Belongings<'a> {
-    keys: Vec<&'a BoundKey>,
-    services: Vec<&'a Service>,
-    agreements: Vec<&'a Agreement>,
-}
-
-impl<'a> Belongings<'a> {
-    fn of(registry: &'a Registry, id: &AgencyId) -> Self {
-        let (keys, services) = (registry.keys(), registry.services());
-        let mut of = Self {
-            keys: keys.filter(|key| key.system.belongs_to(id)).collect(),
-            services: services
-                .filter(|record| record.definition.system.belongs_to(id))
-                .collect(),
-            agreements: registry
-                .agreements()
-                .filter(|record| {
-                    record.content.provider == *id || record.content.consumer.covers(id)
-                })
-                .collect(),
-        };
-        of.keys.sort_by_key(|key| key.index);
-        of.services.sort_by_key(|record| record.index);
-        of.agreements
-            .sort_by_key(|record| record.acts.first().map_or(0, |act| act.index));
-        of
-    }
-}
-
-fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
-    output.line(format!(
-        "{}  {} / {}",
-        agency.id, agency.name_en, agency.name_ar
-    ));
-    for line in fingerprint::lines(&agency.authority_key, output) {
-        output.line(line);
-    }
-    if let Some((index, reason)) = &agency.suspended {
-        output.line(format!(
-            "{} {index}: {reason}",
-            output.say("SUSPENDED since entry", "موقوفة منذ القيد")
-        ));
-    }
-    if let Some(replacement) = &agency.replacement {
-        output.line(format!(
-            "{} {}: {} ({})",
-            output.say(
-                "ALARM: operators replace the authority key at",
-                "إنذار: يستبدل المشغّلون مفتاح السلطة في"
-            ),
-            time_of_ms(replacement.due_at_ms),
-            fingerprint::of(&replacement.key),
-            output.say(
-                "object with `mohawel agency object` if it is not lost",
-                "اعترض بالأمر mohawel agency object إن لم يكن مفقودًا"
-            )
-        ));
-    }
-    let heading = [
-        output.say("system", "النظام"),
-        output.say("adapter", "المحوّل الطرفي"),
-        output.say("seal key", "مفتاح الختم"),
-        output.say("state", "الحالة"),
-    ];
-    let row = |key: &&BoundKey| {
-        let state = key.ended.as_ref().map_or_else(
-            || output.say("bound", "مربوط").to_owned(),
-            |(_, reason)| format!("{}: {reason}", output.say("ended", "منتهٍ")),
-        );
-        [
-            key.system.part(3).to_owned(),
-            key.adapter.to_string(),
-            key.key.kid().short(),
-            state,
-        ]
-    };
-    output.table(heading, of.keys.iter().map(row));
-    for record in &of.services {
-        output.line(format!(
-            "{}: {}",
-            output.say("service", "خدمة"),
-            record.definition.id()
-        ));
-    }
-    for record in of
-        .agreements
-        .iter()
-        .filter(|record| record.state != AgreementState::Revoked)
-    {
-        let (content, word) = (&record.content, output.say("agreement", "اتفاقية"));
-        let (id, state) = (record.id.short(), agreement::state(record.state, output));
-        output.line(format!(
-            "{word}: {id}  {} → {}  {state}",
-            content.consumer, content.provider
-        ));
-    }
-}
-
-fn key_json(key: &BoundKey) -> Value {
-    let ended = key.ended.as_ref();
-    json!({
-        "kid": key.key.kid().to_string(),
-        "system": key.system.to_string(),
-        "adapter": key.adapter.to_string(),
-        "algorithm": key.key.algorithm().name(),
-        "index": key.index,
-        "ended": ended.map(|(index, reason)| json!({ "index": index, "reason": reason.to_string() })),
     })
 }
 

@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use broker::Config;
 
+use std::time::Duration;
+
 use super::*;
 
 fn options(dir: PathBuf) -> InitOptions {
@@ -123,6 +125,12 @@ async fn certificates_are_made_anew_before_they_end() {
     assert_ne!(after, before);
     let hosts = fs::read_to_string(switch.broker_hosts()).unwrap();
     fs::write(switch.broker_hosts(), format!("{hosts}switch.example\n")).unwrap();
+    // Within one tick of the file system's clock nobody could say which was written later.
+    fs::File::options()
+        .write(true)
+        .open(switch.broker_hosts())
+        .and_then(|file| file.set_modified(std::time::SystemTime::now() + Duration::from_secs(2)))
+        .unwrap();
     assert!(certificates::renew_broker(switch, "b1", now(&clock).unwrap()).unwrap());
     assert_ne!(fs::read(switch.broker_chain()).unwrap(), after);
     fs::write(switch.broker_hosts(), "not a host\n").unwrap();
