@@ -71,6 +71,7 @@ mod restart;
 mod revocation;
 mod rewound;
 mod roles;
+mod rows;
 mod shutdown;
 mod tail;
 mod tidy;

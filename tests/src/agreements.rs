@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proto::act::{
-    AgreementAct, AgreementContent, ConsumerScope, Delegation, Grant, KeyEnd, Operation,
+    AgreementAct, AgreementContent, ConsumerScope, Delegation, Grant, KeyEnd, Operation, RowRule,
     ServiceDefinition, Step,
 };
 use proto::digest::Digest;
@@ -49,6 +49,8 @@ pub struct Terms {
     pub rate_per_s: u32,
     /// How often it may be handed on.
     pub delegation_depth: u32,
+    /// Only records for which every rule holds.
+    pub row_scope: Vec<RowRule>,
     /// From when to when it counts, milliseconds; a year around now when `None`.
     pub validity_ms: Option<(u64, u64)>,
 }
@@ -65,6 +67,7 @@ impl Terms {
             daily_quota: 0,
             rate_per_s: 0,
             delegation_depth: 0,
+            row_scope: Vec::new(),
             validity_ms: None,
         }
     }
@@ -89,7 +92,7 @@ impl Terms {
                 daily_quota: self.daily_quota,
                 retention_days: 90,
                 rate_per_s: self.rate_per_s,
-                row_scope: Vec::new(),
+                row_scope: self.row_scope.clone(),
                 delegation_depth: self.delegation_depth,
                 licence: String::new(),
                 sensitivity: None,
