@@ -226,6 +226,10 @@ class Registry(People, Agencies, Agreements):
         operator = self._sealed_by_person(entry, {"operator"})
         self._newcomer(header.agency)
         need(header.token_sha256 not in self.invitations, "token used")
+        for known in self.applications.values():
+            if known.header.token_sha256 == header.token_sha256:
+                fits = (known.header.agency, known.kid) == (header.agency, header.authority_kid)
+                need(fits and known.waits(now), "unknown application")
         invitation = Invitation(header, operator, not self.needs_two("invitation"))
 
         def change():

@@ -18,6 +18,18 @@ impl Desk {
     ) -> Result<(), Code> {
         let contract = self.contracts.of(registry, request);
         let contract = contract.ok_or(Code::ContractViolation)?;
+        let service = registry.service(&request.provider.service(&request.service));
+        let operation =
+            service.and_then(|service| service.definition.operation(&request.operation));
+        // A field that the contract no longer has is given to nobody, whatever an older agreement grants.
+        let unpublished = request
+            .fields
+            .iter()
+            .find(|field| operation.is_none_or(|operation| !operation.fields.contains(field)));
+        if let Some(field) = unpublished {
+            tracing::info!(exchange = %request.exchange_id, %field, "the contract has no such field");
+            return Err(Code::ContractViolation);
+        }
         let form = self.backend.form(request.service.as_str());
         let content_type = &request.payload.content_type;
         contract

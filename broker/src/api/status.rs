@@ -270,12 +270,12 @@ fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
         FoldError::NotApproved => (
             FailedPrecondition,
             "not_approved",
-            "Wait until a second operator approves; `mohawel approvals list` shows what waits.",
+            "Wait until a second operator approves; `mohawel approval list` shows what waits.",
         ),
         FoldError::NothingWaits => (
             NotFound,
             "nothing_waits",
-            "`mohawel approvals list` shows what waits for a second seal.",
+            "`mohawel approval list` shows what waits for a second seal.",
         ),
         FoldError::SamePerson => (
             PermissionDenied,

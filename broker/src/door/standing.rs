@@ -66,6 +66,14 @@ pub fn standing(registry: &Registry, peer: &Peer) -> Result<Standing, Code> {
     }
 }
 
+fn unless_suspended(code: Code) -> Result<(), Code> {
+    if code == Code::AgencySuspended {
+        Ok(())
+    } else {
+        Err(code)
+    }
+}
+
 /// By the role's entry. Their certificates are issued beside the switch, so most of them stand in no entry.
 fn person(
     registry: &Registry,
@@ -114,7 +122,9 @@ pub fn judged(
         let connection = connection?;
         let peer = connection.connect_info();
         // It stands in the table already: what the registry becomes after this is seen by `follow`.
-        if let Err(code) = standing(&registry.load(), &peer) {
+        // A suspended agency comes in again to see the registry and to object; its exchanges are refused one by one.
+        let judged = standing(&registry.load(), &peer).map(drop);
+        if let Err(code) = judged.or_else(unless_suspended) {
             info!(peer = %peer.identity.uri, sha256 = %peer.sha256(), %code, "may not connect");
             peer.turned_away.store(true, Ordering::Relaxed);
             if !connections.turn_away(&peer) {

@@ -178,11 +178,12 @@ pub fn list<'a>(
     now_ms: u64,
 ) -> Vec<Listed<'a>> {
     let certificates: Vec<_> = certificates.collect();
-    // One that is revoked replaces nothing.
-    let mut newest: HashMap<&str, (u64, u64)> = HashMap::new();
+    // One that is revoked replaces nothing, and neither does another adapter's of the same system: each has its own TLS
+    // key and keeps it when it renews.
+    let mut newest: HashMap<(&str, Option<Digest>), (u64, u64)> = HashMap::new();
     for certificate in certificates.iter().filter(|one| one.revoked.is_none()) {
         let own = (certificate.not_after, certificate.index);
-        let known = newest.entry(&certificate.uri).or_insert(own);
+        let known = newest.entry(holder(certificate)).or_insert(own);
         *known = own.max(*known);
     }
     let mut listed: Vec<_> = certificates
@@ -191,7 +192,7 @@ pub fn list<'a>(
             let end_ms = certificate.not_after.saturating_mul(1_000);
             let left = Duration::from_millis(end_ms.saturating_sub(now_ms));
             let own = (certificate.not_after, certificate.index);
-            let is_newest = newest.get(certificate.uri.as_str()) == Some(&own);
+            let is_newest = newest.get(&holder(certificate)) == Some(&own);
             let standing = match (certificate.revoked.is_some(), is_newest, left.is_zero()) {
                 (true, _, false) => Standing::Revoked,
                 (false, true, false) => Standing::Current,
@@ -211,6 +212,10 @@ pub fn list<'a>(
         (certificate.not_after, Reverse(certificate.index))
     });
     listed
+}
+
+fn holder(certificate: &Certificate) -> (&str, Option<Digest>) {
+    (&certificate.uri, certificate.key_sha256)
 }
 
 fn print(listed: &[Listed<'_>], output: Output) -> Result<(), Failure> {

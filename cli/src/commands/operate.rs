@@ -19,6 +19,7 @@ use proto::registry::Registry;
 use proto::seal::Seal;
 use serde_json::json;
 
+use super::declare::apply::published;
 use super::operator::Operator;
 use super::registry;
 use super::switch_dir::SwitchDir;
@@ -127,6 +128,21 @@ pub async fn answer(
     send(operator, Kind::Approval, header, false).await
 }
 
+/// What became of an act, by the registry that the switch publishes a moment later: the one that was read before may
+/// have been judged by an older policy.
+///
+/// # Errors
+/// As [`registry::read`].
+pub async fn settled(acting: &Acting, done: Done) -> Result<Done, Failure> {
+    let log = SwitchDir::new(&acting.switch).log();
+    if !published(&log, done.receipt.index).await {
+        return Ok(done);
+    }
+    let registry = registry_of(acting).await?;
+    let waits = registry.waiting().any(|(id, _)| *id == done.id);
+    Ok(Done { waits, ..done })
+}
+
 /// Says what became of an act.
 ///
 /// # Errors
@@ -138,6 +154,11 @@ pub fn tell(done: &Done, english: &str, arabic: &str, output: Output) -> Result<
         "waits_for_second_seal": done.waits,
     });
     output.show(&value, || {
+        let (english, arabic) = if done.waits {
+            ("Recorded", "سُجّل")
+        } else {
+            (english, arabic)
+        };
         output.line(format!(
             "{} ({} {})",
             output.say(english, arabic),

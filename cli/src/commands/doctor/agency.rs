@@ -159,8 +159,8 @@ async fn reach(
 async fn shake(home: &Home, clock: &Clock) -> [Row; 2] {
     let config = home.config();
     let broken = [
-        "See what stands between this machine and the switch: only Check::Tls 1.3 with a client certificate is spoken.",
-        "افحص ما بين هذا الجهاز والمحوِّل: لا يُقبل إلا Check::Tls 1.3 بشهادة عميل.",
+        "See what stands between this machine and the switch: only TLS 1.3 with a client certificate is spoken.",
+        "افحص ما بين هذا الجهاز والمحوِّل: لا يُقبل إلا TLS 1.3 بشهادة عميل.",
     ];
     let tls = home
         .trust()
@@ -181,7 +181,7 @@ async fn shake(home: &Home, clock: &Clock) -> [Row; 2] {
     };
     match network::handshake(&config.exchange, host_of(&config.exchange), tls).await {
         Ok(shown) => [
-            Check::Tls.ok(same(format!("Check::Tls 1.3, {}", shown.exchange))),
+            Check::Tls.ok(same(format!("TLS 1.3, {}", shown.exchange))),
             Check::Pin.ok(pinned(home, &shown)),
         ],
         Err(Unshaken::Other(reason)) => [

@@ -118,7 +118,7 @@ async fn reached(check: Check, address: &str) -> Row {
 fn shaken(check: Check, address: &str, shown: Result<Shown, Unshaken>, parts: &Parts) -> Row {
     match shown {
         Ok(shown) if parts.identity.chain().first() == Some(&shown.leaf) => {
-            check.ok(same(format!("{address}, Check::Tls 1.3, {}", shown.exchange)))
+            check.ok(same(format!("{address}, TLS 1.3, {}", shown.exchange)))
         }
         Ok(_) => check.warning(
             [

@@ -4,7 +4,7 @@ use proto::act::{OperatorDeed, TwoOperators};
 use proto::registry::{Registry, WaitingFor};
 use serde_json::json;
 
-use super::{act, answer, find, open, registry_of, tell};
+use super::{act, answer, find, open, registry_of, settled, tell};
 use crate::args::{Approvals, Policy};
 use crate::commands::registry;
 use crate::failure::Failure;
@@ -25,6 +25,7 @@ pub async fn run(approvals: Approvals, output: Output) -> Result<(), Failure> {
                 "mohawel approval list",
             )?;
             let done = answer(&open(&acting)?, id, false, "").await?;
+            let done = settled(&acting, done).await?;
             tell(
                 &done,
                 "Approved; it counts now",
@@ -40,6 +41,7 @@ pub async fn run(approvals: Approvals, output: Output) -> Result<(), Failure> {
                 "mohawel approval list",
             )?;
             let done = answer(&open(&acting)?, id, true, &reason).await?;
+            let done = settled(&acting, done).await?;
             tell(&done, "Turned down", "رُفض", output)
         }
     }
@@ -61,6 +63,7 @@ pub async fn policy(policy: Policy, output: Output) -> Result<(), Failure> {
             let registry = registry_of(&acting).await?;
             let deed = OperatorDeed::SetPolicy(TwoOperators(two_operators));
             let done = act(&open(&acting)?, deed, &registry).await?;
+            let done = settled(&acting, done).await?;
             tell(&done, "The policy is set", "ضُبطت السياسة", output)
         }
     }

@@ -11,7 +11,7 @@ use proto::entry::Kind;
 use proto::registry::{ApplicationRecord, ApplicationState, Registry};
 use serde_json::{Value, json};
 
-use super::{act, find, open, registry_of, send, tell};
+use super::{act, find, open, registry_of, send, settled, tell};
 use crate::args::{Acting, Membership, Revoke};
 use crate::commands::agency::LIFE_MAX;
 use crate::commands::agency::fingerprint::of as fingerprint_of;
@@ -35,6 +35,7 @@ pub async fn run(membership: Membership, output: Output) -> Result<(), Failure> 
                 reason,
             };
             let done = act(&open(&acting)?, deed, &registry).await?;
+            let done = settled(&acting, done).await?;
             tell(&done, "The application is turned down", "رُفض الطلب", output)
         }
         Membership::Suspend {
@@ -118,6 +119,7 @@ pub async fn revoke_certificate(
     let sha256 = find(sha256, known, "mohawel certs list")?;
     let deed = OperatorDeed::EndCertificate { sha256, reason };
     let done = act(&open(acting)?, deed, &registry).await?;
+    let done = settled(acting, done).await?;
     tell(&done, "The certificate is revoked", "أُلغيت الشهادة", output)
 }
 
@@ -129,6 +131,7 @@ pub(super) async fn simple(
 ) -> Result<(), Failure> {
     let registry = registry_of(acting).await?;
     let done = act(&open(acting)?, deed, &registry).await?;
+    let done = settled(acting, done).await?;
     tell(&done, english, arabic, output)
 }
 
@@ -153,6 +156,7 @@ async fn approve(acting: &Acting, id: &str, hours: u32, output: Output) -> Resul
     };
     let waits = registry.policy().covers("invitation");
     let done = send(&open(acting)?, Kind::Invitation, invitation.encode(), waits).await?;
+    let done = settled(acting, done).await?;
     tell(
         &done,
         "Approved: the applicant can enrol with the key that it named",

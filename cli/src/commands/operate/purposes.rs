@@ -4,7 +4,7 @@ use proto::act::{OperatorDeed, Purpose as Sealed};
 use proto::registry::Registry;
 use serde_json::json;
 
-use super::{act, open, registry_of, tell};
+use super::{act, open, registry_of, settled, tell};
 use crate::args::Purpose;
 use crate::commands::registry;
 use crate::failure::Failure;
@@ -40,6 +40,7 @@ pub async fn run(purpose: Purpose, output: Output) -> Result<(), Failure> {
                 &registry,
             )
             .await?;
+            let done = settled(&acting, done).await?;
             tell(
                 &done,
                 "The purpose stands in the catalogue",
@@ -57,6 +58,7 @@ pub async fn run(purpose: Purpose, output: Output) -> Result<(), Failure> {
                 ..known.purpose.clone()
             };
             let done = act(&open(&acting)?, OperatorDeed::SetPurpose(ended), &registry).await?;
+            let done = settled(&acting, done).await?;
             tell(&done, "The purpose is ended", "أُنهي الغرض", output)
         }
     }

@@ -16,7 +16,7 @@ use proto::registry::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{act, open, registry_of, tell};
+use super::{act, open, registry_of, settled, tell};
 use crate::args::{Acting, Role};
 use crate::commands::agency::fingerprint::of as fingerprint_of;
 use crate::commands::init::now;
@@ -79,6 +79,7 @@ pub async fn run(role: Role, output: Output) -> Result<(), Failure> {
                 ended: true,
             };
             let done = act(&open(&acting)?, deed, &registry).await?;
+            let done = settled(&acting, done).await?;
             tell(&done, "The role is taken away", "سُحب الدور", output)
         }
     }
@@ -183,6 +184,7 @@ async fn grant(acting: &Acting, file: &Path, to: &Path, output: Output) -> Resul
             output.say("the person's seal key", "مفتاح ختم الشخص")
         ));
     }
+    let done = settled(acting, done).await?;
     tell(&done, "The role is granted", "مُنح الدور", output)
 }
 

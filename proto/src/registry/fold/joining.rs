@@ -22,6 +22,18 @@ impl Registry {
         if self.invitations.contains_key(&invitation.token) {
             return Err(FoldError::TokenUsed);
         }
+        // What answers an application answers one that waits, with the key that it named.
+        let applied = self
+            .applications
+            .values()
+            .find(|record| record.application.token == invitation.token);
+        if let Some(record) = applied {
+            let fits = record.application.agency == invitation.agency
+                && invitation.authority_kid == Some(record.application.authority_key.kid());
+            if !fits || !record.waits_at(act.recorded_at_ms) {
+                return Err(FoldError::UnknownApplication);
+            }
+        }
         let needs_two = self.policy.covers("invitation");
         if needs_two {
             let waiting = Waiting::invitation(&operator, act, invitation.token);

@@ -121,9 +121,13 @@ fn an_invitation_without_the_key_or_for_another_name_approves_no_application() {
     world.invite(GIZA, b"u", NOW + 1).unwrap();
     world.invite_key(CIVIL, b"v", NOW + 1, Some(&moss)).unwrap();
     assert!(waits(&world));
-    world
-        .invite_key(MOSS, b"t", NOW + 1, Some(&Ed25519::from_seed(9)))
-        .unwrap();
+    // Its token is invited for its name, pinned to its key, or not at all.
+    for key in [Some(&Ed25519::from_seed(9)), None] {
+        assert_eq!(
+            world.invite_key(MOSS, b"t", NOW + 1, key),
+            Err(FoldError::UnknownApplication)
+        );
+    }
     assert!(waits(&world));
 }
 
@@ -213,13 +217,28 @@ fn an_application_expires_to_the_millisecond() {
     early.now_ms -= 1;
     early.operate("nour", deed).unwrap();
     let until = world.now_ms + 1_000;
-    world.invite_key(MOSS, b"t", until, Some(&moss)).unwrap();
     assert_eq!(
-        world.registry.application(&id).unwrap().state,
-        ApplicationState::Waiting,
-        "an invitation afterwards stands for itself and decides nothing that has expired"
+        world.invite_key(MOSS, b"t", until, Some(&moss)),
+        Err(FoldError::UnknownApplication),
+        "nothing answers what has expired"
     );
-    world.enrol(MOSS, b"t", &moss).unwrap();
+}
+
+#[test]
+fn what_was_turned_down_is_not_approved_a_moment_later() {
+    let mut world = World::new();
+    let moss = Ed25519::from_seed(1);
+    let id = world.apply_for(MOSS, b"t", &moss).unwrap();
+    let deed = OperatorDeed::RejectApplication {
+        application: id,
+        reason: "no".to_owned(),
+    };
+    world.operate("nour", deed).unwrap();
+    assert_eq!(
+        world.invite_key(MOSS, b"t", NOW + 1_000, Some(&moss)),
+        Err(FoldError::UnknownApplication)
+    );
+    assert_eq!(world.registry.invitations().count(), 0);
 }
 
 #[test]
