@@ -26,3 +26,4 @@ pub mod registry;
 pub mod service;
 pub mod signal;
 pub mod switch_dir;
+mod toml_keys;

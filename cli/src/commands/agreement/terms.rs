@@ -49,12 +49,29 @@ use super::template;
 use crate::commands::refused::problems;
 use crate::commands::service::definition::{parsed, parts};
 use crate::commands::switch_dir::in_file;
+use crate::commands::toml_keys::{self, Shape};
 use crate::failure::Failure;
 use validity::validity;
 
 mod validity;
 
 pub use validity::{End, Validity};
+
+/// What grants something must be written down.
+const KEYS: Shape = Shape {
+    top: &["consumer", "provider", "grants"],
+    list: "grants",
+    each: &[
+        "system",
+        "service",
+        "operations",
+        "purposes",
+        "fields",
+        "legal_basis",
+        "daily_quota",
+        "retention_days",
+    ],
+};
 
 /// What is proposed, apart from the origin and the random part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +157,7 @@ impl Terms {
     /// # Errors
     /// Every problem, a sentence each.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let file: File = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let file: File = toml_keys::read(text, &KEYS)?;
         let mut found = Vec::new();
         let consumer = consumer(&file.consumer, &file.members, &mut found);
         let provider = AgencyId::parse(&file.provider)

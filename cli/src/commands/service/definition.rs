@@ -35,12 +35,20 @@ use schemas::{Given, GivenSubject};
 
 use crate::commands::refused::problems;
 use crate::commands::switch_dir::in_file;
+use crate::commands::toml_keys::{self, Shape};
 use crate::failure::Failure;
 
 pub(super) mod schemas;
 
 /// The words for `sensitivity`.
 const SENSITIVITIES: [&str; 4] = ["public", "internal", "personal", "sensitive"];
+
+/// What every definition says.
+const KEYS: Shape = Shape {
+    top: &["service", "name_ar", "name_en", "operations"],
+    list: "operations",
+    each: &["name", "name_ar", "name_en"],
+};
 
 /// A service, not yet any system's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +131,7 @@ impl Definition {
     /// # Errors
     /// Every problem, a sentence each.
     pub fn parse_in(text: &str, dir: &Path) -> Result<Self, Vec<String>> {
-        let file: File = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let file: File = toml_keys::read(text, &KEYS)?;
         let mut found = Vec::new();
         let service = parsed("service", &file.service, &mut found);
         let sensitivity = file.sensitivity.as_deref().and_then(|word| {
