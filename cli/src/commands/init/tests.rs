@@ -1,6 +1,7 @@
 //! A new switch is whole, private, provable, and never made over something.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use broker::Config;
 
@@ -124,15 +125,19 @@ async fn certificates_are_made_anew_before_they_end() {
     let after = fs::read(switch.broker_chain()).unwrap();
     assert_ne!(after, before);
     let hosts = fs::read_to_string(switch.broker_hosts()).unwrap();
-    fs::write(switch.broker_hosts(), format!("{hosts}switch.example\n")).unwrap();
-    // Within one tick of the file system's clock nobody could say which was written later.
-    fs::File::options()
-        .write(true)
-        .open(switch.broker_hosts())
-        .and_then(|file| file.set_modified(std::time::SystemTime::now() + Duration::from_secs(2)))
-        .unwrap();
+    written_later(&switch.broker_hosts(), &format!("{hosts}switch.example\n"));
     assert!(certificates::renew_broker(switch, "b1", now(&clock).unwrap()).unwrap());
     assert_ne!(fs::read(switch.broker_chain()).unwrap(), after);
-    fs::write(switch.broker_hosts(), "not a host\n").unwrap();
+    written_later(&switch.broker_hosts(), "not a host\n");
     assert!(certificates::renew_broker(switch, "b1", now(&clock).unwrap()).is_err());
+}
+
+/// Writes a file and dates it ahead: within one tick of the file system's clock nobody could say what was written later.
+fn written_later(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(path)
+        .and_then(|file| file.set_modified(std::time::SystemTime::now() + Duration::from_secs(2)))
+        .unwrap();
 }
