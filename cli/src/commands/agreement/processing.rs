@@ -136,6 +136,7 @@ fn row(registry: &Registry, activity: &Activity<'_>) -> Value {
         "sensitivity": grant.sensitivity.as_ref().map(ToString::to_string),
         "state": activity.agreement.state.name(),
         "not_after": time_of_ms(content.not_after_ms),
+        "superseded_from": activity.agreement.superseded_from_ms.map(time_of_ms),
     })
 }
 
@@ -175,9 +176,15 @@ fn cells(registry: &Registry, activity: &Activity<'_>) -> [String; 10] {
             .as_ref()
             .map(ToString::to_string)
             .unwrap_or_default(),
-        format!(
-            "{state_en} / {state_ar}, {}",
-            time_of_ms(content.not_after_ms)
-        ),
+        match activity.agreement.superseded_from_ms {
+            None => format!(
+                "{state_en} / {state_ar}, {}",
+                time_of_ms(content.not_after_ms)
+            ),
+            Some(from) => format!(
+                "{state_en}, superseded from / {state_ar}، يحل غيرها محلها من, {}",
+                time_of_ms(from)
+            ),
+        },
     ]
 }
