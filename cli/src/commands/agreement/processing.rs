@@ -7,6 +7,7 @@ use proto::id::AgencyId;
 use proto::registry::{Agreement, AgreementState, Registry};
 use serde_json::{Value, json};
 
+use super::shown::standing_words;
 use crate::failure::Failure;
 use crate::output::{Output, time_of_ms};
 
@@ -153,11 +154,10 @@ fn cells(registry: &Registry, activity: &Activity<'_>) -> [String; 10] {
     } else {
         content.provider.to_string()
     };
-    let (state_en, state_ar) = match activity.agreement.state {
-        AgreementState::Proposed => ("proposed", "مقترحة"),
-        AgreementState::Active => ("active", "سارية"),
-        AgreementState::Revoked => ("revoked", "ملغاة"),
-    };
+    let [state_en, state_ar] = standing_words(
+        activity.agreement.state,
+        activity.agreement.superseded_from_ms,
+    );
     [
         format!("{} #{}", activity.agreement.id.short(), activity.number),
         format!("{role_en} / {role_ar}"),
@@ -176,15 +176,9 @@ fn cells(registry: &Registry, activity: &Activity<'_>) -> [String; 10] {
             .as_ref()
             .map(ToString::to_string)
             .unwrap_or_default(),
-        match activity.agreement.superseded_from_ms {
-            None => format!(
-                "{state_en} / {state_ar}, {}",
-                time_of_ms(content.not_after_ms)
-            ),
-            Some(from) => format!(
-                "{state_en}, superseded from / {state_ar}، يحل غيرها محلها من, {}",
-                time_of_ms(from)
-            ),
-        },
+        format!(
+            "{state_en} / {state_ar}, {}",
+            time_of_ms(content.not_after_ms)
+        ),
     ]
 }

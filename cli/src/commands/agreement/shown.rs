@@ -43,24 +43,37 @@ pub(super) fn list(registry: &Registry, output: Output) -> Result<(), Failure> {
 
 /// Where an agreement stands, for people.
 pub fn state(state: AgreementState, output: Output) -> String {
+    let [english, arabic] = state_words(state);
+    output.say(english, arabic).to_owned()
+}
+
+fn state_words(state: AgreementState) -> [&'static str; 2] {
     let arabic = match state {
         AgreementState::Proposed => "مقترحة",
         AgreementState::Active => "سارية",
         AgreementState::Revoked => "ملغاة",
     };
-    output.say(state.name(), arabic).to_owned()
+    [state.name(), arabic]
 }
 
 /// The state, and from when a newer agreement takes its place.
 pub(super) fn standing(record: &Record, output: Output) -> String {
-    let state = state(record.state, output);
-    match record.superseded_from_ms {
-        None => state,
-        Some(from) => format!(
-            "{state}, {} {}",
-            output.say("superseded from", "يحل غيرها محلها من"),
-            time_of_ms(from)
-        ),
+    let [english, arabic] = standing_words(record.state, record.superseded_from_ms);
+    output.say(&english, &arabic).to_owned()
+}
+
+/// The same in English and Arabic; the time in Unix milliseconds.
+pub(super) fn standing_words(
+    state: AgreementState,
+    superseded_from_ms: Option<u64>,
+) -> [String; 2] {
+    let [english, arabic] = state_words(state);
+    match superseded_from_ms.map(time_of_ms) {
+        None => [english.to_owned(), arabic.to_owned()],
+        Some(from) => [
+            format!("{english}, superseded from {from}"),
+            format!("{arabic}, يحل غيرها محلها من {from}"),
+        ],
     }
 }
 
@@ -174,4 +187,21 @@ pub(super) fn words(parts: &[proto::id::Part]) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_superseded_agreement_says_from_when_in_both_languages() {
+        let from = 1_795_000_000_000;
+        let plain = standing_words(AgreementState::Active, None);
+        assert_eq!(plain, ["active", "سارية"]);
+        let later = standing_words(AgreementState::Active, Some(from));
+        for (later, plain) in later.iter().zip(&plain) {
+            assert!(later.starts_with(plain.as_str()));
+            assert!(later.contains(&time_of_ms(from)), "{later}");
+        }
+    }
 }
