@@ -266,6 +266,22 @@ impl Log {
             .await
     }
 
+    /// The first `width` hashes of tile `index` at `level` (C2SP tlog-tiles) of the published tree; `None` when it has
+    /// no such tile or fewer hashes in it.
+    ///
+    /// # Errors
+    /// [`LogError`]: the tile cannot be read.
+    pub async fn tile_hashes(
+        &self,
+        level: u8,
+        index: u64,
+        width: u16,
+    ) -> Result<Option<Vec<Digest>>, LogError> {
+        let published = self.published().borrow().checkpoint.size;
+        self.blocking(move |shared| reading::hashes(shared, (level, index, width), published))
+            .await
+    }
+
     /// The published checkpoint once it covers `size` entries.
     async fn published_at(&self, size: u64) -> Result<Arc<SignedCheckpoint>, LogError> {
         let published = self.inner.shared.published.borrow().clone();

@@ -53,6 +53,8 @@ pub mod rule {
     pub const QUOTA: &str = "quota";
     /// Times that contradict each other.
     pub const TIME: &str = "time";
+    /// A reading, hold, erasure or witness change that is not what it must be.
+    pub const OVERSIGHT: &str = "oversight";
     /// A broker start that does not continue the log.
     pub const EPOCH: &str = "epoch";
     /// A sealed header names a checkpoint that this log does not have: somebody was shown a fork.

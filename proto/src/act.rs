@@ -11,6 +11,7 @@ mod grant;
 mod key;
 mod membership;
 mod operator;
+mod oversight;
 mod scope;
 mod service;
 
@@ -22,6 +23,7 @@ pub use grant::{Grant, RowRule};
 pub use key::{KeyBinding, KeyEnd, KeySuccession};
 pub use membership::{AgencyEnrolment, Application, Invitation};
 pub use operator::{Approval, OperatorAct, OperatorDeed, PersonRole, TwoOperators};
+pub use oversight::{Erased, Erasure, Hold};
 pub use scope::{ConsumerScope, GroupMember};
 pub use service::{Operation, ServiceDefinition, SubjectField};
 

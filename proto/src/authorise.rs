@@ -28,7 +28,8 @@ pub use explain::{Explanation, Question, explain, explain_request};
 pub use readers::{Reader, who_can};
 pub use rows::{Row, row_scope};
 pub use verify::{
-    AnswerFault, SealedRequest, code_of, verify_answer, verify_dispute, verify_request,
+    AnswerFault, SealedRequest, code_of, verify_answer, verify_dispute, verify_erasure,
+    verify_hold, verify_request,
 };
 
 use crate::digest::Digest;

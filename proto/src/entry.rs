@@ -52,11 +52,19 @@ pub enum Kind {
     Late = 35,
     /// A consumer's sealed objection to a recorded answer. Changes nothing.
     Dispute = 36,
+    /// Somebody reads entries; durable before the first is given out.
+    Access = 48,
+    /// A party's sealed delay of what a person's own record shows.
+    Hold = 49,
+    /// A sealed statement that payloads, salts or subject keys were destroyed.
+    Erasure = 50,
+    /// The switch starts under another witness policy.
+    Witnesses = 51,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -76,6 +84,10 @@ impl Kind {
         Self::Refusal,
         Self::Late,
         Self::Dispute,
+        Self::Access,
+        Self::Hold,
+        Self::Erasure,
+        Self::Witnesses,
     ];
 
     /// Reads the entry's first byte. An unknown kind is an error: refuse to guess.
@@ -128,7 +140,19 @@ impl Kind {
             Self::Refusal => "refusal",
             Self::Late => "late",
             Self::Dispute => "dispute",
+            Self::Access => "access",
+            Self::Hold => "hold",
+            Self::Erasure => "erasure",
+            Self::Witnesses => "witnesses",
         }
+    }
+
+    /// Whether it says who looked after the log and how, and is neither of the registry nor of an exchange.
+    pub fn is_oversight(self) -> bool {
+        matches!(
+            self,
+            Self::Access | Self::Hold | Self::Erasure | Self::Witnesses
+        )
     }
 
     /// The largest entry of this kind, bytes.

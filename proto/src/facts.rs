@@ -6,7 +6,9 @@ use prost::Message;
 use crate::canonical::{HeaderError, decode};
 use crate::limits::FACTS_BYTES_MAX;
 
-pub use crate::wire::audit::v1::{EpochFacts, ExchangeFacts, IssuedCertificate, RegistryFacts};
+pub use crate::wire::audit::v1::{
+    AccessFacts, EpochFacts, ExchangeFacts, IssuedCertificate, RegistryFacts, WitnessFacts,
+};
 
 /// Encodes facts canonically.
 pub fn encode<M: Message>(facts: &M) -> Bytes {
@@ -18,12 +20,22 @@ pub fn exchange(bytes: &[u8]) -> Result<ExchangeFacts, HeaderError> {
     decode(bytes, FACTS_BYTES_MAX)
 }
 
-/// Reads facts of registry entries.
+/// Reads facts of registry entries, and of holds and erasures.
 pub fn registry(bytes: &[u8]) -> Result<RegistryFacts, HeaderError> {
     decode(bytes, FACTS_BYTES_MAX)
 }
 
 /// Reads facts of an epoch entry.
 pub fn epoch(bytes: &[u8]) -> Result<EpochFacts, HeaderError> {
+    decode(bytes, FACTS_BYTES_MAX)
+}
+
+/// Reads facts of an access entry.
+pub fn access(bytes: &[u8]) -> Result<AccessFacts, HeaderError> {
+    decode(bytes, FACTS_BYTES_MAX)
+}
+
+/// Reads facts of an entry about witnesses.
+pub fn witnesses(bytes: &[u8]) -> Result<WitnessFacts, HeaderError> {
     decode(bytes, FACTS_BYTES_MAX)
 }

@@ -21,6 +21,10 @@ pub mod label {
     pub const SUCCESSION: &str = "mohawel/succession/v1";
     /// What an operator does to the registry, by the operator's key.
     pub const OPERATOR: &str = "mohawel/operator/v1";
+    /// A delay of what a person's own record shows, by the authority key of a party.
+    pub const HOLD: &str = "mohawel/hold/v1";
+    /// A statement that something was destroyed, by whoever kept it.
+    pub const ERASURE: &str = "mohawel/erasure/v1";
     /// Entry 0, by the log key.
     pub const GENESIS: &str = "mohawel/genesis/v1";
 }
@@ -88,6 +92,11 @@ pub const APPLICATIONS_MAX: (usize, usize) = (4, 1_024);
 pub const APPLICATION_MS: u64 = 30 * 24 * 3_600_000;
 /// How long a replaced authority key still counts, for its agency to object: 72 hours.
 pub const REPLACEMENT_MS: u64 = 72 * 3_600_000;
+
+/// Exchanges, or epochs, named by one hold or erasure.
+pub const OVERSEEN_MAX: usize = 128;
+/// Bytes of the reason that a reader of entries gives.
+pub const REASON_BYTES_MAX: usize = 256;
 
 /// How far a request's issued-at may lie from the switch's clock, before or after.
 pub const WINDOW_MS: u64 = 30_000;

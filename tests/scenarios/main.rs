@@ -65,6 +65,7 @@ mod limits;
 mod log_faults;
 mod provider_side;
 mod quotas;
+mod reading;
 mod refusals;
 mod renewal;
 mod restart;

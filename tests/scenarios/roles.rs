@@ -76,6 +76,25 @@ async fn call(channel: Channel, rpc: Rpc) -> Result<(), Status> {
                 .into_inner();
             stream.message().await?.unwrap();
         }
+        Rpc::Tile => {
+            let request = audit_wire::TileRequest {
+                width: 1,
+                ..Default::default()
+            };
+            LogClient::new(channel).tile(request).await?;
+        }
+        Rpc::Entries => {
+            let request = audit_wire::EntriesRequest {
+                to: 1,
+                ..Default::default()
+            };
+            let mut stream = LogClient::new(channel).entries(request).await?.into_inner();
+            stream.message().await?.unwrap();
+        }
+        Rpc::Oversee => {
+            let request = audit_wire::OverseeRequest::default();
+            LogClient::new(channel).oversee(request).await?;
+        }
         Rpc::HealthCheck => drop(HealthClient::new(channel).check(health).await?),
         Rpc::HealthWatch => {
             let mut stream = HealthClient::new(channel).watch(health).await?.into_inner();

@@ -168,6 +168,7 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[tonic::async_trait]
 impl log_server::Log for Services {
     type RegistryStream = Answers<audit_wire::RegistryResponse>;
+    type EntriesStream = Answers<audit_wire::EntriesResponse>;
 
     async fn checkpoint(
         &self,
@@ -216,6 +217,31 @@ impl log_server::Log for Services {
         // What comes later never comes: the stream stays open, as the real one does.
         let stream = tokio_stream::iter(entries).chain(tokio_stream::pending());
         Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn tile(
+        &self,
+        _: Request<audit_wire::TileRequest>,
+    ) -> Result<Response<audit_wire::TileResponse>, Status> {
+        Err(Status::unimplemented(
+            "no adapter asks the double for tiles",
+        ))
+    }
+
+    async fn entries(
+        &self,
+        _: Request<audit_wire::EntriesRequest>,
+    ) -> Result<Response<Self::EntriesStream>, Status> {
+        Err(Status::unimplemented(
+            "no adapter asks the double for entries",
+        ))
+    }
+
+    async fn oversee(
+        &self,
+        _: Request<audit_wire::OverseeRequest>,
+    ) -> Result<Response<audit_wire::OverseeResponse>, Status> {
+        Err(Status::unimplemented("the double records no oversight"))
     }
 }
 

@@ -10,7 +10,7 @@ use proto::entry::Entry;
 use super::{LogError, Shared};
 use crate::checkpoint::SignedCheckpoint;
 use crate::receipt::Receipt;
-use crate::tiles::TileReader;
+use crate::tiles::{TilePath, TileReader};
 use crate::tree::{consistency_proof, inclusion_proof};
 
 /// Entries in one answer at most.
@@ -45,6 +45,21 @@ pub(super) fn receipt(
         proof,
         checkpoint: published.note.clone(),
     })
+}
+
+/// The first `width` hashes of a tile of the published tree; `None` when that tree has fewer.
+pub(super) fn hashes(
+    shared: &Shared,
+    (level, index, width): (u8, u64, u16),
+    published: u64,
+) -> Result<Option<Vec<Digest>>, LogError> {
+    let whole = TilePath::hashes(level, index).at_size(published);
+    let Some(tile) = whole.filter(|tile| width > 0 && width <= tile.width()) else {
+        return Ok(None);
+    };
+    let mut hashes = shared.tiles.read_hashes(tile)?;
+    hashes.truncate(usize::from(width));
+    Ok(Some(hashes))
 }
 
 /// The proof between two sizes up to that of `published`.

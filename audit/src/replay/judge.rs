@@ -20,6 +20,7 @@ use crate::tree::Edge;
 use crate::verify::Findings;
 
 mod endings;
+mod oversight;
 
 /// How far the writer's stamp may lie behind the decision that it records.
 const RECORD_DELAY_MS: u64 = 60_000;
@@ -75,6 +76,9 @@ impl Judge {
             Kind::Refusal => self.refusal(index, entry, &mut event),
             Kind::Late => self.late(index, entry, &mut event),
             Kind::Dispute => self.dispute(index, entry, &mut event),
+            Kind::Access | Kind::Hold | Kind::Erasure | Kind::Witnesses => {
+                self.oversight(index, entry, &mut event);
+            }
             Kind::Genesis
             | Kind::Invitation
             | Kind::Agency

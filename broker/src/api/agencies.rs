@@ -198,7 +198,11 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         | Kind::Closing
         | Kind::Refusal
         | Kind::Late
-        | Kind::Dispute => {
+        | Kind::Dispute
+        | Kind::Access
+        | Kind::Hold
+        | Kind::Erasure
+        | Kind::Witnesses => {
             return Err(status::wrong_signer(
                 &format!("an agency cannot submit a {} entry", kind.name()),
                 "Submit key_bound, key_succeeded, key_ended, service, agency_act or agreement_act.",

@@ -1,7 +1,8 @@
-//! `Log`: checkpoints, consistency proofs and registry entries, for every known peer.
+//! `Log`: checkpoints, consistency proofs, hash tiles and registry entries, for every known peer; exchange entries for
+//! those who may read them, each reading an entry itself; holds and erasures.
 //!
-//! Gives only what is published or durable. A slow reader of the registry waits for itself: a few entries are
-//! under way to it, the rest stays where it is kept anyway.
+//! Gives only what is published or durable. A slow reader waits for itself: a few entries are under way to it, the
+//! rest stays where it is kept anyway.
 
 use std::sync::Arc;
 
@@ -14,10 +15,17 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use wire::log_server::Log as LogService;
 
+use self::entries::Reading;
+use self::oversee::Oversight;
+use super::rate::{Allowed, Rate, RatePerAgency};
 use super::roles::Rpc;
 use super::{permitted, status};
 use crate::door::Peer;
+use crate::door::standing::Standing;
 use crate::registry::RegistryHandle;
+
+mod entries;
+mod oversee;
 
 /// Registry entries taken at once for one reader.
 const PAGE_ENTRIES: usize = 64;
@@ -25,6 +33,16 @@ const PAGE_ENTRIES: usize = 64;
 const UNDER_WAY: usize = 8;
 /// Requests for consistency proofs served at once; each reads up to 256 proofs from the disk.
 const PROVING: usize = 4;
+/// Readings of entries, of each agency and of all people together: each is an entry itself.
+const READINGS: Allowed = Allowed {
+    per_second: 1.0,
+    at_once: 60.0,
+};
+/// Holds and erasures of one agency: a statement names up to 128 exchanges.
+const OVERSIGHTS: Allowed = Allowed {
+    per_second: 1.0,
+    at_once: 200.0,
+};
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -33,6 +51,8 @@ pub struct LogApi {
     log: audit::log::Log,
     draining: CancellationToken,
     proving: Arc<Semaphore>,
+    readings: Arc<(Rate, RatePerAgency)>,
+    oversights: Arc<RatePerAgency>,
 }
 
 impl LogApi {
@@ -47,7 +67,26 @@ impl LogApi {
             log,
             draining,
             proving: Arc::new(Semaphore::new(PROVING)),
+            readings: Arc::new((Rate::new(READINGS), RatePerAgency::new(READINGS))),
+            oversights: Arc::new(RatePerAgency::new(OVERSIGHTS)),
         }
+    }
+
+    /// Serves one stream in a task of its own, which ends when the reader, its connection or the switch goes.
+    fn stream<T: Send + 'static>(
+        &self,
+        peer: &Peer,
+        last: mpsc::Sender<Result<T, Status>>,
+        serve: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (closed, draining) = (peer.closed.clone(), self.draining.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = serve => {}
+                () = closed.cancelled() => {}
+                () = draining.cancelled() => drop(last.try_send(Err(status::draining()))),
+            }
+        });
     }
 
     fn known<T>(&self, request: &Request<T>, rpc: Rpc) -> Result<Arc<Peer>, Status> {
@@ -58,6 +97,7 @@ impl LogApi {
 #[tonic::async_trait]
 impl LogService for LogApi {
     type RegistryStream = ReceiverStream<Result<wire::RegistryResponse, Status>>;
+    type EntriesStream = ReceiverStream<Result<wire::EntriesResponse, Status>>;
 
     async fn checkpoint(
         &self,
@@ -114,17 +154,75 @@ impl LogService for LogApi {
             next: request.get_ref().from,
             sender,
         };
-        let (closed, draining) = (peer.closed.clone(), self.draining.clone());
-        // Ends by itself when the reader, its connection or the switch goes.
-        tokio::spawn(async move {
-            let last = mirror.sender.clone();
-            tokio::select! {
-                () = mirror.run() => {}
-                () = closed.cancelled() => {}
-                () = draining.cancelled() => drop(last.try_send(Err(status::draining()))),
-            }
-        });
+        let last = mirror.sender.clone();
+        self.stream(&peer, last, mirror.run());
         Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn tile(
+        &self,
+        request: Request<wire::TileRequest>,
+    ) -> Result<Response<wire::TileResponse>, Status> {
+        self.known(&request, Rpc::Tile)?;
+        let wire::TileRequest {
+            level,
+            index,
+            width,
+        } = request.into_inner();
+        let (Ok(level), Ok(width)) = (u8::try_from(level), u16::try_from(width)) else {
+            return Err(status::malformed("no tile has such a level or width"));
+        };
+        let _permit = self
+            .proving
+            .try_acquire()
+            .map_err(|_| status::rate_limited())?;
+        let hashes = self.log.tile_hashes(level, index, width).await;
+        let hashes = hashes.map_err(|error| status::log(&error))?;
+        let published = self.log.published().borrow().checkpoint.size;
+        let hashes = hashes.ok_or_else(|| status::not_published(published))?;
+        let hashes = hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>();
+        Ok(Response::new(wire::TileResponse {
+            hashes: hashes.into(),
+        }))
+    }
+
+    async fn entries(
+        &self,
+        request: Request<wire::EntriesRequest>,
+    ) -> Result<Response<Self::EntriesStream>, Status> {
+        let (peer, standing) = permitted(&self.registry.load(), &request, Rpc::Entries)?;
+        let published = self.log.published().borrow().checkpoint.size;
+        let reading = Reading::of(&peer, &standing, request.get_ref(), published)?;
+        let (people, agencies) = &*self.readings;
+        let passes = match &standing {
+            Standing::System(system) => agencies.pass(&system.agency()),
+            Standing::Person(..) | Standing::Administrator(..) => people.pass(),
+        };
+        if !passes {
+            return Err(status::rate_limited());
+        }
+        let recorded = reading.record(&self.log).await;
+        let index = recorded.map_err(|error| status::submit(&error.into()))?;
+        tracing::info!(reader = %peer.identity.uri, index, "entries are read");
+        let (sender, receiver) = mpsc::channel(UNDER_WAY);
+        self.stream(&peer, sender.clone(), reading.run(self.log.clone(), sender));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn oversee(
+        &self,
+        request: Request<wire::OverseeRequest>,
+    ) -> Result<Response<wire::OverseeResponse>, Status> {
+        let (peer, standing) = permitted(&self.registry.load(), &request, Rpc::Oversee)?;
+        let oversight = Oversight::of(&standing, request.into_inner())?;
+        if !self.oversights.pass(&oversight.agency) {
+            return Err(status::rate_limited());
+        }
+        let receipt = oversight.record(&peer, &self.registry, &self.log).await?;
+        tracing::info!(agency = %oversight.agency, index = receipt.index, "oversight act");
+        Ok(Response::new(wire::OverseeResponse {
+            receipt: Some(receipt.to_wire()),
+        }))
     }
 }
 

@@ -127,6 +127,13 @@ rpcs! {
     /// Registry entries.
     Registry = "mohawel.audit.v1.Log/Registry":
         Operator | Approver | Auditor | Dpo | Administrator | System;
+    /// Hash tiles.
+    Tile = "mohawel.audit.v1.Log/Tile":
+        Operator | Approver | Auditor | Dpo | Administrator | System;
+    /// Entries: all for those who check the log, their own for systems.
+    Entries = "mohawel.audit.v1.Log/Entries": Auditor | Dpo | System;
+    /// Record a hold or an erasure.
+    Oversee = "mohawel.audit.v1.Log/Oversee": Administrator | System;
     /// Whether the switch serves.
     HealthCheck = "grpc.health.v1.Health/Check":
         Operator | Approver | Auditor | Dpo | Administrator | System;
@@ -168,7 +175,7 @@ impl Rpc {
     pub fn is_open_to_the_suspended(self) -> bool {
         matches!(
             self,
-            Self::Submit | Self::Checkpoint | Self::Consistency | Self::Registry
+            Self::Submit | Self::Checkpoint | Self::Consistency | Self::Registry | Self::Tile
         )
     }
 }

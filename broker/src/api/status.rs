@@ -146,6 +146,15 @@ pub(super) fn submit(error: &SubmitError) -> Status {
     }
 }
 
+/// A hold or an erasure whose seal does not hold.
+pub(super) fn not_sealed(code: Refusal) -> Status {
+    let grpc = match code {
+        Refusal::Malformed | Refusal::UnknownVersion | Refusal::TooLarge => Code::InvalidArgument,
+        _ => Code::PermissionDenied,
+    };
+    by_code(grpc, code)
+}
+
 /// A certificate was not issued.
 pub(super) fn issue(error: &IssueError) -> Status {
     match error {

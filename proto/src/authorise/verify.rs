@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use crate::act::{Erased, Erasure, Hold};
 use crate::canonical::HeaderError;
 use crate::digest::Digest;
 use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader};
-use crate::id::SystemId;
+use crate::id::{AgencyId, SystemId};
+use crate::key::PublicKey;
 use crate::limits::label;
 use crate::refusal::Code;
 use crate::registry::Registry;
@@ -78,6 +80,57 @@ pub fn verify_dispute(
     let dispute = DisputeHeader::open(header).map_err(|error| code_of(&error))?;
     verify_seal(registry, label::DISPUTE, header, seal, consumer, None)?;
     Ok(dispute)
+}
+
+/// Opens a hold and verifies that the authority key of its agency sealed it.
+///
+/// # Errors
+/// The refusal's code.
+pub fn verify_hold(registry: &Registry, header: &[u8], seal: &Seal) -> Result<Hold, Code> {
+    let hold = Hold::open(header).map_err(|error| code_of(&error))?;
+    let key = authority_key(registry, &hold.agency)?;
+    verify_by(registry, label::HOLD, header, seal, key)?;
+    Ok(hold)
+}
+
+/// Opens an erasure and verifies its seal: by a key bound to the system whose payloads are gone, or by the agency's
+/// authority key for subject keys.
+///
+/// # Errors
+/// The refusal's code.
+pub fn verify_erasure(registry: &Registry, header: &[u8], seal: &Seal) -> Result<Erasure, Code> {
+    let erasure = Erasure::open(header).map_err(|error| code_of(&error))?;
+    match &erasure.erased {
+        Erased::Payloads(system, _) => {
+            verify_seal(registry, label::ERASURE, header, seal, system, None)?;
+        }
+        Erased::SubjectKeys(_) => {
+            let key = authority_key(registry, &erasure.agency)?;
+            verify_by(registry, label::ERASURE, header, seal, key)?;
+        }
+    }
+    Ok(erasure)
+}
+
+/// An agency's authority key.
+fn authority_key<'a>(registry: &'a Registry, agency: &AgencyId) -> Result<&'a PublicKey, Code> {
+    let known = registry.agency(agency).ok_or(Code::WrongSigner)?;
+    Ok(&known.authority_key)
+}
+
+fn verify_by(
+    registry: &Registry,
+    label: &str,
+    header: &[u8],
+    seal: &Seal,
+    key: &PublicKey,
+) -> Result<(), Code> {
+    let open = seal.open().map_err(|_| Code::BadSeal)?;
+    if open.kid() != key.kid() {
+        return Err(Code::WrongSigner);
+    }
+    open.verify(label, registry.origin(), header, key, None)
+        .map_err(|_| Code::BadSeal)
 }
 
 fn verify_seal(

@@ -111,7 +111,11 @@ impl Registry {
             | Kind::Closing
             | Kind::Refusal
             | Kind::Late
-            | Kind::Dispute => Err(FoldError::NotRegistry),
+            | Kind::Dispute
+            | Kind::Access
+            | Kind::Hold
+            | Kind::Erasure
+            | Kind::Witnesses => Err(FoldError::NotRegistry),
         }
     }
 

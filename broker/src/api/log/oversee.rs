@@ -1,0 +1,110 @@
+//! Holds and erasures: takes what an agency sealed, judges the seal, gives the receipt of its entry.
+
+use audit::log::{AppendError, Log};
+use audit::receipt::Receipt;
+use bytes::Bytes;
+use proto::Code;
+use proto::authorise::{verify_erasure, verify_hold};
+use proto::entry::{Draft, Kind};
+use proto::envelope::Envelope;
+use proto::facts::{self, RegistryFacts};
+use proto::id::AgencyId;
+use proto::registry::Registry;
+use proto::wire::audit::v1 as wire;
+use tonic::Status;
+
+use crate::api::{act, status};
+use crate::door::Peer;
+use crate::door::standing::Standing;
+use crate::registry::RegistryHandle;
+
+/// Judgements of one act while the registry moves on.
+const JUDGEMENTS_MAX: usize = 8;
+
+/// An act that came, and whose it is.
+#[derive(Debug)]
+pub(super) struct Oversight {
+    kind: Kind,
+    envelope: Envelope,
+    /// Whose it says it is; the seal is not verified yet.
+    pub(super) agency: AgencyId,
+}
+
+impl Oversight {
+    /// # Errors
+    /// It is no hold and no erasure, or not one of the agency that is connected.
+    pub(super) fn of(standing: &Standing, request: wire::OverseeRequest) -> Result<Self, Status> {
+        let envelope = act(request.envelope)?;
+        let kind = u8::try_from(request.kind)
+            .ok()
+            .and_then(|byte| Kind::from_byte(byte).ok());
+        let opened = match kind {
+            Some(Kind::Hold) => proto::act::Hold::open(&envelope.header).map(|hold| hold.agency),
+            Some(Kind::Erasure) => {
+                proto::act::Erasure::open(&envelope.header).map(|erasure| erasure.agency)
+            }
+            _ => {
+                return Err(status::malformed(
+                    "only hold and erasure entries are taken here",
+                ));
+            }
+        };
+        let agency = opened.map_err(|error| status::malformed(&error.to_string()))?;
+        let own = match standing {
+            Standing::System(system) => system.belongs_to(&agency),
+            Standing::Administrator(own, _) => *own == agency,
+            Standing::Person(..) => false,
+        };
+        if !own {
+            return Err(status::wrong_signer(
+                &format!("the connection does not belong to {agency}, whose act this is"),
+                "Let a system or an administrator of that agency carry it.",
+            ));
+        }
+        Ok(Self {
+            kind: kind.unwrap_or(Kind::Hold),
+            envelope,
+            agency,
+        })
+    }
+
+    /// Verifies its seal against the registry and records it.
+    ///
+    /// # Errors
+    /// The seal does not hold, or the log did not take it.
+    pub(super) async fn record(
+        &self,
+        peer: &Peer,
+        registry: &RegistryHandle,
+        log: &Log,
+    ) -> Result<Receipt, Status> {
+        let facts = RegistryFacts {
+            peer_sha256: Bytes::copy_from_slice(&peer.identity.cert_sha256),
+            certificate: None,
+        };
+        for _ in 0..JUDGEMENTS_MAX {
+            let now = registry.load();
+            self.verify(&now).map_err(status::not_sealed)?;
+            let draft = Draft {
+                kind: self.kind,
+                facts: facts::encode(&facts),
+                header: self.envelope.header.clone(),
+                seal: Some(self.envelope.seal.clone()),
+            };
+            match log.append(draft, Some(now.size())).await {
+                Ok(appended) => return Ok(appended.receipt),
+                Err(AppendError::RegistryMoved { size }) => registry.reached(size).await,
+                Err(error) => return Err(status::submit(&error.into())),
+            }
+        }
+        Err(status::rate_limited())
+    }
+
+    fn verify(&self, registry: &Registry) -> Result<(), Code> {
+        let (header, seal) = (&self.envelope.header, &self.envelope.seal);
+        match self.kind {
+            Kind::Erasure => verify_erasure(registry, header, seal).map(drop),
+            _ => verify_hold(registry, header, seal).map(drop),
+        }
+    }
+}
