@@ -53,6 +53,21 @@ fn kinds(read: &[(u64, bytes::Bytes)]) -> Vec<Kind> {
     read.iter().map(kind).collect()
 }
 
+async fn tiles_are_for_members(member: &mut LogClient<Channel>, size: u64, first: &[u8]) {
+    let tile = |width| wire::TileRequest {
+        level: 0,
+        index: 0,
+        width,
+    };
+    let whole = member.tile(tile(size as u32)).await.unwrap();
+    let hashes = whole.into_inner().hashes;
+    assert_eq!(hashes.len() as u64, size * 32);
+    assert_eq!(hashes[..32], leaf_hash(first).0);
+    for width in [0, 257, u32::MAX] {
+        member.tile(tile(width)).await.unwrap_err();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_auditor_reads_all_a_party_its_own_and_each_reading_is_an_entry_first() {
     let world = World::new().await;
@@ -91,25 +106,8 @@ async fn an_auditor_reads_all_a_party_its_own_and_each_reading_is_an_entry_first
     let others = kinds(&others.unwrap());
     assert!(others.iter().all(|kind| kind.is_registry()) && !others.is_empty());
 
-    // Hash tiles are for every member.
     let mut member = log_of(&world, stranger.tls(ground)).await;
-    let tile = |width| wire::TileRequest {
-        level: 0,
-        index: 0,
-        width,
-    };
-    let hashes = member
-        .tile(tile(size as u32))
-        .await
-        .unwrap()
-        .into_inner()
-        .hashes;
-    assert_eq!(hashes.len() as u64, size * 32);
-    assert_eq!(hashes[..32], leaf_hash(&all[0].1).0);
-    for width in [0, 257, u32::MAX] {
-        member.tile(tile(width)).await.unwrap_err();
-    }
-
+    tiles_are_for_members(&mut member, size, &all[0].1).await;
     provider.abort();
     let told = world.finish().await;
     let readings: Vec<_> = told
@@ -162,6 +160,19 @@ async fn a_reading_that_may_not_be_is_no_entry() {
     assert_eq!(told.count(Kind::Access), 0);
 }
 
+fn sealed(
+    kind: Kind,
+    label: &str,
+    header: bytes::Bytes,
+    signer: &dyn proto::Signer,
+) -> wire::OverseeRequest {
+    let seal = Seal::one(label, ORIGIN, &header, signer).unwrap();
+    wire::OverseeRequest {
+        kind: u32::from(kind as u8),
+        envelope: Some(proto::envelope::Envelope::bare(header, seal).to_wire()),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn holds_and_erasures_stand_under_their_own_seals_only() {
     let world = World::new().await;
@@ -180,16 +191,9 @@ async fn holds_and_erasures_stand_under_their_own_seals_only() {
         ground: part("retention"),
         issued_at_ms: world.switch.now_ms(),
     };
-    let request = |kind: Kind, label: &str, header: bytes::Bytes, signer: &dyn proto::Signer| {
-        let seal = Seal::one(label, ORIGIN, &header, signer).unwrap();
-        wire::OverseeRequest {
-            kind: u32::from(kind as u8),
-            envelope: Some(proto::envelope::Envelope::bare(header, seal).to_wire()),
-        }
-    };
     let (authority, adapter) = (world.moss.authority_signer(), world.moss.seal_signer());
-    let held = |signer| request(Kind::Hold, label::HOLD, hold.encode(), signer);
-    let erased = |signer| request(Kind::Erasure, label::ERASURE, erasure.encode(), signer);
+    let held = |signer| sealed(Kind::Hold, label::HOLD, hold.encode(), signer);
+    let erased = |signer| sealed(Kind::Erasure, label::ERASURE, erasure.encode(), signer);
     let ground = world.switch.ground();
     let mut moss = log_of(&world, world.moss.tls(ground)).await;
     let mut civil = log_of(&world, world.civil.tls(ground)).await;
@@ -197,16 +201,16 @@ async fn holds_and_erasures_stand_under_their_own_seals_only() {
     for refused in [
         moss.oversee(held(&*adapter)).await,
         moss.oversee(erased(&*authority)).await,
-        moss.oversee(request(Kind::Hold, label::ACT, hold.encode(), &*authority))
+        moss.oversee(sealed(Kind::Hold, label::ACT, hold.encode(), &*authority))
             .await,
-        moss.oversee(request(
+        moss.oversee(sealed(
             Kind::Erasure,
             label::ERASURE,
             hold.encode(),
             &*authority,
         ))
         .await,
-        moss.oversee(request(
+        moss.oversee(sealed(
             Kind::Dispute,
             label::HOLD,
             hold.encode(),
