@@ -20,7 +20,7 @@ mod service;
 
 pub use agency::{Agency, AuthorityKey, NewAuthorityKey};
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
-pub use audit::{Audit, LogDir, Wanted};
+pub use audit::{Audit, Fetch, LogDir, Wanted};
 pub use certs::Certs;
 pub use declare::{ApplyPlan, Export, Plan};
 pub use directory::Directory;

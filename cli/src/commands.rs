@@ -21,6 +21,7 @@ pub mod members;
 pub mod new_file;
 pub mod operate;
 pub mod operator;
+pub mod person;
 pub mod refused;
 pub mod registry;
 pub mod service;

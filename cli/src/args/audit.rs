@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use proto::id::{AgencyId, ExchangeId, Part, SystemId};
 
+mod fetch;
+
+pub use fetch::Fetch;
+
 /// Which log directory, and whose key.
 #[derive(Debug, Args)]
 pub struct LogDir {
@@ -85,6 +89,8 @@ pub enum Audit {
         /// Which log.
         log: LogDir,
     },
+    /// Make, or bring up to date, an auditor's own copy of the log; the switch records the reading.
+    Fetch(Fetch),
     /// A proof that one entry is in the log, as a C2SP tlog-proof; or whether one given out earlier still holds.
     Prove {
         /// Log index.

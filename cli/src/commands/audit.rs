@@ -13,6 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Output, ms_of_time};
 
 pub mod event;
+mod fetch;
 mod proof;
 
 pub use event::{event_json, event_line};
@@ -27,6 +28,7 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
         Audit::Replay { log, wanted, list } => replay_log(&log, &wanted, list, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
         Audit::Show { index, log } => show(index, &log, output),
+        Audit::Fetch(what) => crate::block_on(fetch::run(what, output)),
         Audit::Prove {
             index,
             check,
