@@ -30,6 +30,7 @@ mod tests;
 
 pub use recovery::{Bundles, Recovery, RecoveryReport, StoreFound};
 pub use stamping::stamp_batch;
+pub use tail::tail_size;
 pub use tail_and_store::{Layout, TailAndStore};
 
 /// Where a log stands: everything a writer must know to append.

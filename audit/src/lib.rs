@@ -1,5 +1,6 @@
 //! The log: entries in a Merkle tree, checkpoints, receipts, plain files that anyone can verify.
 
+pub mod backup;
 pub mod checkpoint;
 pub mod clock;
 pub mod journal;

@@ -10,6 +10,7 @@ use proto::refusal::Language;
 mod agency;
 mod agreement;
 mod audit;
+mod backup;
 mod certs;
 mod declare;
 mod directory;
@@ -21,6 +22,7 @@ mod service;
 pub use agency::{Agency, AuthorityKey, NewAuthorityKey};
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
 pub use audit::{Audit, Fetch, LogDir, Wanted};
+pub use backup::{Backup, Restore};
 pub use certs::Certs;
 pub use declare::{ApplyPlan, Export, Plan};
 pub use directory::Directory;
@@ -83,6 +85,10 @@ pub enum Command {
     Init(Init),
     /// Run the switch.
     Broker(Broker),
+    /// Copy a whole switch, also while it runs.
+    Backup(Backup),
+    /// Make a switch's folder out of such a copy, on this or another machine.
+    Restore(Restore),
     /// Register agencies (operators).
     #[command(subcommand)]
     Agency(Agency),

@@ -9,6 +9,7 @@ pub mod adapter;
 pub mod agency;
 pub mod agreement;
 pub mod audit;
+pub mod backup;
 pub mod broker;
 pub mod call;
 pub mod certs;

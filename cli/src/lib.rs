@@ -50,6 +50,8 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         }
         Command::Init(init) => block_on(commands::init::run(init, output)),
         Command::Broker(broker) => block_on(commands::broker::run(broker, output)),
+        Command::Backup(what) => commands::backup::backup(&what, output),
+        Command::Restore(what) => commands::backup::restore(&what, output),
         Command::Agency(agency) => block_on(commands::agency::run(agency, output)),
         Command::Adapter(adapter) => block_on(commands::adapter::run(adapter, output)),
         Command::Service(service) => block_on(commands::service::run(service, output)),

@@ -22,6 +22,25 @@ mod segment;
 pub(super) use replay::{Replay, Step, replay};
 pub(super) use segment::sync_dir;
 
+/// Follows a copy of the tail of the log `origin` in `dir` to its end: where its oldest segment starts, and the entries
+/// in all. `None` when there is no tail, or it is damaged: a copy may have been taken in the middle of a write.
+///
+/// # Errors
+/// [`JournalError`]: it cannot be read, or is another log's.
+pub fn tail_size(dir: &Path, origin: &str) -> Result<Option<(u64, u64)>, JournalError> {
+    let mut reached: Option<(u64, u64)> = None;
+    let found = replay(dir, &Digest::of(origin.as_bytes()), &mut |step| {
+        match step {
+            Step::Start(head) => reached = Some((head.size(), head.size())),
+            Step::Entry { head, .. } => {
+                reached = reached.map(|(first, _)| (first, head.size()));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(reached.filter(|_| found.damage.is_none()))
+}
+
 /// The open tail.
 #[derive(Debug)]
 pub(super) struct Tail {
