@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use proto::digest::Digest;
+use proto::entry::EntryError;
 
 use super::frame::{self, Found};
 use super::segment::{FRAMES_AT, SegmentHeader};
-use crate::journal::{Head, JournalError};
+use crate::journal::{Head, JournalError, NotNext};
 
 /// A segment that was read.
 #[derive(Clone, Debug)]
@@ -156,14 +157,25 @@ fn follow(
         // The frame is checked whole before any of it is shown.
         let mut heads = Vec::with_capacity(frame.entries.len());
         let mut next = head.clone();
+        let mut newer = None;
         let follows = frame.first == head.size()
             && frame.entries.iter().all(|bytes| {
-                let follows = next.follow(bytes).is_ok();
+                let followed = next.follow(bytes);
                 heads.push(next.clone());
-                follows
+                if let Err(NotNext::NoEntry(error @ EntryError::UnknownKind(_))) = &followed {
+                    newer = Some(error.to_string());
+                }
+                followed.is_ok()
             })
             && next.size() == frame.size
             && next.edge.root() == frame.root;
+        // Not damage, and never to be cut off: another version of this program reads it.
+        if let Some(newer) = newer {
+            return Err(JournalError::Refused(format!(
+                "{} at byte {offset}: {newer}. Start the newer version again; nothing was changed",
+                path.display()
+            )));
+        }
         if !follows {
             replay.damage = damaged("the frame does not follow from the entries before it");
             return Ok(head);

@@ -302,3 +302,52 @@ fn nothing_that_an_agency_sends_can_pass_as_a_frame() {
     assert_eq!((shown.len(), &replay.damage), (1, &None));
     drop(bench);
 }
+
+#[test]
+fn an_entry_of_a_newer_version_is_not_taken_for_damage() {
+    let bench = Bench::new();
+    let journal = bench.create();
+    bench.record(&journal, 3);
+    // What a version that knows a further kind would write: in every other way as it must be.
+    let mut newer = |head: &Head, drafts: Vec<Admission>| {
+        let mut sealed = stamp_batch(head, drafts, 2_000_000, 1);
+        let recorded = sealed.outcomes[0].as_mut().unwrap();
+        let mut bytes = recorded.bytes.to_vec();
+        bytes[0] = 200;
+        recorded.bytes = bytes.into();
+        recorded.leaf = leaf_hash(&recorded.bytes);
+        sealed.head = head.clone();
+        let at_us = recorded.entry.stamp.recorded_at_us;
+        sealed.head.push(Kind::Request, recorded.leaf, at_us);
+        sealed
+    };
+    let admission = Admission {
+        draft: Draft {
+            kind: Kind::Request,
+            facts: Bytes::new(),
+            header: Bytes::new(),
+            seal: None,
+        },
+        judged_registry: None,
+    };
+    journal.commit(vec![admission], &mut newer).unwrap();
+    drop(journal);
+    let before = bench
+        .segments()
+        .iter()
+        .map(fs::read)
+        .map(Result::unwrap)
+        .collect::<Vec<_>>();
+    for _ in 0..2 {
+        let refused = bench.open().unwrap_err().to_string();
+        assert!(refused.contains("unknown entry kind 200"), "{refused}");
+        assert!(!refused.contains("accept-tail-loss"), "{refused}");
+    }
+    let after = bench
+        .segments()
+        .iter()
+        .map(fs::read)
+        .map(Result::unwrap)
+        .collect::<Vec<_>>();
+    assert_eq!(before, after);
+}
