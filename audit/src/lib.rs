@@ -3,9 +3,11 @@
 pub mod backup;
 pub mod checkpoint;
 pub mod clock;
+pub mod cosignature;
 pub mod journal;
 pub mod log;
 pub mod note;
+pub mod policy;
 pub mod receipt;
 pub mod replay;
 pub mod tiles;
