@@ -15,6 +15,7 @@ use proto::facts;
 use proto::id::ExchangeId;
 
 use crate::checkpoint::LogKey;
+use crate::policy::Policy;
 use crate::tiles::TileStore;
 use crate::verify::{self, Finding, Findings, OnProgress, Severity};
 
@@ -91,6 +92,8 @@ pub struct Filter {
 pub struct Options<'a> {
     /// The log's key from somewhere the operator does not control; see [`crate::verify::Options::key`].
     pub key: Option<LogKey>,
+    /// Whose cosignatures the published checkpoint must carry; see [`crate::verify::Options::policy`].
+    pub policy: Option<Policy>,
     /// Which entries [`Options::on_event`] is given.
     pub filter: Filter,
     /// Told how far the walk is.
@@ -148,6 +151,7 @@ const FINDINGS_MAX: usize = 1_000;
 pub fn replay(dir: &Path, options: Options<'_>) -> Report {
     let Options {
         key,
+        policy,
         filter,
         mut on_progress,
         mut on_event,
@@ -175,6 +179,7 @@ pub fn replay(dir: &Path, options: Options<'_>) -> Report {
     };
     let options = verify::Options {
         key,
+        policy,
         on_progress: Some(&mut forward),
         on_entry: Some(&mut on_entry),
         ..Default::default()

@@ -13,6 +13,7 @@ use proto::entry::Entry;
 
 use crate::checkpoint::{self, Checkpoint, LogKey};
 use crate::note::NOTE_BYTES_MAX;
+use crate::policy::{Policy, Witnessed};
 use crate::tiles::published::CHECKPOINT_FILE;
 use crate::tiles::{TileStore, read_bounded};
 use crate::tree::TreeHead;
@@ -30,6 +31,7 @@ mod stamps;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod witnessed;
 
 /// Name of the file in the log directory that holds the log's vkey text.
 pub const VKEY_FILE: &str = "log.vkey";
@@ -48,6 +50,8 @@ pub struct Options<'a> {
     /// The log's key, from somewhere the log's operator does not control. Without it the key in the
     /// directory is used, which proves only that the directory agrees with itself.
     pub key: Option<LogKey>,
+    /// Whose cosignatures the published checkpoint must carry. Where it names the log it also gives its key.
+    pub policy: Option<Policy>,
     /// Findings of each rule kept; further ones are only counted.
     pub findings_per_rule_max: usize,
     /// Called after each bundle.
@@ -60,6 +64,7 @@ impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             key: None,
+            policy: None,
             findings_per_rule_max: FINDINGS_PER_RULE_MAX_DEFAULT,
             on_progress: None,
             on_entry: None,
@@ -71,12 +76,14 @@ impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             key,
+            policy,
             findings_per_rule_max,
             on_progress,
             on_entry,
         } = self;
         f.debug_struct("Options")
             .field("key", key)
+            .field("policy", policy)
             .field("findings_per_rule_max", findings_per_rule_max)
             .field("on_progress", &on_progress.is_some())
             .field("on_entry", &on_entry.is_some())
@@ -93,8 +100,10 @@ pub struct Report {
     pub signed: bool,
     /// The key that was used.
     pub key: Option<LogKey>,
-    /// Whether the caller gave that key; otherwise it came from the directory itself.
+    /// Whether the caller gave that key, or a policy that names it; otherwise it came from the directory itself.
     pub key_given: bool,
+    /// What the policy found under the checkpoint; `None` without a policy, or without a note to judge.
+    pub witnessed: Option<Witnessed>,
     /// Entries whose bytes were read and hashed.
     pub entries: u64,
     /// Head recomputed from the entries; where entries are missing, with what the tiles say in
@@ -117,9 +126,22 @@ impl Report {
 /// Verifies the log directory `dir`. What cannot be read is a finding, too.
 pub fn verify_directory(dir: &Path, options: Options<'_>) -> Report {
     let mut findings = Findings::new(options.findings_per_rule_max);
-    let key_given = options.key.is_some();
-    let key = options.key.or_else(|| key_of(dir, &mut findings));
-    let (checkpoint, signed) = checkpoint_of(dir, key.as_ref(), &mut findings);
+    let note = note_of(dir, &mut findings);
+    let claimed = note
+        .as_deref()
+        .and_then(|note| checkpoint::read_unverified(note).ok());
+    let named = options
+        .policy
+        .as_ref()
+        .and_then(|policy| witnessed::key_of(policy, claimed.as_ref()));
+    let key = options.key.or(named);
+    let key_given = key.is_some();
+    let key = key.or_else(|| key_of(dir, &mut findings));
+    let (checkpoint, signed) = checkpoint_of(note.as_deref(), key.as_ref(), &mut findings);
+    let witnessed = options
+        .policy
+        .as_ref()
+        .and_then(|policy| witnessed::judge(policy, note.as_deref(), key.as_ref(), &mut findings));
     let store = TileStore::new(dir);
     let claimed = checkpoint.as_ref().map(Checkpoint::head);
     let present = files::inspect(&store, claimed.map(|head| head.size), &mut findings);
@@ -140,6 +162,7 @@ pub fn verify_directory(dir: &Path, options: Options<'_>) -> Report {
         signed,
         key,
         key_given,
+        witnessed,
         entries,
         root,
         registry,
@@ -179,29 +202,31 @@ fn key_of(dir: &Path, findings: &mut Findings) -> Option<LogKey> {
     }
 }
 
-/// What the checkpoint file says, and whether `key` signed it.
+/// The checkpoint file's bytes.
+fn note_of(dir: &Path, findings: &mut Findings) -> Option<Vec<u8>> {
+    let read = read_bounded(&dir.join(CHECKPOINT_FILE), NOTE_BYTES_MAX as u64);
+    read.map_err(|error| {
+        let detail = format!("{CHECKPOINT_FILE}: {error}");
+        findings.error(None, rule::CHECKPOINT_UNREADABLE, detail);
+    })
+    .ok()
+}
+
+/// What the checkpoint says, and whether `key` signed it.
 fn checkpoint_of(
-    dir: &Path,
+    note: Option<&[u8]>,
     key: Option<&LogKey>,
     findings: &mut Findings,
 ) -> (Option<Checkpoint>, bool) {
-    let note = match read_bounded(&dir.join(CHECKPOINT_FILE), NOTE_BYTES_MAX as u64) {
-        Ok(note) => note,
-        Err(error) => {
-            findings.error(
-                None,
-                rule::CHECKPOINT_UNREADABLE,
-                format!("{CHECKPOINT_FILE}: {error}"),
-            );
-            return (None, false);
-        }
+    let Some(note) = note else {
+        return (None, false);
     };
-    let unsigned = match key.map(|key| checkpoint::open(&note, key)) {
+    let unsigned = match key.map(|key| checkpoint::open(note, key)) {
         Some(Ok(checkpoint)) => return (Some(checkpoint), true),
         Some(Err(error)) => error.to_string(),
         None => "there is no key to verify it with".to_owned(),
     };
     findings.error(None, rule::CHECKPOINT_UNSIGNED, unsigned);
     // Unproven, but its size and root still say what to look for.
-    (checkpoint::read_unverified(&note).ok(), false)
+    (checkpoint::read_unverified(note).ok(), false)
 }

@@ -21,7 +21,7 @@ mod service;
 
 pub use agency::{Agency, AuthorityKey, NewAuthorityKey};
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
-pub use audit::{Audit, Fetch, LogDir, Wanted};
+pub use audit::{Audit, Fetch, LogDir, Vouched, Wanted};
 pub use backup::{Backup, Restore};
 pub use certs::Certs;
 pub use declare::{ApplyPlan, Export, Plan};

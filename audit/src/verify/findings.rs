@@ -15,6 +15,12 @@ pub mod rule {
     pub const CHECKPOINT_UNREADABLE: &str = "checkpoint_unreadable";
     /// The checkpoint is not one that the key signed.
     pub const CHECKPOINT_UNSIGNED: &str = "checkpoint_unsigned";
+    /// The policy is for other logs.
+    pub const WITNESS_POLICY: &str = "witness_policy";
+    /// The checkpoint does not carry the cosignatures that the policy asks for.
+    pub const WITNESS_QUORUM: &str = "witness_quorum";
+    /// A cosignature in the name of a known witness does not verify.
+    pub const WITNESS_SIGNATURE: &str = "witness_signature";
     /// The entries do not make the checkpoint's root.
     pub const ROOT_MISMATCH: &str = "root_mismatch";
     /// An entry bundle of the log is not there.

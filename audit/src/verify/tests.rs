@@ -16,6 +16,8 @@ use crate::tiles::fixtures::{
     ORIGIN, files_of, head_of, log_key, sample_entries, signed, write_log,
 };
 
+mod witnessed;
+
 fn given() -> Options<'static> {
     Options {
         key: Some(log_key()),

@@ -20,6 +20,15 @@ pub struct LogDir {
     pub key: Option<String>,
 }
 
+/// Whom the published checkpoint must be cosigned by.
+#[derive(Debug, Default, Args)]
+pub struct Vouched {
+    /// A C2SP tlog-policy file: its witnesses must have cosigned the published checkpoint. A log line in it gives the
+    /// log's key too.
+    #[arg(long)]
+    pub policy: Option<PathBuf>,
+}
+
 /// Which entries are shown.
 #[derive(Debug, Default, Args)]
 pub struct Wanted {
@@ -55,13 +64,23 @@ pub struct Wanted {
 /// `mohawel audit …`.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Recompute every hash, root, stamp and the checkpoint's signature.
-    Verify(#[command(flatten)] LogDir),
+    /// Recompute every hash, root, stamp and the checkpoint's signature; with a policy, its cosignatures.
+    Verify {
+        #[command(flatten)]
+        /// Which log.
+        log: LogDir,
+        #[command(flatten)]
+        /// Whose witnesses.
+        vouched: Vouched,
+    },
     /// Verify, then fold the registry again and re-judge every decision.
     Replay {
         #[command(flatten)]
         /// Which log.
         log: LogDir,
+        #[command(flatten)]
+        /// Whose witnesses.
+        vouched: Vouched,
         #[command(flatten)]
         /// Which entries to list.
         wanted: Wanted,

@@ -4,17 +4,19 @@ use std::fs;
 use std::path::Path;
 
 use audit::checkpoint::LogKey;
+use audit::policy::Policy;
 use audit::replay::{self, Event, Filter};
 use audit::verify::{self, Finding, Findings, Severity};
 use serde_json::{Value, json};
 
-use crate::args::{Audit, LogDir, Wanted};
+use crate::args::{Audit, LogDir, Vouched, Wanted};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, ms_of_time};
 
 pub mod event;
 mod fetch;
 mod proof;
+pub mod witnesses;
 
 pub use event::{event_json, event_line};
 
@@ -24,8 +26,13 @@ pub use event::{event_json, event_line};
 /// What the command cannot do; [`Exit::Found`] when the log does not hold.
 pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
     match audit {
-        Audit::Verify(log) => verify_log(&log, output),
-        Audit::Replay { log, wanted, list } => replay_log(&log, &wanted, list, output),
+        Audit::Verify { log, vouched } => verify_log(&log, &vouched, output),
+        Audit::Replay {
+            log,
+            vouched,
+            wanted,
+            list,
+        } => replay_log(&log, &vouched, &wanted, list, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
         Audit::Show { index, log } => show(index, &log, output),
         Audit::Fetch(what) => crate::block_on(fetch::run(what, output)),
@@ -58,6 +65,11 @@ fn given_key(log: &LogDir) -> Result<Option<LogKey>, Failure> {
         .map_err(Failure::usage)
 }
 
+/// The policy given on the command line, if one was.
+fn given_policy(vouched: &Vouched) -> Result<Option<Policy>, Failure> {
+    vouched.policy.as_deref().map(witnesses::read).transpose()
+}
+
 /// The key to check proofs with: the one given, or the one beside the log.
 fn key_or_beside(log: &LogDir) -> Result<LogKey, Failure> {
     if let Some(key) = given_key(log)? {
@@ -87,7 +99,7 @@ fn directory(log: &LogDir) -> Result<&Path, Failure> {
     ))
 }
 
-fn verify_log(log: &LogDir, output: Output) -> Result<(), Failure> {
+fn verify_log(log: &LogDir, vouched: &Vouched, output: Output) -> Result<(), Failure> {
     let dir = directory(log)?;
     let bar = output.progress(0, "verifying", "جارٍ التحقق");
     let mut on_progress = |done, total| {
@@ -96,6 +108,7 @@ fn verify_log(log: &LogDir, output: Output) -> Result<(), Failure> {
     };
     let options = verify::Options {
         key: given_key(log)?,
+        policy: given_policy(vouched)?,
         on_progress: Some(&mut on_progress),
         ..Default::default()
     };
@@ -105,7 +118,13 @@ fn verify_log(log: &LogDir, output: Output) -> Result<(), Failure> {
     found(report.is_proven(), report.findings.errors(), output)
 }
 
-fn replay_log(log: &LogDir, wanted: &Wanted, list: bool, output: Output) -> Result<(), Failure> {
+fn replay_log(
+    log: &LogDir,
+    vouched: &Vouched,
+    wanted: &Wanted,
+    list: bool,
+    output: Output,
+) -> Result<(), Failure> {
     let dir = directory(log)?;
     let filter = filter(wanted)?;
     let bar = output.progress(0, "replaying", "جارٍ إعادة الفحص");
@@ -125,6 +144,7 @@ fn replay_log(log: &LogDir, wanted: &Wanted, list: bool, output: Output) -> Resu
     };
     let options = replay::Options {
         key: given_key(log)?,
+        policy: given_policy(vouched)?,
         filter,
         on_progress: Some(&mut on_progress),
         on_event: if list { Some(&mut on_event) } else { None },
@@ -200,6 +220,9 @@ fn print_files(report: &verify::Report, output: Output) {
         "{}: {signed}",
         output.say("checkpoint signature", "توقيع نقطة التحقق")
     ));
+    if let Some(witnessed) = &report.witnessed {
+        witnesses::print(witnessed, output);
+    }
     print_findings(&report.findings, output);
 }
 
@@ -365,6 +388,7 @@ fn files_json(report: &verify::Report) -> Value {
         "root": report.root.map(|root| root.to_string()),
         "signed": report.signed,
         "key_given": report.key_given,
+        "witnesses": witnesses::witnessed_json(report.witnessed.as_ref()),
         "entries": report.entries,
         "registry_size": report.registry.size,
         "registry_root": report.registry.root.to_string(),
