@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use audit::checkpoint::LogKey;
-use audit::policy::Policy;
 use audit::replay::{self, Event, Filter};
 use audit::verify::{self, Finding, Findings, Severity};
 use serde_json::{Value, json};
@@ -65,11 +64,6 @@ fn given_key(log: &LogDir) -> Result<Option<LogKey>, Failure> {
         .map_err(Failure::usage)
 }
 
-/// The policy given on the command line, if one was.
-fn given_policy(vouched: &Vouched) -> Result<Option<Policy>, Failure> {
-    vouched.policy.as_deref().map(witnesses::read).transpose()
-}
-
 /// The key to check proofs with: the one given, or the one beside the log.
 fn key_or_beside(log: &LogDir) -> Result<LogKey, Failure> {
     if let Some(key) = given_key(log)? {
@@ -108,7 +102,7 @@ fn verify_log(log: &LogDir, vouched: &Vouched, output: Output) -> Result<(), Fai
     };
     let options = verify::Options {
         key: given_key(log)?,
-        policy: given_policy(vouched)?,
+        policy: witnesses::given(vouched)?,
         on_progress: Some(&mut on_progress),
         ..Default::default()
     };
@@ -144,7 +138,7 @@ fn replay_log(
     };
     let options = replay::Options {
         key: given_key(log)?,
-        policy: given_policy(vouched)?,
+        policy: witnesses::given(vouched)?,
         filter,
         on_progress: Some(&mut on_progress),
         on_event: if list { Some(&mut on_event) } else { None },

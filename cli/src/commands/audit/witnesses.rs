@@ -6,9 +6,15 @@ use std::path::Path;
 use audit::policy::{POLICY_BYTES_MAX, Policy, Witnessed};
 use serde_json::{Value, json};
 
+use crate::args::Vouched;
 use crate::commands::switch_dir::in_file;
 use crate::failure::Failure;
 use crate::output::{Output, time_of_ms};
+
+/// The policy given on the command line, if one was.
+pub(super) fn given(vouched: &Vouched) -> Result<Option<Policy>, Failure> {
+    vouched.policy.as_deref().map(read).transpose()
+}
 
 /// Reads a policy file.
 ///
