@@ -27,7 +27,7 @@ pub mod request;
 mod tests;
 
 pub use answer::{Answer, Event};
-pub use memory::{MemoryError, Remembered, adopt, origin_hash};
+pub use memory::{MemoryError, Remembered, adopt, look, origin_hash};
 
 use memory::Memory;
 use request::AddCheckpoint;
@@ -122,10 +122,10 @@ impl Witness {
             return Answer::malformed("the old size is larger than the checkpoint's");
         }
         let mut memory = known.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = self.judge(known, &mut memory, (&request, &note, &checkpoint), now_s);
-        if let Event::Inconsistent { .. } = answer.event {
+        let mut answer = self.judge(known, &mut memory, (&request, &note, &checkpoint), now_s);
+        if let Event::Inconsistent { kept, .. } = &mut answer.event {
             // Two signed statements that contradict each other, or a claim that may become one: what a court asks for.
-            memory.keep_evidence(&checkpoint, body, now_s);
+            *kept = memory.keep_evidence(&checkpoint, body, now_s);
         }
         answer
     }

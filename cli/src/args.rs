@@ -18,6 +18,7 @@ mod doctor;
 mod members;
 mod operate;
 mod service;
+mod witness;
 
 pub use agency::{Agency, AuthorityKey, NewAuthorityKey};
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
@@ -30,6 +31,7 @@ pub use doctor::Doctor;
 pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 pub use service::{Care, CopyService, Publish, Sensitivity, Service, Switched, Try};
+pub use witness::Witness;
 
 /// Mohawel (المحوِّل): a government data-exchange switch.
 ///
@@ -145,6 +147,9 @@ pub enum Command {
     /// Verify, replay and read a log directory. Needs no server.
     #[command(subcommand)]
     Audit(Audit),
+    /// Be a witness: remember and cosign the checkpoints of logs that others run.
+    #[command(subcommand)]
+    Witness(Witness),
     /// A whole switch on this machine: one broker, five agencies, a story, a verified log.
     Demo(Demo),
     /// Print a completion script for a shell.

@@ -29,3 +29,4 @@ pub mod service;
 pub mod signal;
 pub mod switch_dir;
 mod toml_keys;
+pub mod witness;

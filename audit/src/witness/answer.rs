@@ -44,6 +44,8 @@ pub enum Event {
         size: u64,
         /// What was submitted. The same size: the log's key signed two trees.
         submitted: u64,
+        /// Whether the request was kept as evidence; not where it is kept already, or there is no room.
+        kept: bool,
     },
     /// Not for this witness, or not in form: nothing that the log's key vouches for.
     Refused(String),
@@ -102,6 +104,7 @@ impl Answer {
             origin: origin.to_owned(),
             size,
             submitted,
+            kept: false,
         };
         Self::said(422, &sentence, event)
     }

@@ -121,23 +121,22 @@ impl Memory {
         Ok(())
     }
 
-    /// Keeps a request once for each tree in it, as far as there is room. Says nothing where it cannot: the answer is the
-    /// same, and the operator is told of the event.
-    pub(super) fn keep_evidence(&self, checkpoint: &Checkpoint, body: &[u8], now_s: u64) {
+    /// Keeps a request once for each tree in it, as far as there is room; says whether it did. The answer is the same.
+    pub(super) fn keep_evidence(&self, checkpoint: &Checkpoint, body: &[u8], now_s: u64) -> bool {
         let tree = &checkpoint.root.to_string()[..16];
         let name = format!("{}-{tree}", checkpoint.size);
         let _ = durable::create_dirs(&self.evidence);
         let Ok(kept) = self.evidence.read_dir() else {
-            return;
+            return false;
         };
         let kept: Vec<_> = kept
             .flatten()
             .map(|file| file.file_name().to_string_lossy().into_owned())
             .collect();
         if kept.len() >= EVIDENCE_FILES_MAX || kept.iter().any(|file| file.starts_with(&name)) {
-            return;
+            return false;
         }
-        let _ = durable::write_file(&self.evidence.join(format!("{name}-{now_s}.txt")), body);
+        durable::write_file(&self.evidence.join(format!("{name}-{now_s}.txt")), body).is_ok()
     }
 }
 
@@ -159,6 +158,21 @@ fn read(bytes: &[u8], origin: &str, witness: &WitnessKey) -> Result<Remembered, 
         line,
         time_s,
     })
+}
+
+/// What the witness `key` remembers of `origin` in `dir`, without becoming that witness; and how many requests it keeps as
+/// evidence.
+///
+/// # Errors
+/// [`MemoryError`].
+pub fn look(
+    dir: &Path,
+    origin: &str,
+    key: &WitnessKey,
+) -> Result<(Option<Remembered>, usize), MemoryError> {
+    let memory = Memory::open(dir, origin, key)?;
+    let evidence = memory.evidence.read_dir().map_or(0, Iterator::count);
+    Ok((memory.last, evidence))
 }
 
 fn file_of(dir: &Path, origin: &str) -> PathBuf {

@@ -30,6 +30,14 @@ impl LogKeyFile {
         let key = PublicKey::from_spki(&file.public_spki_der()).map_err(|_| KeyError::Malformed)?;
         Ok(Self { file, key })
     }
+
+    /// Writes a new PEM file, owner-only.
+    ///
+    /// # Errors
+    /// [`KeyError::File`], above all when a file stands there already.
+    pub fn save(&self, path: &Path) -> Result<(), KeyError> {
+        self.file.save(path)
+    }
 }
 
 impl Signer for LogKeyFile {
