@@ -27,9 +27,11 @@ use crate::checkpoint::{CheckpointError, LogKey, SignedCheckpoint};
 use crate::journal::{
     Admission, Declined, Head, Journal, JournalError, RecoveryReport, Statistics,
 };
+use crate::note::NoteSignature;
 use crate::receipt::Receipt;
 use crate::tiles::published::PublishError;
 use crate::tiles::{TileError, TileReader, TileStore};
+use crate::tree::TreeHead;
 
 mod config;
 mod keeper;
@@ -101,6 +103,8 @@ struct Shared {
     head: watch::Sender<Arc<Head>>,
     registry: watch::Sender<u64>,
     published: watch::Sender<Arc<SignedCheckpoint>>,
+    /// What is held for cosignatures, or was last.
+    submitted: watch::Sender<Option<Arc<SignedCheckpoint>>>,
     stopped: watch::Sender<Option<Arc<str>>>,
     arriving: AtomicUsize,
 }
@@ -161,6 +165,45 @@ impl Log {
         self.inner.shared.published.subscribe()
     }
 
+    /// The checkpoint that witnesses are asked about: announced before it is published, and held for up to
+    /// [`Config::cosign_wait`]. `None` until the first one since the start.
+    pub fn submitted(&self) -> watch::Receiver<Option<Arc<SignedCheckpoint>>> {
+        self.inner.shared.submitted.subscribe()
+    }
+
+    /// Puts cosignatures, which must have been verified, under the checkpoint of `size`, held or published; for another
+    /// one they come too late. `complete` when no further ones are waited for.
+    pub fn cosign(&self, size: u64, lines: Vec<NoteSignature>, complete: bool) {
+        // A keeper that is gone publishes nothing any more.
+        let _ = self.inner.keeper.send(Call::Cosigned {
+            size,
+            lines,
+            complete,
+        });
+    }
+
+    /// The tree of `old` entries and the proof that the submitted or published `new` begins with it, as a witness is shown
+    /// it. Verified: whoever is not convinced holds another tree.
+    ///
+    /// # Errors
+    /// [`LogError::Proof`] when the tiles do not make `new`, or are not there any more; [`LogError::OutOfRange`].
+    pub async fn extension(
+        &self,
+        old: u64,
+        new: TreeHead,
+    ) -> Result<(TreeHead, Vec<Digest>), LogError> {
+        self.blocking(move |shared| reading::extension(shared, old, new))
+            .await
+    }
+
+    /// Stops the log for good, as if it had failed: nothing is acknowledged any more. For whoever was shown that going on
+    /// would make a second history.
+    pub fn halt(&self, reason: &str) {
+        tracing::error!(%reason, "the log is stopped");
+        self.inner.shared.stop(reason);
+        self.inner.queue.abandon();
+    }
+
     /// The key that the log's checkpoints are verified with.
     pub fn key(&self) -> &LogKey {
         &self.inner.shared.key
@@ -181,12 +224,17 @@ impl Log {
     /// # Errors
     /// [`LogError::Stopped`].
     pub async fn publish_now(&self) -> Result<Arc<SignedCheckpoint>, LogError> {
+        self.ask_keeper(Call::Publish).await
+    }
+
+    async fn ask_keeper(
+        &self,
+        call: impl FnOnce(oneshot::Sender<Arc<SignedCheckpoint>>) -> Call,
+    ) -> Result<Arc<SignedCheckpoint>, LogError> {
         let (answer, told) = oneshot::channel();
         let stopped = || LogError::Stopped(self.inner.shared.reason());
-        self.inner
-            .keeper
-            .send(Call::Publish(answer))
-            .map_err(|_| stopped())?;
+        let sent = self.inner.keeper.send(call(answer));
+        sent.map_err(|_| stopped())?;
         told.await.map_err(|_| stopped())
     }
 
@@ -245,7 +293,7 @@ impl Log {
         if index >= self.head().size() {
             return Ok(None);
         }
-        let published = self.published_at(index + 1).await?;
+        let published = self.covering(index + 1).await?;
         self.blocking(move |shared| reading::receipt(shared, index, &published))
             .await
             .map(Some)
@@ -261,7 +309,7 @@ impl Log {
         if old > new || new > size {
             return Err(LogError::OutOfRange { old, new, size });
         }
-        let published = self.published_at(new).await?;
+        let published = self.covering(new).await?;
         self.blocking(move |shared| reading::consistency(shared, old, new, &published))
             .await
     }
@@ -282,13 +330,14 @@ impl Log {
             .await
     }
 
-    /// The published checkpoint once it covers `size` entries.
-    async fn published_at(&self, size: u64) -> Result<Arc<SignedCheckpoint>, LogError> {
+    /// The published checkpoint if it covers `size` entries; else one that does and whose tiles are written, whether or
+    /// not it is held for witnesses.
+    async fn covering(&self, size: u64) -> Result<Arc<SignedCheckpoint>, LogError> {
         let published = self.inner.shared.published.borrow().clone();
         if published.checkpoint.size >= size {
             return Ok(published);
         }
-        self.publish_now().await
+        self.ask_keeper(|answer| Call::Cover(size, answer)).await
     }
 
     /// Runs what may touch the disk off the async threads.
@@ -428,6 +477,18 @@ pub enum LogError {
         index: u64,
         /// What is wrong with it.
         error: EntryError,
+    },
+    /// The log does not extend what was signed and shown to witnesses.
+    #[error(
+        "the log of {head} entries does not begin with the {size} that were signed and shown to witnesses (the file \
+         `submitted`): it was put back to an older copy. Do not start it: bring back the newest tail/, store/ and tile/ \
+         together; if entries are lost for good, tell the witnesses and begin a new log under a new origin"
+    )]
+    Submitted {
+        /// Entries that were shown.
+        size: u64,
+        /// Entries that the log has.
+        head: u64,
     },
     /// Sizes that the log does not have.
     #[error("no consistency proof from {old} to {new}: the log has {size} entries")]

@@ -202,6 +202,17 @@ pub fn consistency_proof(
     Ok(proof)
 }
 
+/// The head over the first `size` leaves.
+///
+/// # Errors
+/// [`TreeError::Read`] when the reader fails, above all when it has fewer leaves.
+pub fn root_of(reader: &impl HashReader, size: u64) -> Result<Digest, TreeError> {
+    if size == 0 {
+        return Ok(Edge::new().root());
+    }
+    range_head(reader, 0, size)
+}
+
 /// Checks that `leaf` is leaf `index` of the tree of `size` leaves whose head is `root`.
 ///
 /// # Errors

@@ -25,6 +25,9 @@ pub struct Config {
     pub keep_interval: Duration,
     /// How often the durable head is published.
     pub publish_interval: Duration,
+    /// How long a published checkpoint is held at most for whoever follows [`super::Log::submitted`] to cosign it; zero:
+    /// never. Nobody who follows: not at all.
+    pub cosign_wait: Duration,
     /// What may be given up to start.
     pub recovery: Recovery,
 }
@@ -41,6 +44,7 @@ impl Config {
             gather_us: 300,
             keep_interval: Duration::from_millis(200),
             publish_interval: Duration::from_secs(1),
+            cosign_wait: Duration::ZERO,
             recovery: Recovery::Strict,
         }
     }

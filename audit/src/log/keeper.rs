@@ -2,7 +2,7 @@
 //!
 //! Feeds the journal's store in bulk, and makes the durable head public: tiles and bundles first, then the
 //! checkpoint by compare-and-set. Nothing waits for it but the bound of what may lie behind. Never goes on
-//! after an error.
+//! after an error, and never stands still for a witness: [`publishing`] says how long it holds what it publishes.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -13,12 +13,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use self::publishing::{Pending, Waiter};
 use super::Shared;
 use crate::checkpoint::SignedCheckpoint;
 use crate::journal::Journal;
+use crate::note::NoteSignature;
 use crate::tiles::published::publish;
 use crate::tiles::{TileError, TileWriter};
 use crate::tree::TreeHead;
+
+pub(super) mod publishing;
 
 /// Bytes read from the journal at once while tiles are written.
 const READ_BYTES: usize = 1 << 20;
@@ -30,6 +34,14 @@ pub(super) enum Call {
     Keep,
     /// Publish now and say what is published.
     Publish(oneshot::Sender<Arc<SignedCheckpoint>>),
+    /// Give a checkpoint of at least so many entries whose tiles are written, published or not.
+    Cover(u64, oneshot::Sender<Arc<SignedCheckpoint>>),
+    /// Cosignatures came for the checkpoint of `size`; `complete` when they are all that is waited for.
+    Cosigned {
+        size: u64,
+        lines: Vec<NoteSignature>,
+        complete: bool,
+    },
     /// Keep and publish a last time, then end.
     Close,
     /// End as if power were cut.
@@ -44,6 +56,15 @@ pub(super) struct Keeper {
     pub(super) published: Option<TreeHead>,
     pub(super) keep_interval: Duration,
     pub(super) publish_interval: Duration,
+    /// How long a checkpoint is held for cosignatures.
+    pub(super) cosign_wait: Duration,
+    /// What the record of what was shown to witnesses says; `None` before the first.
+    pub(super) submitted: Option<TreeHead>,
+    /// The checkpoint that is held.
+    pub(super) pending: Option<Pending>,
+    /// Whether the last one was cosigned in time; if not, the next is not held.
+    pub(super) prompt: bool,
+    pub(super) waiting: Vec<Waiter>,
 }
 
 impl Keeper {
@@ -51,10 +72,13 @@ impl Keeper {
     pub(super) fn run(mut self, shared: &Shared, calls: &Receiver<Call>) -> Result<(), String> {
         let mut keep_at = Instant::now() + self.keep_interval;
         let mut publish_at = Instant::now() + self.publish_interval;
+        let mut closing = false;
         loop {
-            let wait = keep_at
-                .min(publish_at)
-                .saturating_duration_since(Instant::now());
+            let next = match &self.pending {
+                Some(pending) => pending.until,
+                None => publish_at,
+            };
+            let wait = keep_at.min(next).saturating_duration_since(Instant::now());
             let call = calls.recv_timeout(wait);
             // The writer may have failed: what the disk holds is then for the next start to find out.
             if shared.stopped.borrow().is_some() {
@@ -63,20 +87,27 @@ impl Keeper {
             match call {
                 Ok(Call::Keep) => keep_at = Instant::now(),
                 Ok(Call::Publish(answer)) => {
-                    self.publish(shared)?;
-                    let _ = answer.send(shared.published.borrow().clone());
+                    let size = shared.latest.load().checkpoint.size;
+                    self.wait_for(shared, (size, true), answer)?;
                 }
-                Ok(Call::Close) => {
-                    self.publish(shared)?;
-                    return self.keep(shared);
-                }
+                Ok(Call::Cover(size, answer)) => self.wait_for(shared, (size, false), answer)?,
+                Ok(Call::Cosigned {
+                    size,
+                    lines,
+                    complete,
+                }) => self.cosigned(shared, size, &lines, complete)?,
+                Ok(Call::Close) => closing = true,
                 Ok(Call::Abandon) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let now = Instant::now();
-            if now >= publish_at {
-                self.publish(shared)?;
+            self.release_overdue(shared, now)?;
+            if self.pending.is_none() && (closing || now >= publish_at) {
+                self.submit(shared)?;
                 publish_at = now + self.publish_interval;
+            }
+            if closing && self.pending.is_none() {
+                return self.keep(shared);
             }
             if now >= keep_at {
                 self.keep(shared)?;
@@ -91,15 +122,6 @@ impl Keeper {
             .journal
             .keep(published)
             .map_err(|error| error.to_string())
-    }
-
-    /// Makes the latest commit public.
-    fn publish(&mut self, shared: &Shared) -> Result<(), String> {
-        let latest = shared.latest.load_full();
-        if self.put(&*shared.journal, shared.tiles.dir(), &latest)? {
-            shared.published.send_replace(latest);
-        }
-        Ok(())
     }
 
     /// At start: makes sure that the published files at the right edge are whole, or writes those that are not again
@@ -134,16 +156,27 @@ impl Keeper {
         if new == old {
             return Ok(false);
         }
+        self.write(journal, new)?;
+        self.say(dir, new, &checkpoint.note)?;
+        Ok(true)
+    }
+
+    /// Writes tiles and bundles from what is published up to `new`.
+    fn write(&mut self, journal: &dyn Journal, new: TreeHead) -> Result<(), String> {
+        let old = self.published.unwrap_or_else(TreeHead::empty);
         self.tiles
             .write_for(old, new, EntriesOf::new(journal, old.size..new.size))
-            .map_err(|error| format!("writing tiles: {error}"))?;
-        publish(dir, self.published, &checkpoint.note)
-            .map_err(|error| format!("publishing: {error}"))?;
+            .map_err(|error| format!("writing tiles: {error}"))
+    }
+
+    /// Publishes `note`, whose tiles are written.
+    fn say(&mut self, dir: &std::path::Path, new: TreeHead, note: &[u8]) -> Result<(), String> {
+        let old = self.published.unwrap_or_else(TreeHead::empty);
+        publish(dir, self.published, note).map_err(|error| format!("publishing: {error}"))?;
         self.published = Some(new);
         self.tiles
             .remove_superseded(old.size, new.size)
-            .map_err(|error| format!("removing superseded tiles: {error}"))?;
-        Ok(true)
+            .map_err(|error| format!("removing superseded tiles: {error}"))
     }
 }
 

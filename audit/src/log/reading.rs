@@ -11,7 +11,7 @@ use super::{LogError, Shared};
 use crate::checkpoint::SignedCheckpoint;
 use crate::receipt::Receipt;
 use crate::tiles::{TilePath, TileReader};
-use crate::tree::{consistency_proof, inclusion_proof};
+use crate::tree::{TreeHead, consistency_proof, inclusion_proof, root_of, verify_consistency};
 
 /// Entries in one answer at most.
 pub const READ_ENTRIES_MAX: u64 = 1024;
@@ -74,6 +74,24 @@ pub(super) fn consistency(
         old,
         new,
     )?)
+}
+
+/// The tree of `old` entries, and the proof that `new` begins with it; both verified against each other.
+pub(super) fn extension(
+    shared: &Shared,
+    old: u64,
+    new: TreeHead,
+) -> Result<(TreeHead, Vec<Digest>), LogError> {
+    if old > new.size {
+        let (new, size) = (new.size, new.size);
+        return Err(LogError::OutOfRange { old, new, size });
+    }
+    // Not the reader that adapters share: it is of another size than theirs while a checkpoint is held.
+    let tiles = shared.tiles.reader(new.size);
+    let root = root_of(&tiles, old)?;
+    let proof = consistency_proof(&tiles, old, new.size)?;
+    verify_consistency(old, &root, new.size, &new.root, &proof)?;
+    Ok((TreeHead { size: old, root }, proof))
 }
 
 /// The reader of the published size, with the tiles that earlier proofs used. Held only while it is looked up.

@@ -14,15 +14,16 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::sync::watch;
 
 use super::keeper::Keeper;
+use super::keeper::publishing::recorded;
 use super::queue::Queue;
 use super::{Config, Inner, Log, LogError, Shared, Threads, keeper, writer};
 use crate::checkpoint::{self, LogKey};
 use crate::journal::{
-    Admission, Bundles, Journal, JournalError, RecoveryReport, TailAndStore, stamp_batch,
+    Admission, Bundles, Journal, JournalError, Recovery, RecoveryReport, TailAndStore, stamp_batch,
 };
-use crate::tiles::published::read_published;
+use crate::tiles::published::{SUBMITTED_FILE, read_published};
 use crate::tiles::{TileStore, durable};
-use crate::tree::TreeHead;
+use crate::tree::{TreeHead, root_of};
 
 /// The reason of a log that was ended by its owner.
 pub(super) const CLOSED: &str = "the log was closed";
@@ -177,8 +178,13 @@ fn start(
     let mut keeper = Keeper {
         tiles: tiles.writer(),
         published: published(&dir, &key)?,
+        submitted: recorded(&dir, &key)?,
         keep_interval: config.keep_interval,
         publish_interval: config.publish_interval,
+        cosign_wait: config.cosign_wait,
+        pending: None,
+        prompt: true,
+        waiting: Vec::new(),
     };
     let failed = |reason: String| LogError::Stopped(reason.into());
     let mended = keeper.mend(&*journal).map_err(LogError::Mending)?;
@@ -190,6 +196,7 @@ fn start(
     keeper.tiles.replace_unpublished(true);
     keeper.put(&*journal, &dir, &checkpoint).map_err(failed)?;
     keeper.tiles.replace_unpublished(false);
+    keeper.submitted = extends(&tiles, head.edge.head(), keeper.submitted, config.recovery)?;
     journal.keep(head.size())?;
     let checkpoint = Arc::new(checkpoint);
     let shared = Arc::new(Shared {
@@ -202,6 +209,7 @@ fn start(
         registry: watch::Sender::new(head.registry_size()),
         head: watch::Sender::new(Arc::new(head)),
         published: watch::Sender::new(checkpoint),
+        submitted: watch::Sender::new(None),
         stopped: watch::Sender::new(None),
         arriving: AtomicUsize::new(0),
     });
@@ -226,6 +234,37 @@ fn start(
     Ok(Log {
         inner: Arc::new(inner),
     })
+}
+
+/// Whether the tree of `head`, whose tiles are written, begins with what was shown to witnesses. Gives what the record
+/// says from here on.
+fn extends(
+    tiles: &TileStore,
+    head: TreeHead,
+    submitted: Option<TreeHead>,
+    recovery: Recovery,
+) -> Result<Option<TreeHead>, LogError> {
+    let Some(shown) = submitted else {
+        return Ok(None);
+    };
+    if shown.size <= head.size && root_of(&tiles.reader(head.size), shown.size)? == shown.root {
+        return Ok(submitted);
+    }
+    let error = LogError::Submitted {
+        size: shown.size,
+        head: head.size,
+    };
+    if recovery != Recovery::AcceptTailLoss {
+        return Err(error);
+    }
+    // What the operator gave up, the operator answers for; witnesses keep what they saw all the same.
+    tracing::error!(%error, "going on all the same, as the tail's loss was accepted");
+    let path = tiles.dir().join(SUBMITTED_FILE);
+    let aside = path.with_extension(format!("lost-{}", shown.size));
+    fs::rename(&path, &aside)
+        .and_then(|()| durable::sync_dir(tiles.dir()))
+        .map_err(io("setting aside", &path))?;
+    Ok(None)
 }
 
 /// Starts writer and keeper. Whichever fails stops the log; the writer also ends the queue, so that

@@ -2,7 +2,8 @@
 //!
 //! Whoever publishes names the head that it believes to be published; when the file says otherwise,
 //! somebody else published or an old copy of the disk is running, and nothing is written. The file
-//! never moves to a smaller tree, nor to another tree of the same size or another log.
+//! never moves to a smaller tree, nor to another tree of the same size or another log. The record of what was shown to
+//! witnesses is a file of the same kind.
 
 use std::fs::File;
 use std::io;
@@ -19,6 +20,10 @@ use crate::tree::TreeHead;
 /// Name of the file in the log directory.
 pub const CHECKPOINT_FILE: &str = "checkpoint";
 
+/// Name of the file that says what was signed and shown to witnesses last: it is ahead of the published one while they are
+/// asked.
+pub const SUBMITTED_FILE: &str = "submitted";
+
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
@@ -34,7 +39,19 @@ pub struct Published {
 /// # Errors
 /// [`PublishError::Io`], [`PublishError::Checkpoint`].
 pub fn read_published(dir: &Path) -> Result<Option<Published>, PublishError> {
-    let path = dir.join(CHECKPOINT_FILE);
+    read_file(dir, CHECKPOINT_FILE)
+}
+
+/// Reads [`SUBMITTED_FILE`] of the log directory `dir`; `None` where witnesses were never asked. Does not verify signatures.
+///
+/// # Errors
+/// As [`read_published`].
+pub fn read_submitted(dir: &Path) -> Result<Option<Published>, PublishError> {
+    read_file(dir, SUBMITTED_FILE)
+}
+
+fn read_file(dir: &Path, name: &str) -> Result<Option<Published>, PublishError> {
+    let path = dir.join(name);
     match read_bounded(&path, NOTE_BYTES_MAX as u64) {
         Ok(note) => {
             let checkpoint = checkpoint::read_unverified(&note)?;
@@ -59,6 +76,27 @@ pub fn publish(
     expected: Option<TreeHead>,
     note: &[u8],
 ) -> Result<Checkpoint, PublishError> {
+    compare_and_set(dir, CHECKPOINT_FILE, expected, note)
+}
+
+/// Records `note` as shown to witnesses if the record now says `expected`. Durable when it returns.
+///
+/// # Errors
+/// As [`publish`].
+pub fn submit(
+    dir: &Path,
+    expected: Option<TreeHead>,
+    note: &[u8],
+) -> Result<Checkpoint, PublishError> {
+    compare_and_set(dir, SUBMITTED_FILE, expected, note)
+}
+
+fn compare_and_set(
+    dir: &Path,
+    name: &str,
+    expected: Option<TreeHead>,
+    note: &[u8],
+) -> Result<Checkpoint, PublishError> {
     let next = checkpoint::read_unverified(note)?;
     durable::create_dirs(dir).map_err(|source| PublishError::Io {
         path: dir.to_owned(),
@@ -70,7 +108,7 @@ pub fn publish(
         path: dir.to_owned(),
         source,
     })?;
-    let current = read_published(dir)?.map(|published| published.checkpoint);
+    let current = read_file(dir, name)?.map(|published| published.checkpoint);
     let found = current.as_ref().map(Checkpoint::head);
     if found != expected {
         return Err(PublishError::NotExpected { found, expected });
@@ -90,7 +128,7 @@ pub fn publish(
             });
         }
     }
-    let path = dir.join(CHECKPOINT_FILE);
+    let path = dir.join(name);
     durable::write_file(&path, note).map_err(|source| PublishError::Io { path, source })?;
     Ok(next)
 }
