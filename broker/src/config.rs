@@ -17,8 +17,10 @@ use thiserror::Error;
 mod file;
 mod reading;
 mod resolve;
+mod witness;
 
 pub use reading::duration_of;
+pub use witness::WitnessConfig;
 
 /// The largest configuration file, bytes.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -54,6 +56,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[limits]`
     pub limits: Limits,
+    /// `[witness]`; default none: nobody outside the switch holds the log to its word.
+    pub witness: Option<WitnessConfig>,
     /// SHA-256 of the file's text: recorded at every start.
     pub sha256: Digest,
 }

@@ -9,7 +9,8 @@
 //! 5. [`links`]: the providers' adapters, each on one long-lived stream.
 //!
 //! Around them: [`config`] (read and checked before anything starts), [`switch`] (the one place where parts are
-//! made and joined, and the order in which they end), [`telemetry`] (what the process says about itself).
+//! made and joined, and the order in which they end), [`telemetry`] (what the process says about itself), [`witnesses`]
+//! (who outside the switch cosigns what it publishes).
 //!
 //! What is not here: no key of an agency, no payload in any store, no decision without an entry.
 
@@ -21,6 +22,7 @@ pub mod links;
 pub mod registry;
 pub mod switch;
 pub mod telemetry;
+pub mod witnesses;
 
 #[cfg(test)]
 mod testing;

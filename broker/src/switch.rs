@@ -10,13 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::clock::Clock;
-use audit::journal::Recovery;
 use audit::log::{AppendError, Log, LogError};
 use certs::authority::AuthorityError;
 use certs::identity::IdentityError;
 use certs::keys::KeyError;
 use certs::tls::TlsError;
-use certs::{Authority, Identity, ReloadableIdentity};
+use certs::{Identity, ReloadableIdentity};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,23 +23,26 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::door::connections::Connections;
-use crate::door::limits::Limits;
 use crate::door::listen::Door;
-use crate::exchange::{self, Exchange, ResumeError};
-use crate::links;
-use crate::registry::issuing::Issuing;
+use crate::exchange::{Exchange, ResumeError};
 use crate::registry::{OpenError, RegistryHandle};
+use crate::witnesses::{Unwitnessed, Witnesses, WitnessesError};
 
 mod check;
 mod epoch;
 mod health;
 mod log_key;
+mod parts;
 mod serving;
 mod trust;
+mod witness;
 
+pub use epoch::GivenUp;
 pub use log_key::LogKeyFile;
 
 use self::health::Health;
+use self::parts::Parts;
+use self::witness::Witnessing;
 
 /// How long connections may take to end by themselves once nothing is under way on them.
 const CONNECTIONS_END: Duration = Duration::from_secs(1);
@@ -66,6 +68,7 @@ pub struct Switch {
     exchange: Arc<Exchange>,
     identity: ReloadableIdentity,
     health: Health,
+    witnessing: Option<Witnessing>,
     doors: [Door; 2],
     /// Cancelled first: streams end, servers take no new calls.
     draining: CancellationToken,
@@ -74,19 +77,6 @@ pub struct Switch {
     servers: TaskTracker,
     /// Whether [`Switch::shutdown`] ended it.
     ended: bool,
-}
-
-/// What the services are made of.
-struct Parts {
-    config: Config,
-    clock: Clock,
-    log: Log,
-    registry: RegistryHandle,
-    issuing: Issuing,
-    identity: ReloadableIdentity,
-    authority: Arc<Authority>,
-    draining: CancellationToken,
-    gone: CancellationToken,
 }
 
 impl Switch {
@@ -99,10 +89,10 @@ impl Switch {
         listeners: Listeners,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        Self::start_recovering(config, listeners, clock, Recovery::Strict).await
+        Self::start_recovering(config, listeners, clock, GivenUp::default()).await
     }
 
-    /// As [`Switch::start`]; `recovery` says what the operator gives up where the log lost something.
+    /// As [`Switch::start`]; `given_up` says what the operator does without for this start. It is recorded.
     ///
     /// # Errors
     /// As [`Switch::start`].
@@ -110,15 +100,15 @@ impl Switch {
         config: Config,
         listeners: Listeners,
         clock: Clock,
-        recovery: Recovery,
+        given_up: GivenUp,
     ) -> Result<Self, StartError> {
         let signer = Arc::new(LogKeyFile::load(&config.log.key).map_err(StartError::LogKey)?);
         let log_config = audit::log::Config {
-            recovery,
+            recovery: given_up.recovery,
             ..Self::log_config(&config, &clock)
         };
         let log = Log::open(log_config, signer).await?;
-        Self::start_with_log(config, listeners, clock, log).await
+        Self::start_over(config, listeners, clock, (log, given_up)).await
     }
 
     /// How `config` runs its log: what [`Switch::start`] opens it with.
@@ -129,6 +119,10 @@ impl Switch {
             queue_entries: config.log.queue_entries,
             gather_us: config.log.gather_us,
             publish_interval: Duration::from_millis(config.log.publish_interval_ms),
+            cosign_wait: config
+                .witness
+                .as_ref()
+                .map_or(Duration::ZERO, Witnesses::hold),
             ..audit::log::Config::new(&config.log.dir, &config.origin)
         }
     }
@@ -143,8 +137,18 @@ impl Switch {
         clock: Clock,
         log: Log,
     ) -> Result<Self, StartError> {
+        Self::start_over(config, listeners, clock, (log, GivenUp::default())).await
+    }
+
+    async fn start_over(
+        config: Config,
+        listeners: Listeners,
+        clock: Clock,
+        (log, given_up): (Log, GivenUp),
+    ) -> Result<Self, StartError> {
         let parts = Parts::open(config, clock, log).await?;
-        parts.record_epoch().await?;
+        let (witnessing, without) = parts.witness(given_up.without_witnesses).await?;
+        parts.record_epoch(without).await?;
         let (exchange, resumed) = Exchange::start(parts.exchange()).await?;
         let exchange_address = listeners
             .exchange
@@ -176,6 +180,7 @@ impl Switch {
             identity: parts.identity,
             config: parts.config,
             health,
+            witnessing,
             doors,
             draining: parts.draining,
             gone: parts.gone,
@@ -258,6 +263,9 @@ impl Switch {
         self.gone.cancel();
         self.servers.wait().await;
         let closed = self.log.close().await;
+        if let Some(witnessing) = &self.witnessing {
+            witnessing.end().await;
+        }
         tracing::info!(entries = self.log.head().size(), "the switch has ended");
         closed
     }
@@ -280,56 +288,6 @@ impl Drop for Switch {
                 exchange.links().close().await;
                 exchange.finish(Duration::ZERO).await;
             });
-        }
-    }
-}
-
-impl Parts {
-    async fn open(config: Config, clock: Clock, log: Log) -> Result<Self, StartError> {
-        let registry = RegistryHandle::open(log.clone(), clock.clone()).await?;
-        let authority = Arc::new(Authority::open(&config.tls.authority_dir)?);
-        let identity = Identity::load(&config.tls.certificate_chain, &config.tls.key)?;
-        let snapshot = registry.load();
-        let genesis = snapshot.genesis().ok_or(OpenError::NoGenesis)?;
-        let mismatches = trust::mismatches(&config, genesis, &log, &authority, &identity, &clock);
-        if !mismatches.is_empty() {
-            return Err(StartError::Mismatches(mismatches));
-        }
-        let issuing = Issuing::new(
-            registry.clone(),
-            Arc::clone(&authority),
-            clock.clone(),
-            config.limits.certificate_life,
-        );
-        Ok(Self {
-            config,
-            clock,
-            log,
-            registry,
-            issuing,
-            identity: ReloadableIdentity::new(identity),
-            authority,
-            draining: CancellationToken::new(),
-            gone: CancellationToken::new(),
-        })
-    }
-
-    fn exchange(&self) -> exchange::Parts {
-        let limits = &self.config.limits;
-        exchange::Parts {
-            log: self.log.clone(),
-            registry: self.registry.clone(),
-            limits: Limits::new(limits.in_flight, limits.in_flight_per_agency),
-            clock: self.clock.clone(),
-            settings: exchange::Settings {
-                window_ms: limits.window_ms,
-                refusals_per_minute: limits.refusals_per_minute,
-                ..exchange::Settings::default()
-            },
-            links: links::Settings {
-                in_flight_max: limits.in_flight,
-                ..links::Settings::default()
-            },
         }
     }
 }
@@ -366,6 +324,12 @@ pub enum StartError {
         /// What is wrong.
         why: String,
     },
+    /// The witnesses that the configuration names cannot be asked.
+    #[error(transparent)]
+    Witnesses(#[from] WitnessesError),
+    /// The witnesses do not let the log go on, or are not there.
+    #[error("{0}")]
+    Unwitnessed(#[from] Unwitnessed),
     /// The start could not be recorded.
     #[error("the start could not be recorded: {0}")]
     Epoch(#[from] AppendError),

@@ -206,6 +206,9 @@ pub struct Broker {
     /// refusal said: it is recorded for good which entries are gone.
     #[arg(long, conflicts_with = "check")]
     pub accept_tail_loss: bool,
+    /// Start although no quorum of the configured witnesses says how far it has seen this log. It is recorded for good.
+    #[arg(long, conflicts_with = "check")]
+    pub without_witnesses: bool,
 }
 
 /// Where the registry is read from: one of these, or else the folder that MOHAWEL_SWITCH or MOHAWEL_HOME names.

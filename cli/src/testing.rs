@@ -52,7 +52,7 @@ impl Bench {
             switch: self.switch.clone(),
             echo: false,
             clock: self.clock.clone(),
-            recovery: audit::journal::Recovery::Strict,
+            given_up: Default::default(),
         };
         Running::start(options).await.unwrap()
     }

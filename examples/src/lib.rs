@@ -13,7 +13,6 @@ use adapters::authority::AuthorityPlace;
 use adapters::enrol::{EnrolOptions, enrol};
 use anyhow::{Context as _, Result, anyhow};
 use audit::clock::Clock;
-use audit::journal::Recovery;
 use cli::commands::agency;
 use cli::commands::broker::{BrokerOptions, Running};
 use cli::commands::init::{InitOptions, create};
@@ -52,7 +51,7 @@ impl Stage {
             switch: switch.clone(),
             echo: true,
             clock: Clock::System,
-            recovery: Recovery::Strict,
+            given_up: Default::default(),
         };
         let running = Box::pin(Running::start(options)).await.map_err(told)?;
         Ok(Self {

@@ -44,6 +44,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) limits: Given<LimitsSection>,
     #[serde(default)]
+    pub(super) witness: Given<WitnessSection>,
+    #[serde(default)]
     pub(super) outside_authorities: Given<Vec<Given<OutsideAuthoritySection>>>,
     #[serde(flatten)]
     pub(super) unknown: Unknown,
@@ -114,5 +116,16 @@ section! {
         refusals_per_minute: u64,
         certificate_life: String,
         drain_ms: u64,
+    }
+}
+
+section! {
+    /// `[witness]`
+    WitnessSection {
+        policy: String,
+        tls_root: String,
+        timeout_ms: u64,
+        late_alarm_ms: u64,
+        stop_after_ms: u64,
     }
 }

@@ -253,3 +253,56 @@ fn outside_authorities_are_listed_one_by_one_and_each_mistake_is_told() {
         ["outside_authorities"]
     );
 }
+
+#[test]
+fn witnesses_are_none_unless_written_and_each_mistake_is_told() {
+    let with = |more: &str| format!("{EXAMPLE}\n{more}");
+    let base = Path::new("/etc/mohawel");
+    assert_eq!(Config::from_toml(EXAMPLE, base).unwrap().witness, None);
+    // What the example shows, without its marks, says the defaults.
+    let shown: String = EXAMPLE
+        .split_inclusive('\n')
+        .skip_while(|line| !line.starts_with("#[witness]"))
+        .take_while(|line| line.starts_with('#'))
+        .filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')))
+        .collect();
+    let read = |text: &str| {
+        Config::from_toml(&with(text), base)
+            .unwrap()
+            .witness
+            .unwrap()
+    };
+    let (shown, least) = (read(&shown), read("[witness]\npolicy = \"p\"\n"));
+    assert_eq!(shown.policy, base.join("witness.policy"));
+    assert_eq!(shown.tls_root, Some(base.join("tls/witness-root.pem")));
+    assert_eq!(shown.stop_after, Some(Duration::from_secs(3_600)));
+    assert_eq!((least.stop_after, least.tls_root), (None, None));
+    assert_eq!(
+        (shown.timeout, shown.late_alarm),
+        (least.timeout, least.late_alarm)
+    );
+    for (text, keys) in [
+        ("[witness]\n", &["witness.policy"][..]),
+        (
+            "[witness]\npolicy = 5\ntls_root = \"\"\ntimeout_ms = 99\nlate_alarm_ms = \"soon\"\nstop_after_ms = 1\ncolour = 1\n",
+            &[
+                "witness.colour",
+                "witness.policy",
+                "witness.tls_root",
+                "witness.timeout_ms",
+                "witness.late_alarm_ms",
+                "witness.stop_after_ms",
+            ],
+        ),
+        (
+            "[[witness]]\npolicy = \"p\"\n",
+            &["witness", "witness.policy"],
+        ),
+    ] {
+        let found: Vec<_> = problems(&with(text))
+            .into_iter()
+            .map(|problem| problem.key)
+            .collect();
+        assert_eq!(found, keys, "{text}");
+    }
+}

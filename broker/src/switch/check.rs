@@ -12,6 +12,7 @@ use proto::key::Signer as _;
 
 use super::{LogKeyFile, Switch, trust};
 use crate::config::Config;
+use crate::witnesses::Witnesses;
 
 impl Switch {
     /// Every reason why a start with `config` would fail now, as far as keys, certificates, authority and the log's
@@ -43,14 +44,23 @@ impl Switch {
             LogKey::new(&config.origin, signer.key())
                 .map_err(|error| told("log.key", &config.log.key, &error))
         });
+        let log_key = log_key.ok();
         let genesis = genesis(config).map_err(|error| told("log.dir", &config.log.dir, &error));
         if let (Ok(genesis), Ok(authority)) = (&genesis, &authority) {
             found.extend(trust::differences(
                 config,
                 genesis,
-                log_key.ok().as_ref(),
+                log_key.as_ref(),
                 authority,
             ));
+        }
+        // Without a log key that is told already.
+        if let (Some(witness), Some(key)) = (&config.witness, &log_key) {
+            found.extend(
+                Witnesses::open(witness, key)
+                    .err()
+                    .map(|error| error.to_string()),
+            );
         }
         if let (Ok(authority), Ok(identity)) = (&authority, &identity) {
             // With the issuing key at hand the start makes a certificate that ended anew.

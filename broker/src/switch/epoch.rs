@@ -1,21 +1,34 @@
 //! The entry that each start leaves: what was there before, who starts, by which configuration, what was repaired.
 
-use audit::journal::{RecoveryReport, StoreFound};
+use audit::journal::{Recovery, RecoveryReport, StoreFound};
 use bytes::Bytes;
 use proto::entry::{Draft, Kind};
 use proto::facts::{self, EpochFacts};
 
 use super::{Parts, StartError};
 
+/// What an operator does without for one start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Where the log lost something.
+    pub recovery: Recovery,
+    /// Whether it may start although no quorum of witnesses says how far it has seen the log.
+    pub without_witnesses: bool,
+}
+
 impl Parts {
     /// One entry for each start: what was there before, who starts, by which configuration.
-    pub(super) async fn record_epoch(&self) -> Result<(), StartError> {
+    /// `without` is the word of what the operator went on without.
+    pub(super) async fn record_epoch(&self, without: Option<&str>) -> Result<(), StartError> {
         let head = self.log.head();
-        let recovery = self.log.recovered().map(repaired).unwrap_or_default();
+        let mut recovery = self.log.recovered().map(repaired).unwrap_or_default();
         if let Some(report) = self.log.recovered()
             && !recovery.is_empty()
         {
             tracing::warn!(found = %report, "the log was repaired at this start");
+        }
+        if let Some(word) = without {
+            recovery = [recovery.as_str(), word].join(" ").trim_start().to_owned();
         }
         let facts = EpochFacts {
             previous_size: head.size(),

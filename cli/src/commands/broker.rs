@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use adapters::provider::Handle;
 use audit::clock::Clock;
 use audit::journal::Recovery;
+use broker::switch::GivenUp;
+use broker::witnesses::Unwitnessed;
 use broker::{Config, Listeners, Switch};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -34,7 +36,7 @@ pub struct BrokerOptions {
     /// The one clock.
     pub clock: Clock,
     /// What may be given up to start.
-    pub recovery: Recovery,
+    pub given_up: GivenUp,
 }
 
 /// A switch that runs, with its echo adapter. Dropped without [`Running::shutdown`] it ends as if power were cut.
@@ -62,9 +64,12 @@ pub async fn run(broker: args::Broker, output: Output) -> Result<(), Failure> {
         switch,
         echo: !broker.no_echo,
         clock: Clock::System,
-        recovery: match broker.accept_tail_loss {
-            true => Recovery::AcceptTailLoss,
-            false => Recovery::Strict,
+        given_up: GivenUp {
+            recovery: match broker.accept_tail_loss {
+                true => Recovery::AcceptTailLoss,
+                false => Recovery::Strict,
+            },
+            without_witnesses: broker.without_witnesses,
         },
     };
     let running = Box::pin(Running::start(options)).await?;
@@ -117,7 +122,7 @@ impl Running {
             switch: dir,
             echo,
             clock,
-            recovery,
+            given_up,
         } = options;
         let mut config = load(&dir)?;
         // A certificate that has not ended serves on; one that has is refused where the switch starts.
@@ -135,7 +140,7 @@ impl Running {
         let addresses = told(&dir, &config, &listeners)?;
         config.exchange_address.clone_from(&addresses.exchange);
         let name = config.name.to_string();
-        let starting = Switch::start_recovering(config, listeners, clock.clone(), recovery);
+        let starting = Switch::start_recovering(config, listeners, clock.clone(), given_up);
         let switch = Box::pin(starting)
             .await
             .map_err(|error| not_started(&error))?;
@@ -344,14 +349,18 @@ fn not_started(error: &broker::StartError) -> Failure {
         StartError::Log(_)
         | StartError::Epoch(_)
         | StartError::Listener(_)
+        | StartError::Unwitnessed(Unwitnessed::NoQuorum { .. })
         | StartError::Resume(ResumeError::Read(_) | ResumeError::Append(_)) => Exit::Unavailable,
-        StartError::Registry(_) | StartError::Resume(_) => Exit::Untrusted,
+        StartError::Registry(_)
+        | StartError::Resume(_)
+        | StartError::Unwitnessed(Unwitnessed::Against(_)) => Exit::Untrusted,
         StartError::LogKey(_)
         | StartError::Authority(_)
         | StartError::Identity(_)
         | StartError::Mismatches(_)
         | StartError::Tls(_)
         | StartError::OutsideRoot { .. }
+        | StartError::Witnesses(_)
         | StartError::Reflection(_) => Exit::Usage,
     };
     Failure::new(

@@ -59,7 +59,7 @@ impl World {
             switch: switch.clone(),
             echo: false,
             clock: Clock::System,
-            recovery: audit::journal::Recovery::Strict,
+            given_up: Default::default(),
         };
         let running = Running::start(options).await.unwrap();
         let moss = AgencyId::parse("EG/GOV/MOSS").unwrap();

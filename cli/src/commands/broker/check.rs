@@ -45,6 +45,13 @@ fn print(config: &Config, output: Output) -> Result<(), Failure> {
             "queue_entries": config.log.queue_entries,
             "publish_interval_ms": config.log.publish_interval_ms,
         },
+        "witness": config.witness.as_ref().map(|witness| json!({
+            "policy": witness.policy,
+            "tls_root": witness.tls_root,
+            "timeout_ms": witness.timeout.as_millis() as u64,
+            "late_alarm_ms": witness.late_alarm.as_millis() as u64,
+            "stop_after_ms": witness.stop_after.map(|limit| limit.as_millis() as u64),
+        })),
         "limits": {
             "window_ms": config.limits.window_ms,
             "in_flight": config.limits.in_flight,

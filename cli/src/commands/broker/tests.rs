@@ -31,7 +31,7 @@ fn options(switch: &SwitchDir) -> BrokerOptions {
         switch: switch.clone(),
         echo: true,
         clock: Clock::System,
-        recovery: Recovery::Strict,
+        given_up: Default::default(),
     }
 }
 

@@ -56,7 +56,7 @@ impl World {
             switch: switch.clone(),
             echo,
             clock: Clock::System,
-            recovery: audit::journal::Recovery::Strict,
+            given_up: Default::default(),
         };
         let running = Running::start(options).await.unwrap();
         let world = Self {

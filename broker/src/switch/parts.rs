@@ -1,0 +1,79 @@
+//! What the services are made of: opened, and seen to belong together.
+
+use std::sync::Arc;
+
+use audit::clock::Clock;
+use audit::log::Log;
+use certs::{Authority, Identity, ReloadableIdentity};
+use tokio_util::sync::CancellationToken;
+
+use super::{StartError, trust};
+use crate::config::Config;
+use crate::door::limits::Limits;
+use crate::exchange;
+use crate::links;
+use crate::registry::issuing::Issuing;
+use crate::registry::{OpenError, RegistryHandle};
+
+/// What the services are made of.
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) log: Log,
+    pub(super) registry: RegistryHandle,
+    pub(super) issuing: Issuing,
+    pub(super) identity: ReloadableIdentity,
+    pub(super) authority: Arc<Authority>,
+    pub(super) draining: CancellationToken,
+    pub(super) gone: CancellationToken,
+}
+
+impl Parts {
+    pub(super) async fn open(config: Config, clock: Clock, log: Log) -> Result<Self, StartError> {
+        let registry = RegistryHandle::open(log.clone(), clock.clone()).await?;
+        let authority = Arc::new(Authority::open(&config.tls.authority_dir)?);
+        let identity = Identity::load(&config.tls.certificate_chain, &config.tls.key)?;
+        let snapshot = registry.load();
+        let genesis = snapshot.genesis().ok_or(OpenError::NoGenesis)?;
+        let mismatches = trust::mismatches(&config, genesis, &log, &authority, &identity, &clock);
+        if !mismatches.is_empty() {
+            return Err(StartError::Mismatches(mismatches));
+        }
+        let issuing = Issuing::new(
+            registry.clone(),
+            Arc::clone(&authority),
+            clock.clone(),
+            config.limits.certificate_life,
+        );
+        Ok(Self {
+            config,
+            clock,
+            log,
+            registry,
+            issuing,
+            identity: ReloadableIdentity::new(identity),
+            authority,
+            draining: CancellationToken::new(),
+            gone: CancellationToken::new(),
+        })
+    }
+
+    pub(super) fn exchange(&self) -> exchange::Parts {
+        let limits = &self.config.limits;
+        exchange::Parts {
+            log: self.log.clone(),
+            registry: self.registry.clone(),
+            limits: Limits::new(limits.in_flight, limits.in_flight_per_agency),
+            clock: self.clock.clone(),
+            settings: exchange::Settings {
+                window_ms: limits.window_ms,
+                refusals_per_minute: limits.refusals_per_minute,
+                ..exchange::Settings::default()
+            },
+            links: links::Settings {
+                in_flight_max: limits.in_flight,
+                ..links::Settings::default()
+            },
+        }
+    }
+}
