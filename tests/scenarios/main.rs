@@ -40,6 +40,7 @@
 //! | … missing | `tail::a_missing_tail_is_refused_with_the_repair` |
 //! | … from another log | `tail::a_tail_of_another_log_is_refused` |
 //! | a store shorter than its published checkpoint | `log_faults::a_log_shorter_than_its_published_checkpoint_is_refused` |
+//! | a log put back to an older copy with everything in it | `witnesses::a_log_that_was_put_back_does_not_start_and_does_not_go_on` |
 //! | an empty store | `log_faults::an_empty_or_lost_store_is_rebuilt` |
 //! | a payload that breaks its contract | `contracts::a_request_that_breaks_its_schema_is_refused_before_the_backend_saw_it` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
@@ -76,3 +77,4 @@ mod rows;
 mod shutdown;
 mod tail;
 mod tidy;
+mod witnesses;

@@ -36,7 +36,7 @@ async fn what_does_not_end_in_time_is_ended_and_recorded() {
             .await
     });
     let delivered = provider.delivery().await;
-    let told = soon("the switch ends", world.finish()).await;
+    let told = soon("the switch ends", Box::pin(world.finish())).await;
     let heard = soon("the consumer hears", asked).await.unwrap();
     assert!(heard.is_err());
     if let Err(refusal) = heard

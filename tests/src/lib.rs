@@ -15,6 +15,7 @@
 //! | [`journal`] | a journal that fails when told to |
 //! | [`check`] | what every scenario ends with |
 //! | [`process`] | a broker in a process of its own |
+//! | [`witness`] | witnesses in processes of their own |
 //! | [`load`] | consumers that write down what was acknowledged |
 //! | [`channel`] | gRPC channels for any TLS configuration |
 #![allow(
@@ -38,6 +39,7 @@ pub mod process;
 pub mod provider;
 pub mod raw;
 pub mod switch;
+pub mod witness;
 pub mod world;
 
 use std::time::Duration;
