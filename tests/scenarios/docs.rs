@@ -47,7 +47,7 @@ fn commands(page: &str) -> Vec<(usize, String)> {
 const ALL: &str = "every command has run";
 
 /// Runs all commands of a page in one shell, in an empty folder, with the built binary first on PATH. Ports that a page
-/// takes from EXCHANGE and ENROL are the system's choice here.
+/// takes from EXCHANGE, ENROL, W1, W2 and W3 are the system's choice here.
 fn run(page: &str) {
     let path = root().join(page);
     let Ok(text) = fs::read_to_string(&path) else {
@@ -86,6 +86,9 @@ fn run(page: &str) {
             ("PATH", paths.as_str()),
             ("EXCHANGE", &free_address()),
             ("ENROL", &free_address()),
+            ("W1", &free_address()),
+            ("W2", &free_address()),
+            ("W3", &free_address()),
         ])
         .env("HOME", dir.path())
         .stdin(Stdio::null())

@@ -48,6 +48,10 @@ key = "keys/log.key"
 # queue_entries = 4096
 # publish_interval_ms = 1000
 
+# Witnesses outside the switch: see docs/operating.md, section 10.
+#[witness]
+#policy = "witness.policy"
+
 [limits]
 # window_ms = 30000
 # in_flight = 4096
