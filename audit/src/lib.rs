@@ -11,6 +11,7 @@ pub mod policy;
 pub mod receipt;
 pub mod replay;
 pub mod tiles;
+pub mod timestamp;
 pub mod tree;
 pub mod verify;
 pub mod witness;

@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
 
-tests/scripts/tools.sh judges go
+tests/scripts/tools.sh judges go openssl
 # As the tests built them: a build of one package alone would choose other features and compile everything again.
 cargo build --locked --quiet --workspace --bins --examples
 

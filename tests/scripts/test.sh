@@ -50,7 +50,7 @@ step 'format' 'run make fmt' \
 step 'lock file' 'run cargo check --workspace and commit Cargo.lock' \
   lock_file
 step 'tools' 'the lines above name what could not be installed' \
-  $scripts/tools.sh buf deny postgres
+  $scripts/tools.sh buf deny postgres openssl
 step 'schemas' 'proto/buf.yaml says which rules; change the .proto file' \
   .tools/venv/bin/buf lint proto
 step 'bans, licences, sources' 'deny.toml says why each rule is there; cargo tree -i CRATE says who brings it' \

@@ -6,6 +6,7 @@
 #   postgres  the server for postgres.sh      from the system
 #   nginx     the peer of `make bench`        from the system
 #   go        compiles the Go judges          from the system
+#   openssl   time-stamp authority of tests   from the system
 #   judges    Python for the outside judges   .tools/judges/bin/python
 #
 # What is ours to choose is pinned and goes to .tools/, which git ignores and `rm -r .tools` undoes.
@@ -95,12 +96,14 @@ need_go() {
   [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || apt_install golang-golang-x-mod-dev
 }
 
+need_openssl() { command -v openssl >/dev/null || apt_install openssl; }
+
 need_judges() { python_env judges --ignore-requires-python --requirement "$scripts/judges.txt"; }
 
-[ $# -gt 0 ] || die "usage: tools.sh buf|deny|postgres|nginx|go|judges ..."
+[ $# -gt 0 ] || die "usage: tools.sh buf|deny|postgres|nginx|go|openssl|judges ..."
 for tool in "$@"; do
   case $tool in
-    buf | deny | postgres | nginx | go | judges) "need_$tool" ;;
+    buf | deny | postgres | nginx | go | openssl | judges) "need_$tool" ;;
     *) die "tools.sh does not know '$tool'" ;;
   esac
 done
