@@ -100,6 +100,8 @@ pub struct Options<'a> {
     pub on_progress: Option<OnProgress<'a>>,
     /// Given each judged entry that passes the filter.
     pub on_event: Option<&'a mut dyn FnMut(&Event)>,
+    /// The time-stamp authorities' roots; see [`crate::verify::Options::time`].
+    pub time: Option<verify::TimeOptions>,
 }
 
 impl fmt::Debug for Options<'_> {
@@ -155,6 +157,7 @@ pub fn replay(dir: &Path, options: Options<'_>) -> Report {
         filter,
         mut on_progress,
         mut on_event,
+        time,
     } = options;
     let store = TileStore::new(dir);
     let mut judge = Judge::new(&store, Findings::new(FINDINGS_MAX));
@@ -182,6 +185,7 @@ pub fn replay(dir: &Path, options: Options<'_>) -> Report {
         policy,
         on_progress: Some(&mut forward),
         on_entry: Some(&mut on_entry),
+        time,
         ..Default::default()
     };
     let files = verify::verify_directory(dir, options);

@@ -21,6 +21,7 @@ use crate::tree::TreeHead;
 pub use findings::{Finding, Findings, Severity, rule};
 pub use held::{Held, HeldError, compare};
 pub use prove::{ProveError, ProvenEntry, prove};
+pub use trusted_time::{OnToken, TOLERANCE, TimeOptions, TimeReport, Token};
 
 mod climb;
 mod files;
@@ -30,8 +31,11 @@ mod prove;
 mod stamps;
 #[cfg(test)]
 mod tests;
+mod trusted_time;
 mod walk;
 mod witnessed;
+
+use trusted_time::Inspection;
 
 /// Name of the file in the log directory that holds the log's vkey text.
 pub const VKEY_FILE: &str = "log.vkey";
@@ -58,6 +62,8 @@ pub struct Options<'a> {
     pub on_progress: Option<OnProgress<'a>>,
     /// Called for each entry that decodes, so that a replay reads the files only once.
     pub on_entry: Option<OnEntry<'a>>,
+    /// The time-stamp authorities' roots; without them the tokens under `time/` are counted, not verified.
+    pub time: Option<TimeOptions>,
 }
 
 impl Default for Options<'_> {
@@ -68,6 +74,7 @@ impl Default for Options<'_> {
             findings_per_rule_max: FINDINGS_PER_RULE_MAX_DEFAULT,
             on_progress: None,
             on_entry: None,
+            time: None,
         }
     }
 }
@@ -80,6 +87,7 @@ impl fmt::Debug for Options<'_> {
             findings_per_rule_max,
             on_progress,
             on_entry,
+            time,
         } = self;
         f.debug_struct("Options")
             .field("key", key)
@@ -87,6 +95,7 @@ impl fmt::Debug for Options<'_> {
             .field("findings_per_rule_max", findings_per_rule_max)
             .field("on_progress", &on_progress.is_some())
             .field("on_entry", &on_entry.is_some())
+            .field("time", time)
             .finish()
     }
 }
@@ -111,6 +120,8 @@ pub struct Report {
     pub root: Option<Digest>,
     /// The registry tree at the end of the log.
     pub registry: TreeHead,
+    /// What the time-stamp tokens beside the log say.
+    pub time: TimeReport,
     /// What was found.
     pub findings: Findings,
 }
@@ -157,6 +168,13 @@ pub fn verify_directory(dir: &Path, options: Options<'_>) -> Report {
         );
         findings.error(None, rule::ROOT_MISMATCH, detail);
     }
+    // Tokens are held against a head that somebody signed: any other has no line to be on.
+    let time = match (&key, claimed) {
+        (Some(key), Some(head)) if signed => {
+            Inspection::new(dir, key, head, options.time.as_ref()).run(&mut findings, None)
+        }
+        _ => TimeReport::default(),
+    };
     Report {
         checkpoint,
         signed,
@@ -166,8 +184,29 @@ pub fn verify_directory(dir: &Path, options: Options<'_>) -> Report {
         entries,
         root,
         registry,
+        time,
         findings,
     }
+}
+
+/// Verifies only the time-stamp tokens of the log in `dir`, and the stamps beside their checkpoints: each note, token
+/// and entry that it looks at is proved, the rest of the log is not read. `key` as in [`Options::key`].
+pub fn verify_time(
+    dir: &Path,
+    key: Option<LogKey>,
+    options: Option<&TimeOptions>,
+    on_token: OnToken<'_>,
+) -> (TimeReport, Findings) {
+    let mut findings = Findings::new(FINDINGS_PER_RULE_MAX_DEFAULT);
+    let key = key.or_else(|| key_of(dir, &mut findings));
+    let (checkpoint, signed) = checkpoint_of(dir, key.as_ref(), &mut findings);
+    let report = match (&key, checkpoint) {
+        (Some(key), Some(checkpoint)) if signed => {
+            Inspection::new(dir, key, checkpoint.head(), options).run(&mut findings, Some(on_token))
+        }
+        _ => TimeReport::default(),
+    };
+    (report, findings)
 }
 
 /// The key that lies in the directory.

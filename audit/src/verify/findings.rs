@@ -49,6 +49,20 @@ pub mod rule {
     pub const UNKNOWN_FILE: &str = "unknown_file";
     /// A file for entries after the checkpoint.
     pub const BEYOND_CHECKPOINT: &str = "beyond_checkpoint";
+    /// A note under `time/` that is not a checkpoint of this log.
+    pub const TIME_NOTE: &str = "time_note";
+    /// A token under `time/` that does not verify, or is gone.
+    pub const TIME_TOKEN: &str = "time_token";
+    /// A stamped checkpoint that the log does not extend.
+    pub const TIME_FORK: &str = "time_fork";
+    /// A stamp later than the time-stamp token over it.
+    pub const TIME_AHEAD: &str = "time_ahead";
+    /// A stamp earlier than the token over a checkpoint that does not have its entry yet.
+    pub const BACK_DATED: &str = "back_dated";
+    /// Roots of authorities were given, and there is no token.
+    pub const TIME_MISSING: &str = "time_missing";
+    /// There are tokens, and no roots were given to verify them with.
+    pub const TIME_UNVERIFIED: &str = "time_unverified";
     /// The operating system says no.
     pub const UNREADABLE: &str = "unreadable";
 }
