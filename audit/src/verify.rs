@@ -199,7 +199,8 @@ pub fn verify_time(
 ) -> (TimeReport, Findings) {
     let mut findings = Findings::new(FINDINGS_PER_RULE_MAX_DEFAULT);
     let key = key.or_else(|| key_of(dir, &mut findings));
-    let (checkpoint, signed) = checkpoint_of(dir, key.as_ref(), &mut findings);
+    let note = note_of(dir, &mut findings);
+    let (checkpoint, signed) = checkpoint_of(note.as_deref(), key.as_ref(), &mut findings);
     let report = match (&key, checkpoint) {
         (Some(key), Some(checkpoint)) if signed => {
             Inspection::new(dir, key, checkpoint.head(), options).run(&mut findings, Some(on_token))

@@ -17,9 +17,11 @@ use thiserror::Error;
 mod file;
 mod reading;
 mod resolve;
+mod time;
 mod witness;
 
 pub use reading::duration_of;
+pub use time::{TimeAuthority, TimeConfig};
 pub use witness::WitnessConfig;
 
 /// The largest configuration file, bytes.
@@ -58,6 +60,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[witness]`; default none: nobody outside the switch holds the log to its word.
     pub witness: Option<WitnessConfig>,
+    /// `[time]`; default none: no outside authority stamps the log, and its time is the switch's word alone.
+    pub time: Option<TimeConfig>,
     /// SHA-256 of the file's text: recorded at every start.
     pub sha256: Digest,
 }

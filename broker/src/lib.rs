@@ -9,8 +9,8 @@
 //! 5. [`links`]: the providers' adapters, each on one long-lived stream.
 //!
 //! Around them: [`config`] (read and checked before anything starts), [`switch`] (the one place where parts are
-//! made and joined, and the order in which they end), [`telemetry`] (what the process says about itself), [`witnesses`]
-//! (who outside the switch cosigns what it publishes).
+//! made and joined, and the order in which they end), [`stamping`] (an outside clock for the log), [`telemetry`] (what
+//! the process says about itself), [`witnesses`] (who outside the switch cosigns what it publishes).
 //!
 //! What is not here: no key of an agency, no payload in any store, no decision without an entry.
 
@@ -20,6 +20,7 @@ pub mod door;
 pub mod exchange;
 pub mod links;
 pub mod registry;
+pub mod stamping;
 pub mod switch;
 pub mod telemetry;
 pub mod witnesses;

@@ -18,6 +18,7 @@ use certs::tls::TlsError;
 use certs::{Identity, ReloadableIdentity};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +27,7 @@ use crate::door::connections::Connections;
 use crate::door::listen::Door;
 use crate::exchange::{Exchange, ResumeError};
 use crate::registry::{OpenError, RegistryHandle};
+use crate::stamping::Standing;
 use crate::witnesses::{Unwitnessed, Witnesses, WitnessesError};
 
 mod check;
@@ -34,6 +36,7 @@ mod health;
 mod log_key;
 mod parts;
 mod serving;
+mod time;
 mod trust;
 mod witness;
 
@@ -69,6 +72,8 @@ pub struct Switch {
     identity: ReloadableIdentity,
     health: Health,
     witnessing: Option<Witnessing>,
+    /// How trusted time stands, where it is configured.
+    time: Option<watch::Receiver<Standing>>,
     doors: [Door; 2],
     /// Cancelled first: streams end, servers take no new calls.
     draining: CancellationToken,
@@ -167,6 +172,7 @@ impl Switch {
                 .clone()
                 .follow(parts.log.clone(), parts.draining.clone()),
         );
+        let time = parts.stamp(&servers)?;
         tracing::info!(
             name = %parts.config.name, %exchange_address, %enrol_address, entries = parts.log.head().size(),
             abandoned = resumed.abandoned, "the switch serves"
@@ -181,6 +187,7 @@ impl Switch {
             config: parts.config,
             health,
             witnessing,
+            time,
             doors,
             draining: parts.draining,
             gone: parts.gone,
@@ -330,6 +337,9 @@ pub enum StartError {
     /// The witnesses do not let the log go on, or are not there.
     #[error("{0}")]
     Unwitnessed(#[from] Unwitnessed),
+    /// The roots of a time-stamp authority cannot be used.
+    #[error("{}", .0.join("\n  "))]
+    Time(Vec<String>),
     /// The start could not be recorded.
     #[error("the start could not be recorded: {0}")]
     Epoch(#[from] AppendError),

@@ -43,6 +43,8 @@
 //! | a log put back to an older copy with everything in it | `witnesses::a_log_that_was_put_back_does_not_start_and_does_not_go_on` |
 //! | an empty store | `log_faults::an_empty_or_lost_store_is_rebuilt` |
 //! | a payload that breaks its contract | `contracts::a_request_that_breaks_its_schema_is_refused_before_the_backend_saw_it` |
+//! | a time-stamp authority that is away, slow, endless, or answers with another's token | `trusted_time::*` |
+//! | a switch whose clock is wrong | `trusted_time::a_clock_that_is_wrong_is_convicted_by_the_authority` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -77,4 +79,5 @@ mod rows;
 mod shutdown;
 mod tail;
 mod tidy;
+mod trusted_time;
 mod witnesses;

@@ -13,6 +13,7 @@
 //! | [`link`] | a provider's link held by hand, to answer wrongly |
 //! | [`double`] | a switch that lies to providers |
 //! | [`journal`] | a journal that fails when told to |
+//! | [`time_authority`] | a time-stamp authority run by `openssl`, with knobs |
 //! | [`check`] | what every scenario ends with |
 //! | [`process`] | a broker in a process of its own |
 //! | [`witness`] | witnesses in processes of their own |
@@ -39,6 +40,7 @@ pub mod process;
 pub mod provider;
 pub mod raw;
 pub mod switch;
+pub mod time_authority;
 pub mod witness;
 pub mod world;
 

@@ -45,6 +45,7 @@ pub(super) struct File {
     pub(super) limits: Given<LimitsSection>,
     #[serde(default)]
     pub(super) witness: Given<WitnessSection>,
+    pub(super) time: Given<TimeSection>,
     #[serde(default)]
     pub(super) outside_authorities: Given<Vec<Given<OutsideAuthoritySection>>>,
     #[serde(flatten)]
@@ -127,5 +128,24 @@ section! {
         timeout_ms: u64,
         late_alarm_ms: u64,
         stop_after_ms: u64,
+    }
+}
+
+section! {
+    /// `[time]`
+    TimeSection {
+        authorities: Vec<Given<TimeAuthoritySection>>,
+        interval: String,
+        alarm_after: String,
+        stop_after: String,
+    }
+}
+
+section! {
+    /// One `[[time.authorities]]`
+    TimeAuthoritySection {
+        url: String,
+        root: String,
+        tls_root: String,
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Confi
     reading.unknown(
         "",
         &file.unknown,
-        "switch, tls, log, limits, witness, outside_authorities",
+        "switch, tls, log, limits, witness, time, outside_authorities",
     );
     let switch = reading.section("switch", file.switch);
     let tls = reading.section("tls", file.tls);
@@ -40,6 +40,7 @@ pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Confi
     let log = reading.log(log);
     let limits = reading.limits(limits);
     let witness = reading.witness(file.witness);
+    let time = reading.time(file.time);
     let outside_authorities = reading.outside_authorities(file.outside_authorities);
     match (switch, tls, log) {
         (Some(switch), Some(tls), Some(log)) if reading.problems.is_empty() => Ok(Config {
@@ -55,6 +56,7 @@ pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Confi
             log,
             limits,
             witness,
+            time,
             sha256: Digest::of(text.as_bytes()),
         }),
         _ => Err(ConfigError::Problems(reading.problems)),

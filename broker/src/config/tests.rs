@@ -306,3 +306,77 @@ fn witnesses_are_none_unless_written_and_each_mistake_is_told() {
         assert_eq!(found, keys, "{text}");
     }
 }
+
+#[test]
+fn trusted_time_is_none_unless_written_and_each_mistake_is_told() {
+    let with = |more: &str| format!("{EXAMPLE}\n{more}");
+    let base = Path::new("/etc/mohawel");
+    assert_eq!(Config::from_toml(EXAMPLE, base).unwrap().time, None);
+    // What the example shows, without its marks.
+    let shown: String = EXAMPLE
+        .split_inclusive('\n')
+        .skip_while(|line| !line.starts_with("#[time]"))
+        .take_while(|line| line.starts_with('#'))
+        .filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')))
+        .collect();
+    let time = Config::from_toml(&with(&shown), base)
+        .unwrap()
+        .time
+        .unwrap();
+    assert_eq!(time.stop_after, Some(Duration::from_secs(12 * 3_600)));
+    assert_eq!(
+        time.authorities[0].url.as_str(),
+        "http://time.gov.example/tsa"
+    );
+    assert_eq!(time.authorities[0].root, base.join("tls/time-root.pem"));
+    let least =
+        "[[time.authorities]]\nurl = \"https://t.example\"\nroot = \"r\"\ntls_root = \"t\"\n";
+    let by_default = Config::from_toml(&with(least), base).unwrap().time.unwrap();
+    assert_eq!(
+        (
+            by_default.interval,
+            by_default.alarm_after,
+            by_default.stop_after
+        ),
+        (time.interval, time.alarm_after, None)
+    );
+    for (text, keys) in [
+        ("[time]\n", &["time.authorities"][..]),
+        ("time = 5\n[other]\n", &["limits.time", "other"]),
+        (
+            "[time]\ninterval = \"0s\"\nalarm_after = 5\nstop_after = \"soon\"\ncolour = 1\nauthorities = 7\n",
+            &[
+                "time.colour",
+                "time.interval",
+                "time.alarm_after",
+                "time.stop_after",
+                "time.authorities",
+            ],
+        ),
+        (
+            "[[time.authorities]]\nurl = \"ftp://t.example\"\n[[time.authorities]]\nurl = \"https://t.example\"\nroot = \"r\"\n\
+             [[time.authorities]]\nurl = \"http://user:secret@t.example\"\nroot = \"r\"\ntls_root = \"t\"\nroots = \"r\"\n",
+            &[
+                "time.authorities.1.url",
+                "time.authorities.1.root",
+                "time.authorities.2.tls_root",
+                "time.authorities.3.roots",
+                "time.authorities.3.url",
+                "time.authorities.3.tls_root",
+            ],
+        ),
+    ] {
+        let found: Vec<_> = problems(&with(text))
+            .into_iter()
+            .map(|problem| problem.key)
+            .collect();
+        for key in keys {
+            assert!(found.iter().any(|found| found == key), "{key} in {found:?}");
+        }
+        assert!(
+            problems(&with(text))
+                .iter()
+                .all(|problem| !problem.remedy.is_empty())
+        );
+    }
+}

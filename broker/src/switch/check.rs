@@ -12,6 +12,7 @@ use proto::key::Signer as _;
 
 use super::{LogKeyFile, Switch, trust};
 use crate::config::Config;
+use crate::stamping;
 use crate::witnesses::Witnesses;
 
 impl Switch {
@@ -72,6 +73,9 @@ impl Switch {
                     .into_iter()
                     .filter(|problem| !(renewed && ended(problem))),
             );
+        }
+        if let Some(time) = &config.time {
+            found.extend(stamping::check(time).err().into_iter().flatten());
         }
         found
     }

@@ -1,6 +1,7 @@
 //! What can be typed after `mohawel audit`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use proto::id::{AgencyId, ExchangeId, Part, SystemId};
@@ -27,6 +28,18 @@ pub struct Vouched {
     /// log's key too.
     #[arg(long)]
     pub policy: Option<PathBuf>,
+}
+
+/// With what time-stamp tokens are verified.
+#[derive(Debug, Args)]
+pub struct TimeRoots {
+    /// Root certificates of the time-stamp authorities, PEM, from the authorities themselves: verify every token under
+    /// time/ and hold the stamps against them.
+    #[arg(long, value_name = "FILE")]
+    pub time_roots: Option<PathBuf>,
+    /// How far a stamp may lie beyond a token's time: a whole number and s, m, h or d.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub time_tolerance: Duration,
 }
 
 /// Which entries are shown.
@@ -72,6 +85,18 @@ pub enum Audit {
         #[command(flatten)]
         /// Whose witnesses.
         vouched: Vouched,
+        #[command(flatten)]
+        /// Whose time.
+        time: TimeRoots,
+    },
+    /// The time-stamp tokens beside the log: what each says, and whether the stamps agree.
+    Time {
+        #[command(flatten)]
+        /// Which log.
+        log: LogDir,
+        #[command(flatten)]
+        /// Whose time.
+        time: TimeRoots,
     },
     /// Verify, then fold the registry again and re-judge every decision.
     Replay {
@@ -87,6 +112,9 @@ pub enum Audit {
         /// List the entries that match, not only the findings.
         #[arg(long)]
         list: bool,
+        #[command(flatten)]
+        /// Whose time.
+        time: TimeRoots,
     },
     /// The last entries.
     Tail {
@@ -136,6 +164,11 @@ fn party(text: &str) -> Result<String, String> {
                 .to_owned(),
         ),
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    broker::config::duration_of(text)
+        .ok_or_else(|| "write a whole number and s, m, h or d, for example 5s".to_owned())
 }
 
 fn part(text: &str) -> Result<String, String> {

@@ -8,13 +8,14 @@ use audit::replay::{self, Event, Filter};
 use audit::verify::{self, Finding, Findings, Severity};
 use serde_json::{Value, json};
 
-use crate::args::{Audit, LogDir, Vouched, Wanted};
+use crate::args::{Audit, LogDir, TimeRoots, Vouched, Wanted};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, ms_of_time};
 
 pub mod event;
 mod fetch;
 mod proof;
+mod time;
 pub mod witnesses;
 
 pub use event::{event_json, event_line};
@@ -25,13 +26,15 @@ pub use event::{event_json, event_line};
 /// What the command cannot do; [`Exit::Found`] when the log does not hold.
 pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
     match audit {
-        Audit::Verify { log, vouched } => verify_log(&log, &vouched, output),
+        Audit::Verify { log, vouched, time } => verify_log(&log, (&vouched, &time), output),
+        Audit::Time { log, time } => time::run(&log, &time, output),
         Audit::Replay {
             log,
             vouched,
             wanted,
             list,
-        } => replay_log(&log, &vouched, &wanted, list, output),
+            time,
+        } => replay_log(&log, (&vouched, &time), &wanted, list, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
         Audit::Show { index, log } => show(index, &log, output),
         Audit::Fetch(what) => crate::block_on(fetch::run(what, output)),
@@ -93,7 +96,11 @@ fn directory(log: &LogDir) -> Result<&Path, Failure> {
     ))
 }
 
-fn verify_log(log: &LogDir, vouched: &Vouched, output: Output) -> Result<(), Failure> {
+fn verify_log(
+    log: &LogDir,
+    (vouched, time): (&Vouched, &TimeRoots),
+    output: Output,
+) -> Result<(), Failure> {
     let dir = directory(log)?;
     let bar = output.progress(0, "verifying", "جارٍ التحقق");
     let mut on_progress = |done, total| {
@@ -104,6 +111,7 @@ fn verify_log(log: &LogDir, vouched: &Vouched, output: Output) -> Result<(), Fai
         key: given_key(log)?,
         policy: witnesses::given(vouched)?,
         on_progress: Some(&mut on_progress),
+        time: time::options(time)?,
         ..Default::default()
     };
     let report = verify::verify_directory(dir, options);
@@ -114,7 +122,7 @@ fn verify_log(log: &LogDir, vouched: &Vouched, output: Output) -> Result<(), Fai
 
 fn replay_log(
     log: &LogDir,
-    vouched: &Vouched,
+    (vouched, time): (&Vouched, &TimeRoots),
     wanted: &Wanted,
     list: bool,
     output: Output,
@@ -142,6 +150,7 @@ fn replay_log(
         filter,
         on_progress: Some(&mut on_progress),
         on_event: if list { Some(&mut on_event) } else { None },
+        time: time::options(time)?,
     };
     let report = replay::replay(dir, options);
     bar.finish_and_clear();
@@ -217,6 +226,7 @@ fn print_files(report: &verify::Report, output: Output) {
     if let Some(witnessed) = &report.witnessed {
         witnesses::print(witnessed, output);
     }
+    time::print(&report.time, output);
     print_findings(&report.findings, output);
 }
 
@@ -386,6 +396,7 @@ fn files_json(report: &verify::Report) -> Value {
         "entries": report.entries,
         "registry_size": report.registry.size,
         "registry_root": report.registry.root.to_string(),
+        "time": time::json(&report.time),
         "findings": findings_json(&report.findings),
         "proven": report.is_proven(),
     })

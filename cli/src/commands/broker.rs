@@ -6,7 +6,6 @@ use adapters::provider::Handle;
 use audit::clock::Clock;
 use audit::journal::Recovery;
 use broker::switch::GivenUp;
-use broker::witnesses::Unwitnessed;
 use broker::{Config, Listeners, Switch};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -22,6 +21,9 @@ use crate::output::Output;
 
 mod check;
 pub mod echo;
+mod failures;
+
+use failures::{limit_passed, log_stopped, not_started};
 
 /// How often the broker's own certificate is looked at, seconds.
 const CERTIFICATE_LOOK_S: u64 = 3_600;
@@ -52,7 +54,7 @@ pub struct Running {
 /// Runs the switch and says where it listens.
 ///
 /// # Errors
-/// A usage failure when it does not start; [`Exit::Unavailable`] when its log stops.
+/// A usage failure when it does not start; [`Exit::Unavailable`] when its log stops or a configured limit ends it.
 pub async fn run(broker: args::Broker, output: Output) -> Result<(), Failure> {
     let switch = SwitchDir::new(&broker.switch);
     if broker.check {
@@ -104,6 +106,10 @@ pub async fn run(broker: args::Broker, output: Output) -> Result<(), Failure> {
         reason = running.stopped() => {
             running.remove_addresses();
             Err(log_stopped(&reason))
+        }
+        reason = running.must_end() => {
+            Box::pin(running.shutdown()).await?;
+            Err(limit_passed(&reason))
         }
         () = stop.wait() => {
             output.note(output.say("stopping", "جارٍ الإيقاف"));
@@ -200,6 +206,11 @@ impl Running {
     /// Waits until the log has stopped and gives the reason: nothing is exchanged any more.
     pub async fn stopped(&self) -> std::sync::Arc<str> {
         self.switch.stopped().await
+    }
+
+    /// Waits until a configured limit says that the switch must end.
+    pub async fn must_end(&self) -> std::sync::Arc<str> {
+        self.switch.must_end().await
     }
 
     /// Ends everything in order: echo, exchanges under way, log.
@@ -340,54 +351,6 @@ fn say_lost(running: &Running, output: Output) {
             report.size
         ));
     }
-}
-
-fn not_started(error: &broker::StartError) -> Failure {
-    use broker::StartError;
-    use broker::exchange::ResumeError;
-    let exit = match error {
-        StartError::Log(_)
-        | StartError::Epoch(_)
-        | StartError::Listener(_)
-        | StartError::Unwitnessed(Unwitnessed::NoQuorum { .. })
-        | StartError::Resume(ResumeError::Read(_) | ResumeError::Append(_)) => Exit::Unavailable,
-        StartError::Registry(_)
-        | StartError::Resume(_)
-        | StartError::Unwitnessed(Unwitnessed::Against(_)) => Exit::Untrusted,
-        StartError::LogKey(_)
-        | StartError::Authority(_)
-        | StartError::Identity(_)
-        | StartError::Mismatches(_)
-        | StartError::Tls(_)
-        | StartError::OutsideRoot { .. }
-        | StartError::Witnesses(_)
-        | StartError::Reflection(_) => Exit::Usage,
-    };
-    Failure::new(
-        exit,
-        [
-            format!("The switch does not start: {error}"),
-            format!("لا يمكن تشغيل المحوِّل: {error}"),
-        ],
-        [
-            "docs/operating.md, \"When the switch refuses to start\", says what to do. Change nothing in the log directory by hand.",
-            "راجع قسم «When the switch refuses to start» في docs/operating.md، ولا تغيّر شيئًا في مجلد السجل بيدك.",
-        ],
-    )
-}
-
-fn log_stopped(reason: &str) -> Failure {
-    Failure::new(
-        Exit::Unavailable,
-        [
-            format!("The log can no longer record, so nothing is exchanged: {reason}"),
-            format!("لم يعد السجل قادرًا على التدوين فتوقف التبادل: {reason}"),
-        ],
-        [
-            "Nothing acknowledged is lost. Look at the disk, then start the switch again: it verifies what it finds.",
-            "لم يُفقد شيء مما أُقرّ به. افحص القرص ثم أعد تشغيل المحوِّل: وسيتحقق مما يجده.",
-        ],
-    )
 }
 
 #[cfg(test)]

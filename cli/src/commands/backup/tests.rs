@@ -52,7 +52,7 @@ async fn a_running_switch_is_copied_and_its_copy_goes_on_elsewhere() {
         switch: switch.clone(),
         echo: false,
         clock: Clock::System,
-        recovery: audit::journal::Recovery::Strict,
+        given_up: Default::default(),
     };
     let again = Running::start(options).await.unwrap();
     // Its own epoch entry stands behind them.
