@@ -15,13 +15,22 @@ use crate::checkpoint::{self, CheckpointError, LogKey};
 use crate::journal::{JournalError, tail_size};
 use crate::tiles::published::{PublishError, publish, read_published};
 use crate::tiles::{TileError, TileStore, durable};
+use crate::timestamp::kept;
 use crate::tree::TreeHead;
 use crate::verify::OnProgress;
 
 /// Attempts at a tail that is being written to.
 const ATTEMPTS: u32 = 20;
 /// Names in a log directory that are not copied as they are: made anew, or of the running process alone.
-const APART: [&str; 6] = ["checkpoint", "tile", "tail", "store", "index", "lock"];
+const APART: [&str; 7] = [
+    "checkpoint",
+    "tile",
+    "tail",
+    "store",
+    "index",
+    "lock",
+    kept::TIME_DIR,
+];
 
 /// What a copy holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +55,8 @@ pub fn copy_log(
     for _ in 0..ATTEMPTS {
         let published = copy_tiles(from, to, key, &mut on_progress)?;
         copy_others(from, to)?;
+        // A token over more than the copied checkpoint would accuse the copy of having lost entries.
+        kept::copy(from, to, published.size).map_err(io_at(&from.join(kept::TIME_DIR)))?;
         // Segments may have left the tail since: then a newer checkpoint covers them.
         if let Some(size) = copy_tail(from, to, key, published)? {
             return Ok(Copied { published, size });
@@ -96,7 +107,7 @@ fn copy_tiles(
     Ok(new)
 }
 
-/// Everything else that is not of the running process alone: the key, policies, time-stamps.
+/// Everything else that is not of the running process alone: the key, policies.
 fn copy_others(from: &Path, to: &Path) -> Result<(), BackupError> {
     for entry in fs::read_dir(from).map_err(io_at(from))? {
         let entry = entry.map_err(io_at(from))?;

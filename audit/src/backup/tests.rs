@@ -146,3 +146,28 @@ async fn a_damaged_bundle_is_not_copied() {
     let nothing = copy_log(place.path(), &copy, &key(), None);
     assert!(matches!(nothing, Err(BackupError::NoLog(_))));
 }
+
+#[tokio::test]
+async fn tokens_are_copied_up_to_the_copied_checkpoint_and_no_further() {
+    use crate::timestamp::kept;
+    let (dir, copy) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let log = created(&dir).await;
+    log.append(draft(Kind::Request, 1), None).await.unwrap();
+    let published = log.publish_now().await.unwrap();
+    assert_eq!(published.checkpoint.size, 2);
+    for size in [1, 2, 3] {
+        kept::keep(dir.path(), size, b"note", b"token").unwrap();
+    }
+    copy_log(dir.path(), copy.path(), &key(), None).unwrap();
+    assert_eq!(kept::sizes(copy.path()).unwrap(), [1, 2]);
+    // A later word over the same checkpoint comes along with the next copy.
+    kept::keep_again(dir.path(), 2, b"later").unwrap();
+    copy_log(dir.path(), copy.path(), &key(), None).unwrap();
+    for size in [1, 2] {
+        assert_eq!(
+            kept::read(copy.path(), size).unwrap(),
+            kept::read(dir.path(), size).unwrap()
+        );
+    }
+    log.close().await.unwrap();
+}

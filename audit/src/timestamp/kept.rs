@@ -96,6 +96,30 @@ pub fn keep_again(dir: &Path, size: u64, token: &[u8]) -> io::Result<()> {
     durable::write_file(&Name::Last(size).path(dir), token)
 }
 
+/// Copies the tokens of the log directory `from` over checkpoints of at most `size` entries to `to`, where those that
+/// are there already stay; durable when this returns.
+///
+/// # Errors
+/// As [`read`], or whatever the operating system says about writing.
+pub fn copy(from: &Path, to: &Path, size: u64) -> io::Result<()> {
+    let mut files = DurableFiles::under(to);
+    for held in sizes(from)?.into_iter().take_while(|held| *held <= size) {
+        let again = Name::Last(held).path(from).exists();
+        if !again && Name::First(held).path(to).exists() {
+            continue;
+        }
+        let Some(kept) = read(from, held)? else {
+            continue;
+        };
+        files.write(&Name::Note(held).path(to), &kept.note)?;
+        files.write(&Name::First(held).path(to), &kept.token)?;
+        if let Some(last) = &kept.last {
+            files.write(&Name::Last(held).path(to), last)?;
+        }
+    }
+    files.sync_dirs()
+}
+
 /// The sizes that have a token in the log directory `dir`, rising. None when there is no folder.
 ///
 /// # Errors

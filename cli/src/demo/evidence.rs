@@ -14,13 +14,18 @@ use super::tell::Teller;
 use crate::failure::Failure;
 use crate::output::isolated;
 
-/// Copies what auditors get of a log: the checkpoint, the key and the tiles. No store, no tail.
+/// Copies what auditors get of a log: the checkpoint, the key, the tiles, and tokens if there are any. No store, no tail.
 pub(super) fn copy_log(log: &Path, copy: &Path) -> Result<(), Failure> {
     fs::create_dir_all(copy).map_err(Failure::unavailable)?;
     for name in ["checkpoint", verify::VKEY_FILE] {
         fs::copy(log.join(name), copy.join(name)).map_err(Failure::unavailable)?;
     }
-    copy_tree(&log.join("tile"), &copy.join("tile"))
+    copy_tree(&log.join("tile"), &copy.join("tile"))?;
+    let time = log.join(audit::timestamp::TIME_DIR);
+    if time.is_dir() {
+        copy_tree(&time, &copy.join(audit::timestamp::TIME_DIR))?;
+    }
+    Ok(())
 }
 
 fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
