@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use audit::clock::Clock;
+use audit::replay;
 use audit::timestamp::{self, kept};
 use audit::verify::{self, Options, Report, TimeOptions, rule};
 use broker::stamping::Standing;
@@ -306,6 +307,17 @@ async fn a_clock_that_is_wrong_is_convicted_by_the_authority() {
         let ground = world.switch.stop().await;
         let report = verified(&ground, &authority);
         assert!(!report.is_proven());
+        // A replay says the same, beside everything that it judges again.
+        let replayed = replay::replay(
+            &ground.log_dir(),
+            replay::Options {
+                key: Some(ground.log_key()),
+                time: Some(TimeOptions::new(authority.roots())),
+                ..replay::Options::default()
+            },
+        );
+        assert!(!replayed.is_clean() && replayed.findings.errors() == 0);
+        assert!(replayed.files.findings.names(wanted));
         assert!(
             rules(&report).iter().all(|rule| *rule == wanted),
             "{off_s}: {:?}",

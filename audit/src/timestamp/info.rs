@@ -29,7 +29,8 @@ impl<'a> Info<'a> {
         }
         let policy = dotted(info.oid()?);
         let imprint = imprint(info.next_sequence("the message imprint")?)?;
-        let serial = hex::encode(info.unsigned()?);
+        // Shown, never compared: some authorities do not mind the sign.
+        let serial = hex::encode(info.expect(Tag::Integer)?.content());
         let time = info.expect(Tag::GeneralizedTime)?.content();
         let at_us = generalized_us(time).ok_or(TimestampError::Malformed("the time"))?;
         let accuracy_us = match info.optional(Class::Universal, Tag::Sequence)? {
