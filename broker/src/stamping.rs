@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use audit::checkpoint::{self, CheckpointError};
 use audit::clock::Clock;
 use audit::log::{Log, LogError};
 use audit::timestamp::{self, Request, TimestampError, TrustedTime, kept};
@@ -164,6 +165,11 @@ impl Stamping {
         let size = published.checkpoint.size;
         let dir = self.dir.clone();
         let kept = off_async(move || kept::read(&dir, size)).await?;
+        if let Some(kept) = &kept
+            && checkpoint::read_unverified(&kept.note)?.head() != published.checkpoint.head()
+        {
+            return Err(StampError::OtherHistory(size));
+        }
         // A log that stands still is stamped again over the same bytes.
         let note: Bytes = match &kept {
             Some(kept) => kept.note.clone(),
@@ -276,6 +282,14 @@ enum StampError {
     /// The bytes are no token over this checkpoint.
     #[error(transparent)]
     Token(#[from] TimestampError),
+    /// Another checkpoint of this size was stamped: it is evidence, and stays.
+    #[error(
+        "time/ holds a token over another log of {0} entries: this one lost entries and went on. The next size is stamped"
+    )]
+    OtherHistory(u64),
+    /// A kept note is no checkpoint.
+    #[error("a note under time/: {0}")]
+    Note(#[from] CheckpointError),
     /// Note or token cannot be kept or read.
     #[error("the folder time/ of the log: {0}")]
     Folder(#[from] io::Error),

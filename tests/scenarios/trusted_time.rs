@@ -4,13 +4,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use audit::checkpoint::Checkpoint;
 use audit::clock::Clock;
 use audit::replay;
 use audit::timestamp::{self, kept};
 use audit::verify::{self, Options, Report, TimeOptions, rule};
 use broker::stamping::Standing;
 use serde_json::Value;
-use tests::ground::Ground;
+use tests::check::published_size;
+use tests::ground::{Ground, ORIGIN};
 use tests::process::mohawel;
 use tests::switch::TestSwitch;
 use tests::time_authority::{Manner, TimeAuthority};
@@ -324,6 +326,38 @@ async fn a_clock_that_is_wrong_is_convicted_by_the_authority() {
             report.findings
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_over_another_history_stays_as_evidence() {
+    let authority = TimeAuthority::start_ec("east").await;
+    let switch = stamped_by(Clock::System, &[&authority], "").await;
+    stands(&switch, "a token", |standing| standing.tokens > 0).await;
+    let ground = switch.stop().await;
+    // As a log that lost its end would find it: a checkpoint of the size that the next start makes, and of another tree.
+    let size = published_size(&ground.log_dir(), &ground.log_key()) + 1;
+    let root = proto::digest::Digest::of(b"another history");
+    let other = Checkpoint {
+        origin: ORIGIN.into(),
+        size,
+        root,
+    };
+    let note = other.sign(&*ground.log_signer()).unwrap().note;
+    kept::keep(&ground.log_dir(), size, &note, b"a token over it").unwrap();
+    let limits = format!("\n{OFTEN}{}", authority.section());
+    let switch = TestSwitch::on(ground, &limits).await.unwrap();
+    stands(&switch, "a refusal", |standing| standing.failures > 0).await;
+    let dir = switch.ground().log_dir();
+    let kept = kept::read(&dir, size).unwrap().unwrap();
+    assert_eq!(
+        (&kept.note, &kept.token[..], kept.last),
+        (&note, &b"a token over it"[..], None)
+    );
+    // The next entry makes another size.
+    switch.invite("EG/GOV/LATER").await;
+    stands(&switch, "a token after all", |standing| standing.tokens > 0).await;
+    let ground = switch.stop().await;
+    assert!(rules(&verified(&ground, &authority)).contains(&rule::TIME_FORK));
 }
 
 #[tokio::test]
