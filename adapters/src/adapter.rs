@@ -22,6 +22,7 @@ use crate::consumer::Consumer;
 use crate::enrol::EnrolError;
 use crate::error::{Distrust, Standing};
 use crate::identity::Home;
+use crate::journal::{Journal, JournalError};
 use crate::mirror::{Mirror, MirrorError};
 use crate::provider::{Handle, Options, Provider};
 use crate::renewal::Renewal;
@@ -43,6 +44,7 @@ struct Inner {
     checkpoints: Checkpoints,
     sealer: Sealer,
     standing: Standing,
+    journal: Journal,
     renewal: Renewal,
     /// Dropped last of all, which stops them.
     _tasks: [AbortOnDropHandle<()>; 5],
@@ -76,6 +78,8 @@ impl Adapter {
         let mirror = Mirror::new(standing.clone());
         let checkpoints = Checkpoints::open(&home, clock.clone(), standing.clone())?;
         let sealer = Sealer::start(Arc::clone(home.signer()), home.log_key().origin())?;
+        let config = home.config();
+        let journal = Journal::start(home.dir(), config.journal.clone(), clock.clone())?;
         let follow = mirror.clone().follow(
             connection.clone(),
             home.config().genesis,
@@ -109,6 +113,7 @@ impl Adapter {
             checkpoints,
             sealer,
             standing,
+            journal,
             renewal,
             _tasks: tasks,
         })))
@@ -161,6 +166,11 @@ impl Adapter {
     /// The watch over checkpoints.
     pub fn checkpoints(&self) -> &Checkpoints {
         &self.0.checkpoints
+    }
+
+    /// The journal of receipts.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
     }
 
     /// Whether the switch is still believed.
@@ -238,4 +248,7 @@ pub enum AdapterError {
     /// The registry did not come.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
+    /// The journal of receipts.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }

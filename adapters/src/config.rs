@@ -9,6 +9,8 @@ use proto::id::{Part, SystemId};
 use proto::limits::WINDOW_MS;
 use thiserror::Error;
 
+use crate::journal::{self, WhenUnwritable};
+
 mod file;
 
 use file::{File, Names};
@@ -44,8 +46,12 @@ pub struct Config {
     pub mirror_wait: Duration,
     /// How often the published checkpoint is looked at.
     pub checkpoint_every: Duration,
+    /// Keys and certificates of this agency that other adapters hold: SHA-256 of each.
+    pub expected_keys: Vec<Digest>,
     /// Where the other files lie, relative to the home folder.
     pub files: Files,
+    /// The journal of receipts.
+    pub journal: journal::Options,
 }
 
 /// File names, relative to the home folder.
@@ -128,7 +134,9 @@ impl Config {
             window_ms: None,
             mirror_wait_ms: None,
             checkpoint_every_ms: None,
+            expected_keys: Vec::new(),
             files: Names::default(),
+            journal: file::Journal::default(),
         })
     }
 
@@ -160,6 +168,12 @@ impl Config {
             window_ms: unless(self.window_ms, WINDOW_MS),
             mirror_wait_ms: unless(ms(self.mirror_wait), MIRROR_WAIT_MS),
             checkpoint_every_ms: unless(ms(self.checkpoint_every), CHECKPOINT_EVERY_MS),
+            expected_keys: self.expected_keys.iter().map(ToString::to_string).collect(),
+            journal: file::Journal {
+                dir: text(&self.journal.dir),
+                keep_payload: self.journal.keep_payload,
+                when_unwritable: self.journal.when_unwritable.name().to_owned(),
+            },
             files: Names {
                 root: text(&self.files.root),
                 log_key: text(&self.files.log_key),
@@ -231,18 +245,17 @@ impl Config {
                 problems.push(format!("{key} = {value} is not within 1 and {max}"));
             }
         }
+        let expected_keys = keys_of(&file.expected_keys, &mut problems);
         let files = Files::from_names(&file.files);
         for (key, path) in files.all() {
-            let plain = path
-                .components()
-                .all(|part| matches!(part, Component::Normal(_) | Component::RootDir));
-            if path.as_os_str().is_empty() || !plain {
+            if !is_plain(path) {
                 problems.push(format!(
                     "files.{key} = '{}' is not a plain path",
                     path.display()
                 ));
             }
         }
+        let journal = journal_of(file.journal, &mut problems);
         match (system, adapter, trust_domain, genesis) {
             (Ok(system), Ok(adapter), Some(trust_domain), Some(genesis)) if problems.is_empty() => {
                 Ok(Self {
@@ -256,11 +269,48 @@ impl Config {
                     window_ms,
                     mirror_wait: Duration::from_millis(mirror_wait_ms),
                     checkpoint_every: Duration::from_millis(checkpoint_every_ms),
+                    expected_keys,
                     files,
+                    journal,
                 })
             }
             _ => Err(ConfigError::Problems(problems)),
         }
+    }
+}
+
+fn keys_of(texts: &[String], problems: &mut Vec<String>) -> Vec<Digest> {
+    let mut keys = Vec::new();
+    for text in texts {
+        match Digest::from_hex(text) {
+            Some(key) => keys.push(key),
+            None => problems.push(format!("expected_keys: '{text}' is not 64 hex digits")),
+        }
+    }
+    keys
+}
+
+fn is_plain(path: &Path) -> bool {
+    let is_plain = |part| matches!(part, Component::Normal(_) | Component::RootDir);
+    !path.as_os_str().is_empty() && path.components().all(is_plain)
+}
+
+fn journal_of(file: file::Journal, problems: &mut Vec<String>) -> journal::Options {
+    let dir = PathBuf::from(&file.dir);
+    if !is_plain(&dir) {
+        problems.push(format!("journal.dir = '{}' is not a plain path", file.dir));
+    }
+    let when_unwritable = WhenUnwritable::parse(&file.when_unwritable);
+    if when_unwritable.is_none() {
+        problems.push(format!(
+            "journal.when_unwritable = '{}' is neither stop nor go_on",
+            file.when_unwritable
+        ));
+    }
+    journal::Options {
+        dir,
+        keep_payload: file.keep_payload,
+        when_unwritable: when_unwritable.unwrap_or(WhenUnwritable::Stop),
     }
 }
 

@@ -55,6 +55,7 @@
 //! | [`alarm`] | authority keys that are being replaced |
 //! | [`adapter`] | everything that runs: connection, mirror, checkpoints, sealer |
 //! | [`connection`] | TLS and HTTP/2 to the switch, dialled again when it breaks |
+//! | [`journal`] | receipts and payloads, kept as evidence |
 //! | `renewal` | the certificate, renewed at two thirds of its life |
 //! | [`mirror`] | the registry, folded here from the log |
 //! | [`checkpoints`] | the largest verified checkpoint; forks are found here |
@@ -77,6 +78,7 @@ pub mod contract;
 pub mod enrol;
 pub mod error;
 pub mod identity;
+pub mod journal;
 pub mod mirror;
 pub mod provider;
 mod renewal;
@@ -92,4 +94,5 @@ pub use consumer::{Answer, Attempt, Consumer, ExchangeError, Refused, Untrusted}
 pub use enrol::{EnrolError, EnrolOptions, Enrolled, Invitation, SwitchCard, enrol};
 pub use error::{Distrust, Standing};
 pub use identity::{FileSigner, Home, HomeError};
+pub use journal::Journal;
 pub use provider::{Failure, Handle, Options, Provider, Reply, Request, ServeError, serve};

@@ -30,6 +30,7 @@ mod kept;
 mod link;
 mod links;
 mod memory;
+mod noted;
 mod promise;
 mod unrecorded;
 

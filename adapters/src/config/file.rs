@@ -28,9 +28,40 @@ pub(super) struct File {
     /// Milliseconds between two looks at the published checkpoint. Default 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) checkpoint_every_ms: Option<u64>,
+    /// Fingerprints (64 hex digits) of keys and certificates of this agency that other adapters hold: no alarm is raised
+    /// when the log binds them. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) expected_keys: Vec<String>,
     /// File names, relative to the folder of this file. Defaults stand at each name.
     #[serde(default)]
     pub(super) files: Names,
+    /// The journal of receipts.
+    #[serde(default)]
+    pub(super) journal: Journal,
+}
+
+/// `[journal]`: what this adapter keeps of every exchange.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Journal {
+    /// The folder, relative to the home, or a whole path.
+    pub(super) dir: String,
+    /// Whether payloads and salts are kept, encrypted, for as long as the grant says (`retention_days`). Without them a
+    /// receipt proves that something was exchanged, and not what.
+    pub(super) keep_payload: bool,
+    /// `stop`: without a journal that can be written nothing is asked or answered. `go_on`: exchanges go on, and their
+    /// evidence on this side is lost.
+    pub(super) when_unwritable: String,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            dir: "journal".to_owned(),
+            keep_payload: true,
+            when_unwritable: "stop".to_owned(),
+        }
+    }
 }
 
 /// File names, relative to the home folder.

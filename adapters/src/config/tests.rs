@@ -20,6 +20,12 @@ fn settings_come_back_as_they_went() {
     config.window_ms = 5_000;
     config.mirror_wait = Duration::from_millis(70);
     config.files.chain = PathBuf::from("other/chain.pem");
+    config.expected_keys = vec![Digest::of(b"another adapter's")];
+    config.journal = journal::Options {
+        dir: PathBuf::from("/var/evidence"),
+        keep_payload: false,
+        when_unwritable: WhenUnwritable::GoOn,
+    };
     assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
 }
 
@@ -38,6 +44,16 @@ fn unknown_keys_are_refused_and_all_problems_come_at_once() {
         panic!("accepted");
     };
     assert_eq!(problems.len(), 3, "{problems:?}");
+    // Homes from before there was a journal have one all the same.
+    let (before, _) = good.split_once("[journal]").unwrap();
+    assert_eq!(Config::parse(before).unwrap(), config());
+    let bad = good
+        .replace("\"stop\"", "\"shrug\"")
+        .replace("dir = \"journal\"", "dir = \"../elsewhere\"");
+    let Err(ConfigError::Problems(problems)) = Config::parse(&bad) else {
+        panic!("accepted");
+    };
+    assert_eq!(problems.len(), 2, "{problems:?}");
     let outside = good.replace("seal.key", "../seal.key");
     assert!(matches!(
         Config::parse(&outside),

@@ -30,6 +30,9 @@ pub struct Answer {
     pub exchange_id: ExchangeId,
     /// The request's entry in the log.
     pub request_index: u64,
+    /// What the log's writer and the switch added to the request: with its header and seal, the entry that the closing
+    /// entry names.
+    pub request_entry: super::verify::Recorded,
     /// The closing entry.
     pub closing_index: u64,
     /// The receipt of the closing entry, verified. Keep it with header, seal, salt and payload: together they are evidence.

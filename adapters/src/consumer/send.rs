@@ -15,10 +15,12 @@ use proto::wire::exchange::v1 as wire;
 use tonic::{Request, Status};
 use uuid::{NoContext, Timestamp, Uuid};
 
+use super::noted::Noted;
 use super::outcome::{Answer, Attempt, ExchangeError};
 use super::verify::{self, Returned, Untrusted};
 use super::{Ask, Consumer, Draft, Try, refusal};
 use crate::connection::Backoff;
+use crate::journal::JournalError;
 use crate::sealer::Sealed;
 
 /// How much longer than the deadline the switch is waited for: it records the deadline itself.
@@ -99,15 +101,33 @@ impl Consumer {
         attempt: Option<Attempt>,
     ) -> Result<Answer, ExchangeError> {
         self.adapter.standing().hold()?;
+        let unwritable = |error: JournalError| ExchangeError::Unsent(error.to_string());
+        self.adapter.journal().room().await.map_err(unwritable)?;
         let try_ = self.new_try(attempt)?;
         let header = self.header(draft, &try_).await;
         let sealed = self.adapter.sealer().request(header.clone()).await?;
+        let noted = Noted::asked(self, &header, &sealed);
+        let outcome = self
+            .send_sealed(draft, &try_, &header, &sealed, &noted)
+            .await;
+        noted.ended(&outcome, &try_, &draft.payload);
+        outcome
+    }
+
+    async fn send_sealed(
+        &self,
+        draft: &Draft,
+        try_: &Try,
+        header: &RequestHeader,
+        sealed: &Sealed,
+        noted: &Noted<'_>,
+    ) -> Result<Answer, ExchangeError> {
         let floor = self.adapter.checkpoints().floor();
-        let returned = match self.call(draft, &sealed, &try_).await {
+        let returned = match self.call(draft, sealed, try_).await {
             Ok(response) => verify::open(response),
             Err(CallError::Status(status)) => {
                 // A receipt inside a refusal may be what convicts the switch.
-                let error = refusal::read(&status, &sealed, &try_, &self.adapter);
+                let error = refusal::read(&status, sealed, try_, &self.adapter);
                 self.adapter.standing().hold()?;
                 return Err(error);
             }
@@ -119,7 +139,14 @@ impl Consumer {
             }
         };
         let trusted = match returned {
-            Ok(returned) => self.trust(returned, floor, &header, &sealed).await,
+            Ok(returned) => {
+                let came = returned.clone();
+                let trusted = self.trust(returned, floor, header, sealed).await;
+                if trusted.is_err() {
+                    noted.untrusted(&came);
+                }
+                trusted
+            }
             Err(reason) => Err(reason),
         };
         let answer = match trusted {
@@ -270,6 +297,7 @@ impl Consumer {
             status: answer.status,
             exchange_id: answer.exchange_id,
             request_index: returned.request.index,
+            request_entry: returned.request,
             closing_index: returned.receipt.index,
             receipt: returned.receipt,
             header: answer,

@@ -40,6 +40,20 @@ pub struct Recorded {
     pub facts: Bytes,
 }
 
+impl Recorded {
+    /// As a receipt without a proof of its own: the closing entry's proof covers the request.
+    pub fn to_receipt(&self) -> Receipt {
+        Receipt {
+            index: self.index,
+            kind: Kind::Request,
+            stamp: self.stamp,
+            facts: self.facts.clone(),
+            proof: Vec::new(),
+            checkpoint: Bytes::new(),
+        }
+    }
+}
+
 /// Reads the response's shapes.
 ///
 /// # Errors

@@ -13,10 +13,9 @@ use bytes::Bytes;
 use proto::authorise::{Row, row_scope};
 use proto::commitment::{Commitment, Salt};
 use proto::digest::Digest;
-use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::header::{AnswerHeader, AnswerStatus, RequestHeader};
-use proto::id::ExchangeId;
+use proto::id::{ExchangeId, SystemId};
 use proto::refusal::Code;
 use proto::seal::SealMemory;
 use proto::wire::exchange::v1 as wire;
@@ -29,6 +28,7 @@ use super::promise::allowed;
 use super::unrecorded::{Sent, Unrecorded};
 use super::{Backend, Failure, Request, checks};
 use crate::adapter::Adapter;
+use crate::journal::{Half, retention_days};
 use crate::mirror::MirrorError;
 
 /// How often a retry takes over from a run that was dropped.
@@ -62,13 +62,15 @@ struct Judged {
     index: u64,
     /// The rows that its grant covers; `None`: none at all.
     rows: Option<Vec<Row>>,
+    /// How many days the payloads are kept.
+    days: u32,
 }
 
 /// A delivery that can be answered at all: its header opens.
 pub(super) struct Delivered {
-    envelope: Envelope,
+    pub(super) envelope: Envelope,
     request: RequestHeader,
-    receipt: Option<Receipt>,
+    pub(super) receipt: Option<Receipt>,
     pub(super) remaining: Duration,
     traceparent: String,
 }
@@ -91,6 +93,11 @@ impl Delivered {
 
     pub(super) fn exchange_id(&self) -> ExchangeId {
         self.request.exchange_id
+    }
+
+    /// Who asks, as the header says.
+    pub(super) fn consumer(&self) -> &SystemId {
+        &self.request.consumer
     }
 }
 
@@ -118,16 +125,25 @@ impl Desk {
         delivered: &Delivered,
         unrecorded: &Unrecorded,
     ) -> Option<wire::Answer> {
-        let outcome = match self.judge(delivered).await {
+        if let Err(error) = self.adapter.journal().room().await {
+            tracing::error!(exchange = %delivered.exchange_id(), %error, "not answered: no receipt could be kept");
+            return self
+                .refuse_with(delivered, AnswerStatus::Unavailable, unrecorded)
+                .await;
+        }
+        let (outcome, days) = match self.judge(delivered).await {
             // The grant shows this agency no row at all.
-            Ok(Judged { rows: None, .. }) => Outcome::of(AnswerStatus::NotFound),
+            Ok(Judged {
+                rows: None, days, ..
+            }) => (Outcome::of(AnswerStatus::NotFound), days),
             Ok(Judged {
                 index,
                 rows: Some(rows),
-            }) => self.answer(delivered, index, rows).await,
-            Err(code) => Outcome::of(AnswerStatus::Refused(code)),
+                days,
+            }) => (self.answer(delivered, index, rows).await, days),
+            Err(code) => (Outcome::of(AnswerStatus::Refused(code)), 0),
         };
-        self.seal(delivered, &outcome, unrecorded).await
+        self.seal(delivered, &outcome, days, unrecorded).await
     }
 
     /// Refuses without judging: the adapter is full.
@@ -137,8 +153,18 @@ impl Desk {
         code: Code,
         unrecorded: &Unrecorded,
     ) -> Option<wire::Answer> {
-        let outcome = Outcome::of(AnswerStatus::Refused(code));
-        self.seal(delivered, &outcome, unrecorded).await
+        self.refuse_with(delivered, AnswerStatus::Refused(code), unrecorded)
+            .await
+    }
+
+    async fn refuse_with(
+        &self,
+        delivered: &Delivered,
+        status: AnswerStatus,
+        unrecorded: &Unrecorded,
+    ) -> Option<wire::Answer> {
+        let outcome = Outcome::of(status);
+        self.seal(delivered, &outcome, 0, unrecorded).await
     }
 
     /// Everything that must hold before the backend sees the request.
@@ -147,7 +173,9 @@ impl Desk {
         let config = adapter.home().config();
         // First of all the log: no request receipt, no answer.
         let receipt = delivered.receipt.as_ref();
-        let logged = checks::proof(envelope, receipt, adapter.home().log_key())?;
+        let logged = checks::proof(envelope, receipt, adapter.home().log_key());
+        self.note_asked(delivered, logged.is_ok());
+        let logged = logged?;
         let (index, note) = receipt
             .map(|receipt| (receipt.index, receipt.checkpoint.clone()))
             .ok_or(Code::NotLogged)?;
@@ -191,7 +219,15 @@ impl Desk {
         })?;
         self.promised(&registry, &request, &envelope.payload)?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
-        Ok(Judged { index, rows })
+        let days = retention_days(&registry, &permission.agreement.0, permission.grant);
+        self.keep(
+            &request,
+            Half::Request,
+            days,
+            &envelope.salt,
+            &envelope.payload,
+        );
+        Ok(Judged { index, rows, days })
     }
 
     /// The kept answer to this question, or the backend's.
@@ -287,6 +323,7 @@ impl Desk {
         &self,
         delivered: &Delivered,
         outcome: &Outcome,
+        days: u32,
         unrecorded: &Unrecorded,
     ) -> Option<wire::Answer> {
         let id = delivered.exchange_id();
@@ -323,51 +360,20 @@ impl Desk {
                 |error| tracing::error!(exchange = %id, %error, "the answer could not be sealed"),
             )
             .ok()?;
+        self.note_answer(delivered, &sealed);
+        if outcome.reply.is_some() {
+            self.keep(&delivered.request, Half::Answer, days, &salt.0, &payload);
+        }
         let envelope = sealed.with_payload(salt, payload).to_wire();
-        unrecorded.expect(id, sealed, outcome.status);
+        let sent = Sent {
+            sealed,
+            status: outcome.status,
+            consumer: delivered.consumer().clone(),
+        };
+        unrecorded.expect(id, sent);
         Some(wire::Answer {
             exchange_id: Bytes::copy_from_slice(id.as_bytes()),
             envelope: Some(envelope),
         })
-    }
-
-    /// Proves that an answer of ours stands in the log as we sealed it.
-    pub(super) fn recorded(&self, message: wire::AnswerRecorded, unrecorded: &Unrecorded) {
-        let Some(id) = ExchangeId::from_slice(&message.exchange_id) else {
-            return;
-        };
-        let Some(sent) = unrecorded.take(id) else {
-            return;
-        };
-        match self.prove_recorded(&sent, message.receipt) {
-            Ok(()) => {
-                self.counts.recorded.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(reason) => {
-                self.counts.unproven.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(exchange = %id, reason, "the switch says it recorded our answer, and the receipt does not prove it");
-            }
-        }
-    }
-
-    fn prove_recorded(
-        &self,
-        sent: &Sent,
-        receipt: Option<proto::wire::audit::v1::Receipt>,
-    ) -> Result<(), String> {
-        let receipt = Receipt::from_wire(receipt.ok_or("there is no receipt")?)
-            .map_err(|error| error.to_string())?;
-        let proven = self
-            .adapter
-            .prove(&receipt, &sent.sealed.header, Some(&sent.sealed.seal))
-            .map_err(|error| error.to_string())?;
-        let facts =
-            proto::facts::exchange(&proven.entry.facts).map_err(|error| error.to_string())?;
-        match proven.entry.kind {
-            Kind::Closing if facts.code == sent.status.outcome().name() => Ok(()),
-            Kind::Closing => Err(format!("it is recorded as {}", facts.code)),
-            Kind::Late => Ok(()),
-            kind => Err(format!("it is an entry of kind {}", kind.name())),
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::header::AnswerStatus;
-use proto::id::ExchangeId;
+use proto::id::{ExchangeId, SystemId};
 
 use crate::sealer::Sealed;
 
@@ -25,13 +25,15 @@ struct Waits {
 pub(super) struct Sent {
     pub(super) sealed: Sealed,
     pub(super) status: AnswerStatus,
+    /// Who asked.
+    pub(super) consumer: SystemId,
 }
 
 impl Unrecorded {
     /// An answer is about to be sent.
-    pub(super) fn expect(&self, id: ExchangeId, sealed: Sealed, status: AnswerStatus) {
+    pub(super) fn expect(&self, id: ExchangeId, sent: Sent) {
         let mut waits = self.lock();
-        if waits.by_id.insert(id, Sent { sealed, status }).is_none() {
+        if waits.by_id.insert(id, sent).is_none() {
             waits.oldest_first.push_back(id);
         }
         while waits.oldest_first.len() > UNRECORDED_MAX {
