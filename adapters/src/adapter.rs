@@ -22,6 +22,7 @@ use crate::consumer::Consumer;
 use crate::enrol::EnrolError;
 use crate::error::{Distrust, Standing};
 use crate::identity::Home;
+use crate::journal::erasure::{self, ErasureError};
 use crate::journal::{Journal, JournalError};
 use crate::mirror::{Mirror, MirrorError};
 use crate::provider::{Handle, Options, Provider};
@@ -47,7 +48,7 @@ struct Inner {
     journal: Journal,
     renewal: Renewal,
     /// Dropped last of all, which stops them.
-    _tasks: [AbortOnDropHandle<()>; 5],
+    _tasks: [AbortOnDropHandle<()>; 6],
 }
 
 impl Adapter {
@@ -95,6 +96,12 @@ impl Adapter {
             checkpoints.clone(),
             standing.clone(),
         );
+        let sender = erasure::Sender {
+            home: home.clone(),
+            sealer: sealer.clone(),
+            connection: connection.clone(),
+            checkpoints: checkpoints.clone(),
+        };
         let tasks = [
             AbortOnDropHandle::new(tokio::spawn(follow)),
             AbortOnDropHandle::new(tokio::spawn(watch)),
@@ -104,6 +111,7 @@ impl Adapter {
             ))),
             AbortOnDropHandle::new(tokio::spawn(renewal.clone().keep())),
             AbortOnDropHandle::new(tokio::spawn(checkpoints.clone().remembering())),
+            AbortOnDropHandle::new(tokio::spawn(erasure::sending(sender))),
         ];
         Ok(Self(Arc::new(Inner {
             home,
@@ -186,6 +194,20 @@ impl Adapter {
     /// that shows it, then still stands.
     pub async fn renew(&self) -> Result<(), EnrolError> {
         self.0.renewal.renew().await
+    }
+
+    /// Has the statements of erasure recorded that wait in the home, which the adapter does by itself; gives how many.
+    ///
+    /// # Errors
+    /// [`ErasureError`]; what is not recorded stays queued.
+    pub async fn state_erasures(&self) -> Result<usize, ErasureError> {
+        let sender = erasure::Sender {
+            home: self.home().clone(),
+            sealer: self.0.sealer.clone(),
+            connection: self.0.connection.clone(),
+            checkpoints: self.0.checkpoints.clone(),
+        };
+        sender.send_queued().await
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

@@ -15,6 +15,7 @@
 //! | `frames`, `segments` | files that only grow, each frame with its checksum |
 //! | `vault` | payloads and salts, encrypted until their day |
 //! | `writer` | the one thread |
+//! | [`erasure`] | payloads destroyed, and the log told so |
 //! | `read` | records put together, exchange by exchange |
 //! | `export` | the same as JSON Lines |
 
@@ -34,6 +35,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
 
 mod day;
+pub mod erasure;
 pub mod export;
 mod frames;
 pub mod read;
@@ -300,19 +302,6 @@ pub fn disclose(
         half,
     };
     Ok(Vault::new(dir).open(id)?)
-}
-
-/// Destroys the payloads and salts of the exchanges that are chosen, keys first; gives those of which something was
-/// here. Header, seals and receipts stay: what was exchanged can still be proved, what was in it no more.
-///
-/// # Errors
-/// [`JournalError`].
-pub fn erase(
-    dir: &Path,
-    chosen: &dyn Fn(ExchangeId) -> bool,
-) -> Result<Vec<ExchangeId>, JournalError> {
-    let _held = Held::alone(dir).map_err(JournalError::Io)?;
-    Ok(Vault::new(dir).erase(chosen)?.into_iter().collect())
 }
 
 /// Destroys what has passed its last day at `now_ms`. A running adapter does so at its start and each day.

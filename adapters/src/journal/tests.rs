@@ -162,6 +162,42 @@ async fn what_cannot_be_written_is_told_and_written_as_soon_as_it_can_be() {
 }
 
 #[tokio::test]
+async fn an_erasure_that_was_interrupted_is_finished_by_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("journal");
+    let journal = Journal::start(home.path(), options(), clock()).unwrap();
+    for number in 0..3 {
+        let key = (Role::Consumer, record(number).exchange, Half::Answer);
+        journal.keep(key, 9, &[number; 32], Bytes::from_static(b"payload"));
+    }
+    journal.synced().await.unwrap();
+    let system = proto::id::SystemId::parse("EG/GOV/MOSS/takaful").unwrap();
+    let ground = proto::id::Part::parse("subject-request").unwrap();
+    let statement = proto::act::Erasure {
+        agency: system.agency(),
+        erased: proto::act::Erased::Payloads(system.clone(), vec![record(1).exchange]),
+        ground: ground.clone(),
+        issued_at_ms: 5,
+    };
+    std::fs::create_dir(dir.join("erasures")).unwrap();
+    std::fs::write(dir.join("erasures/1-0.intent"), statement.encode()).unwrap();
+    // One that power cut short.
+    std::fs::write(dir.join("erasures/2-0.intent"), &statement.encode()[..9]).unwrap();
+    let order = erasure::Order {
+        system: &system,
+        ground: &ground,
+        now_ms: 6,
+    };
+    assert_eq!(erasure::erase(&dir, &|_| false, &order).unwrap(), []);
+    assert_eq!(erasure::queued(&dir).unwrap(), 1);
+    for (number, is_kept) in [(0, true), (1, false), (2, true)] {
+        let opened = disclose(&dir, Role::Consumer, record(number).exchange, Half::Answer);
+        assert_eq!(opened.unwrap().is_some(), is_kept);
+    }
+    assert_eq!(std::fs::read_dir(dir.join("erasures")).unwrap().count(), 1);
+}
+
+#[tokio::test]
 async fn an_erased_payload_is_gone_and_its_receipts_stay() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("journal");
@@ -175,7 +211,19 @@ async fn an_erased_payload_is_gone_and_its_receipts_stay() {
     }
     journal.synced().await.unwrap();
     let gone = record(1).exchange;
-    assert_eq!(erase(&dir, &|id| id == gone).unwrap(), [gone]);
+    let system = proto::id::SystemId::parse("EG/GOV/MOSS/takaful").unwrap();
+    let ground = proto::id::Part::parse("subject-request").unwrap();
+    let order = erasure::Order {
+        system: &system,
+        ground: &ground,
+        now_ms: 1_795_000_000_000,
+    };
+    let erase = |wanted| erasure::erase(&dir, &|id| id == wanted, &order).unwrap();
+    assert_eq!(erase(gone), [gone]);
+    assert_eq!(erasure::queued(&dir).unwrap(), 1);
+    // A second time nothing is left, and nothing more is said.
+    assert_eq!(erase(gone), []);
+    assert_eq!(erasure::queued(&dir).unwrap(), 1);
     for (number, is_kept) in [(0, true), (1, false), (2, true)] {
         for half in [Half::Request, Half::Answer] {
             let id = record(number).exchange;

@@ -170,6 +170,24 @@ impl Vault {
         Ok(None)
     }
 
+    /// The exchanges that are chosen and of which anything is kept.
+    pub(super) fn exchanges(
+        &self,
+        chosen: &dyn Fn(ExchangeId) -> bool,
+    ) -> Result<BTreeSet<ExchangeId>, VaultError> {
+        let mut found = BTreeSet::new();
+        for day in self.days()? {
+            let slots = self.slots(day)?;
+            found.extend(
+                slots
+                    .iter()
+                    .filter_map(Slot::exchange)
+                    .filter(|id| chosen(*id)),
+            );
+        }
+        Ok(found)
+    }
+
     /// Destroys every item for which `chosen` says so; gives the exchanges whose keys are gone. First the keys, which is
     /// the erasure; then the data, which is noise without them.
     pub(super) fn erase(
