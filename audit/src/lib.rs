@@ -9,6 +9,7 @@ pub mod log;
 pub mod note;
 pub mod policy;
 pub mod receipt;
+pub mod reconcile;
 pub mod replay;
 pub mod tiles;
 pub mod timestamp;

@@ -17,6 +17,7 @@ mod directory;
 mod doctor;
 mod members;
 mod operate;
+mod receipts;
 mod service;
 mod witness;
 
@@ -30,6 +31,7 @@ pub use directory::Directory;
 pub use doctor::Doctor;
 pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
+pub use receipts::{Erase, Receipts, Reconcile};
 pub use service::{Care, CopyService, Publish, Sensitivity, Service, Switched, Try};
 pub use witness::Witness;
 
@@ -242,6 +244,10 @@ pub enum Adapter {
         #[arg(long)]
         providers: PathBuf,
     },
+    /// The journal: list, export or open what this side of each exchange holds as evidence.
+    Receipts(Receipts),
+    /// Destroy kept payloads and salts, and say so in the log; receipts stay.
+    Erase(Erase),
     /// Check keys, certificate, connection, clock and the log's consistency: `mohawel doctor --home`.
     Check {
         /// The adapter's home.

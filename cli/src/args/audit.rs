@@ -116,6 +116,8 @@ pub enum Audit {
         /// Whose time.
         time: TimeRoots,
     },
+    /// Compare the parties' receipts with the log: what is missing on which side, and whom that convicts.
+    Reconcile(super::Reconcile),
     /// The last entries.
     Tail {
         #[command(flatten)]

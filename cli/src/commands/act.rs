@@ -46,6 +46,7 @@ pub fn connecting(error: &adapters::adapter::AdapterError) -> Failure {
         | AdapterError::Seen(SeenError::Distrust(_)) => Failure::untrusted(error),
         AdapterError::Mirror(MirrorError::Late { .. })
         | AdapterError::Sealer(_)
+        | AdapterError::Journal(_)
         | AdapterError::Seen(SeenError::Switch(_)) => Failure::unavailable(error),
         AdapterError::Connection(_) | AdapterError::Seen(_) => Failure::usage(error),
     }

@@ -16,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::passphrase;
 
+pub mod receipts;
 pub mod serving;
 
 /// Runs one of the adapter commands.
@@ -27,6 +28,8 @@ pub async fn run(adapter: Adapter, output: Output) -> Result<(), Failure> {
         Adapter::Enrol(enrol) => Box::pin(enrol_agency(enrol, output)).await,
         Adapter::Apply(apply) => Box::pin(apply_to_join(apply, output)).await,
         Adapter::Run { home, providers } => Box::pin(serving::run(&home, &providers, output)).await,
+        Adapter::Receipts(args) => receipts::run(&args, output),
+        Adapter::Erase(args) => Box::pin(receipts::erase(args, output)).await,
         Adapter::Check { home } => Box::pin(doctor::run_agency(&home, None, output)).await,
     }
 }

@@ -15,6 +15,7 @@ use crate::output::{Output, ms_of_time};
 pub mod event;
 mod fetch;
 mod proof;
+mod reconcile;
 mod time;
 pub mod witnesses;
 
@@ -35,6 +36,7 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
             list,
             time,
         } => replay_log(&log, (&vouched, &time), &wanted, list, output),
+        Audit::Reconcile(args) => reconcile::run(&args, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
         Audit::Show { index, log } => show(index, &log, output),
         Audit::Fetch(what) => crate::block_on(fetch::run(what, output)),

@@ -56,12 +56,14 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
     match Box::pin(ask.send()).await {
         Ok(answer) => {
             settle(&adapter, output).await?;
+            kept(&adapter, output).await;
             // The answer was given and is on record: whatever becomes of the file, it is shown.
             let written = receipt.map(|file| file.write(&proof(&answer)?));
             print(&answer, output)?;
             written.transpose().map(drop)
         }
         Err(error) => {
+            kept(&adapter, output).await;
             let again = attempt::keep(&call.home, &error);
             if output.json {
                 output.show(&told::error_json(&error, again), || {})?;
@@ -92,6 +94,19 @@ async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
             ));
             Ok(())
         }
+    }
+}
+
+/// Waits until the journal holds what just happened: it is shown only after it can be proved later.
+async fn kept(adapter: &Adapter, output: Output) {
+    if let Err(error) = adapter.journal().synced().await {
+        output.note(format!(
+            "{}: {error}",
+            output.say(
+                "The receipt is not in this home's journal; keep one with --receipt",
+                "الإيصال غير محفوظ في دفتر هذا المجلد؛ احفظه بالخيار ‎--receipt‎",
+            )
+        ));
     }
 }
 

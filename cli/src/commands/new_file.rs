@@ -67,10 +67,27 @@ impl NewFile {
     /// # Errors
     /// [`Exit::Unavailable`] when it cannot be written after all.
     pub fn write(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.add(bytes)?;
+        self.finish()
+    }
+
+    /// Adds to what [`NewFile::finish`] will put in its place, for files that are written piece by piece.
+    ///
+    /// # Errors
+    /// As [`NewFile::write`].
+    pub fn add(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|error| self.unwritable(&error))
+    }
+
+    /// Puts the file in its place; durable when it returns.
+    ///
+    /// # Errors
+    /// As [`NewFile::write`].
+    pub fn finish(self) -> Result<(), Failure> {
         let written = self
             .file
-            .write_all(bytes)
-            .and_then(|()| self.file.sync_all())
+            .sync_all()
             // A link, not a rename: what appeared there in the meantime stays.
             .and_then(|()| fs::hard_link(&self.beside, &self.path))
             .or_else(|error| match error.kind() {
@@ -80,17 +97,19 @@ impl NewFile {
                 }
                 _ => Err(error),
             });
-        written.map_err(|error| {
-            let path = self.path.display();
-            Failure::new(
-                Exit::Unavailable,
-                [
-                    format!("{path} cannot be written: {error}"),
-                    format!("تعذّرت كتابة {path}: {error}"),
-                ],
-                ["", ""],
-            )
-        })
+        written.map_err(|error| self.unwritable(&error))
+    }
+
+    fn unwritable(&self, error: &std::io::Error) -> Failure {
+        let path = self.path.display();
+        Failure::new(
+            Exit::Unavailable,
+            [
+                format!("{path} cannot be written: {error}"),
+                format!("تعذّرت كتابة {path}: {error}"),
+            ],
+            ["", ""],
+        )
     }
 }
 

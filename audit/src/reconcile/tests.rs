@@ -1,0 +1,455 @@
+//! Receipts against logs that lost something, with the log's real key: each loss is told with whom it convicts.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use prost::Message as _;
+use proto::act::{Genesis, Operator};
+use proto::commitment::{Commitment, Salt};
+use proto::digest::Digest;
+use proto::entry::{Draft, Kind};
+use proto::facts::{self, ExchangeFacts};
+use proto::header::{AnswerHeader, AnswerStatus, RequestHeader};
+use proto::id::Part;
+use proto::key::Signer as _;
+use proto::limits::label;
+use proto::seal::Seal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::checkpoint::tests::TestSigner;
+use crate::clock::Clock;
+use crate::log::{Appended, Config, Log};
+use crate::receipt::Receipt;
+
+const ORIGIN: &str = "log.test/mohawel";
+const NOW_MS: u64 = 1_795_000_000_000;
+
+fn part(text: &str) -> Part {
+    Part::parse(text).unwrap()
+}
+
+fn system(text: &str) -> SystemId {
+    SystemId::parse(text).unwrap()
+}
+
+fn moss() -> SystemId {
+    system("EG/GOV/MOSS/takaful")
+}
+
+fn civil() -> SystemId {
+    system("EG/GOV/CIVIL/registry")
+}
+
+/// A log under the one key that all of these logs have, and what both parties were given.
+struct Bench {
+    dir: TempDir,
+    log: Log,
+    clock: Clock,
+    consumer: Vec<Value>,
+    provider: Vec<Value>,
+    sequence: u64,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let clock = Clock::fixed(NOW_MS * 1_000);
+        let signer = TestSigner::new(200);
+        let genesis = Genesis {
+            origin: ORIGIN.to_owned(),
+            log_key: signer.key().clone(),
+            instance: part("EG"),
+            trust_domain: "log.test".to_owned(),
+            authority_root: Digest::of(b"root"),
+            operators: vec![Operator {
+                name: part("nour"),
+                key: TestSigner::new(201).key().clone(),
+            }],
+            created_at_ms: NOW_MS,
+            purposes: Vec::new(),
+        };
+        let header = genesis.encode();
+        let draft = Draft {
+            kind: Kind::Genesis,
+            facts: Bytes::new(),
+            seal: Some(Seal::one(label::GENESIS, ORIGIN, &header, &signer).unwrap()),
+            header,
+        };
+        let mut config = Config::new(dir.path(), ORIGIN);
+        config.clock = clock.clone();
+        config.publish_interval = Duration::from_millis(50);
+        config.layout.store_cache_bytes = 8 << 20;
+        let log = Log::create(config, draft, std::sync::Arc::new(signer))
+            .await
+            .unwrap();
+        Self {
+            dir,
+            log,
+            clock,
+            consumer: Vec::new(),
+            provider: Vec::new(),
+            sequence: 0,
+        }
+    }
+
+    async fn append(
+        &self,
+        kind: Kind,
+        facts: &ExchangeFacts,
+        sealed: Option<&(Bytes, Seal)>,
+    ) -> Appended {
+        self.clock.advance_ms(1);
+        let draft = Draft {
+            kind,
+            facts: facts::encode(facts),
+            header: sealed.map(|(header, _)| header.clone()).unwrap_or_default(),
+            seal: sealed.map(|(_, seal)| seal.clone()),
+        };
+        self.log.append(draft, None).await.unwrap()
+    }
+
+    /// The next request, sealed.
+    fn request(&mut self) -> (RequestHeader, (Bytes, Seal)) {
+        self.sequence += 1;
+        let id = format!("0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4{:03x}", self.sequence);
+        let header = RequestHeader {
+            exchange_id: ExchangeId::parse(&id).unwrap(),
+            attempt_of: None,
+            run_id: [7; 16],
+            sequence: self.sequence,
+            consumer: moss(),
+            provider: civil(),
+            service: part("persons.v1"),
+            operation: part("lookup"),
+            contract: Digest::of(b"contract"),
+            purpose: part("takaful"),
+            agreement: Some(Digest::of(b"agreement")),
+            delegation: Vec::new(),
+            external_id_hash: None,
+            case_reference: None,
+            subjects: Vec::new(),
+            actor: None,
+            fields: Vec::new(),
+            issued_at_ms: NOW_MS,
+            deadline_ms: 1_000,
+            payload: Commitment::new("application/json", b"{}", &Salt([1; 32])),
+            seen: None,
+        };
+        let bytes = header.encode();
+        let seal = Seal::one(label::REQUEST, ORIGIN, &bytes, &TestSigner::new(20)).unwrap();
+        (header, (bytes, seal))
+    }
+
+    /// One honest exchange; both parties keep what they were given.
+    async fn exchange(&mut self) {
+        let (header, request) = self.request();
+        let asked = self
+            .append(Kind::Request, &ExchangeFacts::default(), Some(&request))
+            .await;
+        let answer = AnswerHeader {
+            exchange_id: header.exchange_id,
+            request_header: Digest::of(&request.0),
+            request_seal: Digest::of(&request.1.cose),
+            status: AnswerStatus::Answered,
+            fields: Vec::new(),
+            answered_at_ms: NOW_MS,
+            payload: Commitment::new("application/json", b"{}", &Salt([2; 32])),
+            seen: None,
+        };
+        let bytes = answer.encode();
+        let seal = Seal::one(label::ANSWER, ORIGIN, &bytes, &TestSigner::new(10)).unwrap();
+        let answer = (bytes, seal);
+        let facts = ExchangeFacts {
+            code: "answered".to_owned(),
+            request_index: asked.index,
+            request_leaf: asked.leaf.0.to_vec().into(),
+            ..ExchangeFacts::default()
+        };
+        let closed = self.append(Kind::Closing, &facts, Some(&answer)).await;
+        let without_proof = Receipt {
+            proof: Vec::new(),
+            checkpoint: Bytes::new(),
+            ..asked.receipt.clone()
+        };
+        let id = header.exchange_id;
+        let ends = half(Some(&answer), Some(&closed.receipt));
+        self.consumer.push(line(
+            id,
+            "consumer",
+            "answered",
+            half(Some(&request), Some(&without_proof)),
+            ends.clone(),
+        ));
+        let asked = half(Some(&request), Some(&asked.receipt));
+        self.provider
+            .push(line(id, "provider", "answered", asked, ends));
+    }
+
+    /// Closes the log and compares.
+    async fn report(&self) -> Report {
+        self.log.publish_now().await.unwrap();
+        report(self.dir.path(), &[&self.consumer, &self.provider])
+    }
+}
+
+fn half(sealed: Option<&(Bytes, Seal)>, receipt: Option<&Receipt>) -> Value {
+    json!({
+        "index": receipt.map(|receipt| receipt.index),
+        "header": sealed.map(|(header, _)| STANDARD.encode(header)),
+        "seal": sealed.map(|(_, seal)| STANDARD.encode(seal.to_block())),
+        "receipt": receipt.map(|receipt| STANDARD.encode(receipt.to_wire().encode_to_vec())),
+    })
+}
+
+fn line(id: ExchangeId, role: &str, outcome: &str, request: Value, answer: Value) -> Value {
+    let (own, other) = match role {
+        "consumer" => (moss(), civil()),
+        _ => (civil(), moss()),
+    };
+    json!({
+        "exchange_id": id.to_string(),
+        "role": role,
+        "system": own.to_string(),
+        "other": other.to_string(),
+        "outcome": outcome,
+        "request": request,
+        "answer": answer,
+    })
+}
+
+fn report(dir: &Path, sides: &[&[Value]]) -> Report {
+    let files: Vec<_> = sides
+        .iter()
+        .map(|lines| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            for line in *lines {
+                writeln!(file, "{line}").unwrap();
+            }
+            file
+        })
+        .collect();
+    let paths: Vec<_> = files.iter().map(|file| file.path().to_owned()).collect();
+    reconcile(dir, &paths, Options::default()).unwrap()
+}
+
+fn rules(report: &Report) -> Vec<&'static str> {
+    report.rows.iter().map(|row| row.rule).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn honest_sides_agree_with_an_honest_log() {
+    let mut bench = Bench::new().await;
+    for _ in 0..5 {
+        bench.exchange().await;
+    }
+    let report = bench.report().await;
+    assert_eq!(rules(&report), Vec::<&str>::new());
+    assert!(report.is_clean());
+    // Each request at its consumer, each answer at its provider.
+    assert_eq!(report.agreed, 10);
+    let sides: Vec<_> = report
+        .sides
+        .iter()
+        .map(|side| (side.role, side.exchanges, side.proven))
+        .collect();
+    assert_eq!(sides, [(Role::Provider, 5, 10), (Role::Consumer, 5, 5)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_taken_out_of_the_log_convicts_its_key() {
+    let mut bench = Bench::new().await;
+    for _ in 0..4 {
+        bench.exchange().await;
+    }
+    // The operator writes the log anew with its real key, without the third exchange.
+    let mut other = Bench::new().await;
+    other.exchange().await;
+    other.exchange().await;
+    other.request();
+    other.clock.advance_ms(2);
+    other.exchange().await;
+    other.exchange().await;
+    other.log.publish_now().await.unwrap();
+    let report = report(other.dir.path(), &[&bench.consumer, &bench.provider]);
+    assert!(report.files.is_proven(), "the files alone say nothing");
+    assert!(!report.is_clean());
+    let third = &report
+        .rows
+        .iter()
+        .find(|row| row.rule == rule::NOT_IN_LOG)
+        .unwrap();
+    assert_eq!(
+        third.exchange.unwrap().to_string(),
+        bench.consumer[2]["exchange_id"]
+    );
+    let has = (third.log, third.consumer, third.provider);
+    assert_eq!(has, (Has::No, Has::Yes, Has::Yes));
+    // What follows it moved up, which its receipts convict too; and the first two were signed under another tree only
+    // where their checkpoint reached the third.
+    let altered: Vec<_> = report
+        .rows
+        .iter()
+        .filter(|row| row.rule == rule::ALTERED)
+        .collect();
+    assert_eq!(altered.len(), 1, "{:?}", report.rows);
+    assert_eq!(altered[0].log, Has::Otherwise(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_goes_on_otherwise_is_forked_or_ends_too_early() {
+    let mut bench = Bench::new().await;
+    bench.exchange().await;
+    let honest = bench.consumer.clone();
+    bench.exchange().await;
+    let mut other = Bench::new().await;
+    other.exchange().await;
+    other.log.publish_now().await.unwrap();
+    let found = report(other.dir.path(), &[&bench.consumer]);
+    assert_eq!(rules(&found), [rule::BEYOND]);
+    assert_eq!(
+        rules(&report(other.dir.path(), &[&honest])),
+        Vec::<&str>::new()
+    );
+    // A receipt whose entry stands and whose checkpoint covers what is not there any more: the provider asked late.
+    bench.log.publish_now().await.unwrap();
+    let late = bench.log.receipt(1).await.unwrap().unwrap();
+    let (_, request) = Bench::new().await.request();
+    let id = ExchangeId::parse(honest[0]["exchange_id"].as_str().unwrap()).unwrap();
+    let lines = [line(
+        id,
+        "provider",
+        "answered",
+        half(Some(&request), Some(&late)),
+        Value::Null,
+    )];
+    assert_eq!(
+        rules(&report(bench.dir.path(), &[&lines])),
+        Vec::<&str>::new()
+    );
+    for _ in 0..3 {
+        other.request();
+        other.exchange().await;
+    }
+    other.log.publish_now().await.unwrap();
+    assert_eq!(rules(&report(other.dir.path(), &[&lines])), [rule::FORKED]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_side_lacks_is_named_with_the_side() {
+    let mut bench = Bench::new().await;
+    for _ in 0..4 {
+        bench.exchange().await;
+    }
+    bench.consumer.remove(1);
+    bench.provider.remove(2);
+    let report = bench.report().await;
+    let found: Vec<_> = report
+        .rows
+        .iter()
+        .map(|row| (row.rule, row.index, row.log, row.consumer, row.provider))
+        .collect();
+    let (yes, no) = (Has::Yes, Has::No);
+    assert_eq!(
+        found,
+        [
+            (rule::UNKNOWN_TO_CONSUMER, Some(3), yes, no, yes),
+            (rule::UNKNOWN_TO_PROVIDER, Some(6), yes, yes, no),
+        ]
+    );
+    assert_eq!(report.errors, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_show_what_was_sealed_and_never_recorded() {
+    let mut bench = Bench::new().await;
+    bench.exchange().await;
+    // Sealed, and the switch said nothing; refused with a word that needs no record; asked and answered to nobody.
+    for outcome in ["no_answer", "rate_limited", "no_answer"] {
+        let (header, request) = bench.request();
+        let sealed = half(Some(&request), None);
+        let id = header.exchange_id;
+        bench
+            .consumer
+            .push(line(id, "consumer", outcome, sealed, Value::Null));
+        if bench.sequence == 4 {
+            bench
+                .append(Kind::Request, &ExchangeFacts::default(), Some(&request))
+                .await;
+        }
+    }
+    // A number that neither side has.
+    bench.request();
+    bench.exchange().await;
+    let report = bench.report().await;
+    assert_eq!(
+        rules(&report),
+        [rule::UNRECEIPTED, rule::UNRECORDED, rule::GAP]
+    );
+    assert_eq!(report.errors, 0);
+    assert!(
+        report.rows[2].detail.contains("numbers 5 to 5"),
+        "{:?}",
+        report.rows[2]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_proves_nothing_convicts_nobody() {
+    let mut bench = Bench::new().await;
+    bench.exchange().await;
+    bench.exchange().await;
+    let mut stolen = bench.consumer[0].clone();
+    stolen["answer"] = bench.consumer[1]["answer"].clone();
+    let mut forged = bench.provider[0].clone();
+    forged["request"]["header"] = bench.provider[1]["request"]["header"].clone();
+    let mut renamed = bench.provider[0].clone();
+    renamed["system"] = json!(moss().to_string());
+    bench.log.publish_now().await.unwrap();
+    for bad in [stolen, forged, renamed] {
+        let lines = [bench.consumer[0].clone(), bench.consumer[1].clone(), bad];
+        let report = report(bench.dir.path(), &[&lines]);
+        assert!(
+            rules(&report).contains(&rule::UNPROVEN),
+            "{:?}",
+            report.rows
+        );
+    }
+    for bad in [
+        "{",
+        "[]",
+        "{\"role\":\"consumer\"}",
+        "{\"exchange_id\":\"x\",\"role\":\"judge\"}",
+    ] {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "{}\n\n{bad}", bench.consumer[0]).unwrap();
+        let report = reconcile(
+            bench.dir.path(),
+            &[file.path().to_owned()],
+            Options::default(),
+        )
+        .unwrap();
+        assert!(rules(&report).contains(&rule::MALFORMED), "{bad}");
+    }
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let long = "x".repeat(3 << 20);
+    writeln!(file, "{long}\n{}", bench.consumer[0]).unwrap();
+    let report = reconcile(
+        bench.dir.path(),
+        &[file.path().to_owned()],
+        Options::default(),
+    )
+    .unwrap();
+    assert!(rules(&report).contains(&rule::MALFORMED));
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let nothing = reconcile(
+        bench.dir.path(),
+        &[empty.path().to_owned()],
+        Options::default(),
+    );
+    assert!(matches!(nothing, Err(ReconcileError::Nothing)));
+}
