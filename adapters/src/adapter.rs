@@ -48,7 +48,7 @@ struct Inner {
     journal: Journal,
     renewal: Renewal,
     /// Dropped last of all, which stops them.
-    _tasks: [AbortOnDropHandle<()>; 6],
+    _tasks: [AbortOnDropHandle<()>; 7],
 }
 
 impl Adapter {
@@ -108,6 +108,11 @@ impl Adapter {
             AbortOnDropHandle::new(tokio::spawn(alarm::watch(
                 mirror.clone(),
                 home.system().agency(),
+            ))),
+            AbortOnDropHandle::new(tokio::spawn(alarm::watch_keys(
+                mirror.clone(),
+                home.clone(),
+                clock.clone(),
             ))),
             AbortOnDropHandle::new(tokio::spawn(renewal.clone().keep())),
             AbortOnDropHandle::new(tokio::spawn(checkpoints.clone().remembering())),

@@ -31,7 +31,7 @@ pub use directory::Directory;
 pub use doctor::Doctor;
 pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
-pub use receipts::{Erase, Receipts, Reconcile};
+pub use receipts::{Alarms, Erase, Receipts, Reconcile};
 pub use service::{Care, CopyService, Publish, Sensitivity, Service, Switched, Try};
 pub use witness::Witness;
 
@@ -248,6 +248,8 @@ pub enum Adapter {
     Receipts(Receipts),
     /// Destroy kept payloads and salts, and say so in the log; receipts stay.
     Erase(Erase),
+    /// Keys, certificates and administrators of this agency that nobody here knows of: list and acknowledge.
+    Alarms(Alarms),
     /// Check keys, certificate, connection, clock and the log's consistency: `mohawel doctor --home`.
     Check {
         /// The adapter's home.

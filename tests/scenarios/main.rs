@@ -63,6 +63,7 @@ mod hang_up;
 mod headers;
 mod health;
 mod identity;
+mod journals;
 mod kill9;
 mod limits;
 mod log_faults;

@@ -51,6 +51,21 @@ pub struct Erase {
     pub ground: Part,
 }
 
+/// `mohawel adapter alarms`: what the log binds to this agency although this home neither made it nor was told of it.
+#[derive(Debug, Args)]
+pub struct Alarms {
+    /// The adapter's home.
+    #[arg(long, env = "MOHAWEL_HOME")]
+    pub home: PathBuf,
+    /// Acknowledge the alarm with this fingerprint: the whole, or its beginning of 8 digits or more. Compare it first with
+    /// whoever holds the key.
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub acknowledge: Vec<String>,
+    /// List acknowledged ones too.
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// `mohawel audit reconcile`: compare the parties' receipts with the log, both ways.
 #[derive(Debug, Args)]
 pub struct Reconcile {

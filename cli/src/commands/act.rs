@@ -158,6 +158,8 @@ pub async fn submit(
     header: Bytes,
 ) -> Result<Receipt, Failure> {
     judge(adapter, authority)?;
+    let now_ms = adapter.clock().now_ms();
+    adapters::alarm::expect(adapter.home().dir(), kind, &header, now_ms).map_err(Failure::usage)?;
     let origin = adapter.home().log_key().origin();
     let seal = Seal::one(label, origin, &header, authority).map_err(Failure::unavailable)?;
     let envelope = Envelope::bare(header, seal);

@@ -16,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::passphrase;
 
+pub mod alarms;
 pub mod receipts;
 pub mod serving;
 
@@ -30,6 +31,7 @@ pub async fn run(adapter: Adapter, output: Output) -> Result<(), Failure> {
         Adapter::Run { home, providers } => Box::pin(serving::run(&home, &providers, output)).await,
         Adapter::Receipts(args) => receipts::run(&args, output),
         Adapter::Erase(args) => Box::pin(receipts::erase(args, output)).await,
+        Adapter::Alarms(args) => alarms::run(&args, output),
         Adapter::Check { home } => Box::pin(doctor::run_agency(&home, None, output)).await,
     }
 }

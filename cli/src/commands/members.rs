@@ -175,6 +175,14 @@ async fn add(
     })
     .await
     .map_err(|error| enrolling(&error))?;
+    if let Some(from) = &place.from {
+        let from = Home::open(from).map_err(Failure::usage)?;
+        // Neither raises an alarm over the other. One that could not be told raises one, and is acknowledged.
+        if let Err(error) = adapters::alarm::introduce(&from, &joined.home, Clock::System.now_ms())
+        {
+            output.note(error.to_string());
+        }
+    }
     let value = json!({
         "system": joined.home.system().to_string(),
         "adapter": joined.home.config().adapter.to_string(),

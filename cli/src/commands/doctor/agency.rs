@@ -99,6 +99,7 @@ fn beyond_tcp(call: Option<&Intended>) -> impl Iterator<Item = Check> {
         Check::Switch,
         Check::Registry,
         Check::Key,
+        Check::Alarms,
         Check::Checkpoint,
     ];
     let wanted = call
@@ -267,6 +268,11 @@ async fn ask(
         served::key(&adapter)
     } else {
         Check::Key.not_tried(Check::Registry)
+    });
+    rows.push(if folded {
+        served::alarms(&adapter)
+    } else {
+        Check::Alarms.not_tried(Check::Registry)
     });
     rows.push(served::checkpoint(&adapter).await);
     if let Some(call) = call {

@@ -37,6 +37,8 @@ pub enum Check {
     Registry,
     /// The adapter's seal key in the registry.
     Key,
+    /// Keys of the agency that nobody here knows of.
+    Alarms,
     /// The published checkpoint against all that was seen.
     Checkpoint,
     /// Whether the service offers what is intended.
@@ -89,6 +91,7 @@ impl Check {
             Self::Switch => ("switch", ["switch", "المحوِّل"]),
             Self::Registry => ("registry", ["registry", "السجل العام"]),
             Self::Key => ("key", ["seal key", "مفتاح الختم"]),
+            Self::Alarms => ("alarms", ["alarms", "الإنذارات"]),
             Self::Checkpoint => ("checkpoint", ["checkpoint", "نقطة التحقق"]),
             Self::Service => ("service", ["service", "الخدمة"]),
             Self::Agreement => ("agreement", ["agreement", "الاتفاقية"]),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use adapters::adapter::{Adapter, AdapterError};
+use adapters::alarm::{self, book::Book};
 use adapters::checkpoints::SeenError;
 use adapters::error::Distrust;
 use adapters::mirror::MirrorError;
@@ -183,6 +184,48 @@ pub(super) fn key(adapter: &Adapter) -> Row {
             ],
         ),
     }
+}
+
+/// Whether the log binds something to the agency that nobody here knows of.
+pub(super) fn alarms(adapter: &Adapter) -> Row {
+    let home = adapter.home();
+    let looked = alarm::look(home, &adapter.mirror().snapshot(), adapter.clock().now_ms());
+    let book = looked.and_then(|_| Book::read(home.dir()));
+    let open = match &book {
+        Ok(book) => book.open(),
+        Err(error) => {
+            let remedy = [
+                "The alarms of this home are kept there: mend it first.",
+                "إنذارات هذا المجلد محفوظة هناك: أصلحه أولًا.",
+            ];
+            return Check::Alarms.failed(same(error), remedy);
+        }
+    };
+    let Some(first) = open.first() else {
+        return Check::Alarms.ok([
+            "every key of the agency is known here".to_owned(),
+            "كل مفاتيح الجهة معروفة هنا".to_owned(),
+        ]);
+    };
+    let (count, bound) = (open.len(), &first.bound);
+    Check::Alarms.failed(
+        [
+            format!(
+                "{count} open, the first: {} of {}",
+                bound.what.name(),
+                bound.subject
+            ),
+            format!(
+                "عدد المفتوح {count}، أولها: {} {}",
+                bound.what.name(),
+                bound.subject
+            ),
+        ],
+        [
+            "Run `mohawel adapter alarms`, and ask the agency's administrators who made each.",
+            "شغّل mohawel adapter alarms واسأل مسؤولي الجهة عمّن أنشأ كلًّا منها.",
+        ],
+    )
 }
 
 /// How long the switch may take to publish what it acknowledged.

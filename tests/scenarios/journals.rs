@@ -1,0 +1,444 @@
+//! Adapters as auditors: receipts on both sides against the log, payloads that are erased, keys that nobody knows of, and
+//! an adapter that is killed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use adapters::adapter::Adapter;
+use adapters::alarm;
+use adapters::alarm::book::{self, Book};
+use adapters::alarm::bound::What;
+use adapters::consumer::Answer;
+use adapters::identity::FileSigner;
+use adapters::journal::erasure::{self, Order};
+use adapters::journal::{self, Half, Role, export, read};
+use audit::clock::Clock;
+use audit::log::Log;
+use audit::reconcile::{Has, Options, Report, reconcile, rule};
+use audit::tiles::TileStore;
+use audit::tiles::published::read_published;
+use bytes::Bytes;
+use proto::act::KeyBinding;
+use proto::entry::{Draft, Entry, Kind};
+use proto::id::{ExchangeId, Part};
+use proto::key::Signer as _;
+use proto::limits::label;
+use proto::seal::Seal;
+use serde_json::{Value, json};
+use tests::agency::TestAgency;
+use tests::check::check_log;
+use tests::ground::{Ground, ORIGIN};
+use tests::process::mohawel;
+use tests::provider::{Backend, Does};
+use tests::switch::TestSwitch;
+use tests::world::{PERSONS, World};
+use tests::{soon, until};
+
+const PAYLOAD: &str = "29001019900011";
+
+async fn ask(adapter: &Adapter) -> Answer {
+    let consumer = adapter.consumer();
+    let asking = consumer
+        .ask(PERSONS)
+        .operation("read")
+        .purpose("social-benefit")
+        .fields(["name"])
+        .payload_json(&json!({ "nid": PAYLOAD }))
+        .send();
+    soon("an answer", Box::pin(asking)).await.unwrap()
+}
+
+fn dir(agency: &TestAgency) -> PathBuf {
+    agency.home_dir().join("journal")
+}
+
+/// What an agency exports, as `mohawel adapter receipts --export` writes it.
+fn exported(agency: &TestAgency, to: &Path) -> Vec<Value> {
+    let mut lines = Vec::new();
+    let told = read::read(&dir(agency), |record| {
+        lines.push(export::exchange(&record, &agency.system));
+    });
+    assert_eq!(told.unwrap().damaged, []);
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(to, text).unwrap();
+    lines
+}
+
+fn compare(log: &Path, ground: &Ground, files: &[PathBuf]) -> Report {
+    let options = Options {
+        key: Some(ground.log_key()),
+        ..Options::default()
+    };
+    reconcile(log, files, options).unwrap()
+}
+
+/// Everything that lies in a folder, file by file.
+fn everything(dir: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        match entry.path().is_dir() {
+            true => all.extend(everything(&entry.path())),
+            false => all.extend(std::fs::read(entry.path()).unwrap()),
+        }
+    }
+    all
+}
+
+/// The log once more with the same key, without one exchange: what an operator can do with everything it holds.
+async fn without(ground: &Ground, gone: ExchangeId, dir: &Path) {
+    let size = read_published(&ground.log_dir())
+        .unwrap()
+        .unwrap()
+        .checkpoint
+        .size;
+    let mut requests = Vec::new();
+    let mut log: Option<Log> = None;
+    for found in TileStore::new(ground.log_dir()).read_entries(0..size, size) {
+        let (index, bytes) = found.unwrap();
+        let entry = Entry::decode(&bytes).unwrap();
+        let is_of = |entry: &Entry| match entry.kind {
+            Kind::Request => {
+                let header = proto::header::RequestHeader::open(&entry.header).unwrap();
+                header.exchange_id == gone
+            }
+            Kind::Closing => {
+                let facts = proto::facts::exchange(&entry.facts).unwrap();
+                requests.contains(&facts.request_index)
+            }
+            _ => false,
+        };
+        if is_of(&entry) {
+            requests.push(index);
+            continue;
+        }
+        let draft = Draft {
+            kind: entry.kind,
+            facts: entry.facts,
+            header: entry.header,
+            seal: entry.seal,
+        };
+        match &log {
+            None => {
+                let mut config = ground.log_config();
+                config.layout.dir = dir.to_owned();
+                let created = Log::create(config, draft, ground.log_signer()).await;
+                log = Some(created.unwrap());
+            }
+            Some(log) => drop(log.append(draft, None).await.unwrap()),
+        }
+    }
+    assert_eq!(requests.len(), 2);
+    log.unwrap().close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_sides_hold_receipts_that_convict_a_log_which_lost_an_exchange() {
+    let world = World::new().await;
+    let backend = Backend::new(Does::Answers);
+    let provider = world.civil.serve(world.switch.ground(), backend).await;
+    let consumer = world.consumer().await;
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        answers.push(ask(&consumer).await);
+    }
+    until("the provider has its receipts", || {
+        provider.status().recorded == 5
+    })
+    .await;
+    provider.drain().await.unwrap();
+    consumer.journal().synced().await.unwrap();
+    drop(consumer);
+    let World {
+        switch,
+        moss,
+        civil,
+        ..
+    } = world;
+    let ground = switch.stop().await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["moss.jsonl", "civil.jsonl"].map(|name| folder.path().join(name));
+    let held = [exported(&moss, &files[0]), exported(&civil, &files[1])];
+    for (lines, role) in held.iter().zip(["consumer", "provider"]) {
+        assert_eq!(lines.len(), 5);
+        for (line, answer) in lines.iter().zip(&answers) {
+            assert_eq!(line["exchange_id"], answer.exchange_id.to_string());
+            assert_eq!(
+                (&line["role"], &line["outcome"]),
+                (&json!(role), &json!("answered"))
+            );
+            assert_eq!(line["request"]["index"], answer.request_index);
+            assert_eq!(line["answer"]["index"], answer.closing_index);
+        }
+    }
+    // Honest: everything agrees.
+    let report = compare(&ground.log_dir(), &ground, &files);
+    assert!(report.is_clean(), "{:?}", report.rows);
+    assert_eq!((report.agreed, report.rows.len()), (10, 0));
+    // Without the third, under the real key: the files alone say nothing, each side's receipts convict.
+    let forged = tempfile::tempdir().unwrap();
+    without(&ground, answers[2].exchange_id, forged.path()).await;
+    for sides in [&files[..], &files[..1], &files[1..]] {
+        let report = compare(forged.path(), &ground, sides);
+        assert!(report.files.is_proven());
+        let missing = report.rows.iter().find(|row| row.rule == rule::NOT_IN_LOG);
+        let missing = missing.unwrap();
+        assert_eq!(missing.exchange, Some(answers[2].exchange_id));
+        assert_eq!(missing.log, Has::No);
+        assert!(!report.is_clean());
+    }
+    // A consumer that hides a receipt is found by the log and the other side.
+    let lines: Vec<String> = held[0].iter().skip(1).map(ToString::to_string).collect();
+    let first = format!("{}\n", held[0][0]);
+    std::fs::write(&files[0], lines.join("\n")).unwrap();
+    let wide = Options {
+        key: Some(ground.log_key()),
+        from_ms: Some(0),
+        ..Options::default()
+    };
+    let report = reconcile(&ground.log_dir(), &files, wide).unwrap();
+    let rows: Vec<_> = report
+        .rows
+        .iter()
+        .map(|row| (row.rule, row.consumer, row.provider))
+        .collect();
+    assert_eq!(
+        rows,
+        [(rule::UNKNOWN_TO_CONSUMER, Has::No, Has::Yes)],
+        "{first}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erased_payload_is_gone_on_record_and_its_proofs_still_hold() {
+    let world = World::new().await;
+    let backend = Backend::new(Does::Answers);
+    let provider = world.civil.serve(world.switch.ground(), backend).await;
+    let consumer = world.consumer().await;
+    let answers = [ask(&consumer).await, ask(&consumer).await];
+    until("the provider has its receipts", || {
+        provider.status().recorded == 2
+    })
+    .await;
+    consumer.journal().synced().await.unwrap();
+    let moss = dir(&world.moss);
+    let open = |dir: &Path, role, id, half| journal::disclose(dir, role, id, half).unwrap();
+    let [first, second] = [answers[0].exchange_id, answers[1].exchange_id];
+    // Both sides can open both halves, and what they open is what was committed to.
+    until("the provider's journal is written", || {
+        open(&dir(&world.civil), Role::Provider, second, Half::Answer).is_some()
+    })
+    .await;
+    let opened = open(&moss, Role::Consumer, first, Half::Answer).unwrap();
+    let commitment = &answers[0].header.payload;
+    commitment.open(&opened.payload, &opened.salt.0).unwrap();
+    let opened = open(&dir(&world.civil), Role::Provider, first, Half::Request).unwrap();
+    assert!(String::from_utf8(opened.payload).unwrap().contains(PAYLOAD));
+    for home in [&moss, &dir(&world.civil)] {
+        let bytes = everything(home);
+        assert!(
+            !bytes
+                .windows(PAYLOAD.len())
+                .any(|found| found == PAYLOAD.as_bytes())
+        );
+    }
+    // Erased, and told to the log under the system's seal.
+    let ground = Part::parse("subject-request").unwrap();
+    let system = world.moss.system.clone();
+    let order = Order {
+        system: &system,
+        ground: &ground,
+        now_ms: world.switch.clock().now_ms(),
+    };
+    let erased = erasure::erase(&moss, &|id| id == first, &order).unwrap();
+    assert_eq!(erased, [first]);
+    for half in [Half::Request, Half::Answer] {
+        assert!(open(&moss, Role::Consumer, first, half).is_none());
+        assert!(open(&moss, Role::Consumer, second, half).is_some());
+    }
+    assert_eq!(consumer.state_erasures().await.unwrap(), 1);
+    assert_eq!(erasure::queued(&moss).unwrap(), 0);
+    drop(consumer);
+    // Without the switch it goes all the same, and is told by the next run.
+    let World {
+        switch,
+        moss: agency,
+        civil,
+        ..
+    } = world;
+    drop(provider);
+    let stopped = switch.stop().await;
+    assert_eq!(
+        erasure::erase(&moss, &|id| id == second, &order).unwrap(),
+        [second]
+    );
+    assert_eq!(erasure::queued(&moss).unwrap(), 1);
+    let switch = TestSwitch::on(stopped, "").await.unwrap();
+    agency.point_at(switch.exchange());
+    let adapter = agency.adapter(switch.ground()).await;
+    until("the next run tells it", || {
+        erasure::queued(&moss).unwrap() == 0
+    })
+    .await;
+    drop(adapter);
+    let folder = tempfile::tempdir().unwrap();
+    let files = [folder.path().join("moss"), folder.path().join("civil")];
+    exported(&agency, &files[0]);
+    exported(&civil, &files[1]);
+    let stopped = switch.stop().await;
+    let report = compare(&stopped.log_dir(), &stopped, &files);
+    assert!(report.is_clean(), "{:?}", report.rows);
+    let told = check_log(&stopped.log_dir(), &stopped.log_key());
+    let statements = told
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Erasure);
+    assert_eq!(statements.count(), 2);
+}
+
+/// Binds another key to the agency's system, as whoever has the authority key can, here or elsewhere.
+async fn slip_in(world: &World, adapter: &str) -> FileSigner {
+    let folder = tempfile::tempdir().unwrap();
+    let signer = FileSigner::load_or_make(&folder.path().join("seal.key")).unwrap();
+    let mut binding = KeyBinding {
+        system: world.moss.system.clone(),
+        adapter: Part::parse(adapter).unwrap(),
+        key: signer.key().clone(),
+        issued_at_ms: world.switch.clock().now_ms(),
+        possession: Bytes::new(),
+    };
+    let over = binding.possession_bytes();
+    binding.possession = Seal::one(label::POSSESSION, ORIGIN, &over, &signer)
+        .unwrap()
+        .cose;
+    let submitted = world.moss.submit(
+        &world.switch,
+        Kind::KeyBound,
+        label::AUTHORITY,
+        binding.encode(),
+    );
+    submitted.await.unwrap();
+    signer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_nobody_here_knows_of_is_an_alarm_until_a_person_acknowledges_it() {
+    let world = World::new().await;
+    let home = world.moss.home_dir();
+    let adapter = world.consumer().await;
+    // What this home makes itself is none: its renewals, its next key.
+    adapter.renew().await.unwrap();
+    adapters::succession::succeed(&adapter).await.unwrap();
+    let look = |adapter: &Adapter| {
+        let registry = adapter.mirror().snapshot();
+        alarm::look(&world.moss.home(), &registry, 1).unwrap()
+    };
+    assert_eq!(look(&adapter), []);
+    // A key under the authority key, wherever that was; a certificate of the switch's own authority for another key.
+    let slipped = slip_in(&world, "a2").await;
+    let system = &world.moss.system;
+    world
+        .switch
+        .certificate(system, time::Duration::hours(1))
+        .await;
+    until("the running adapter raises both", || {
+        Book::read(&home).unwrap().open().len() == 2
+    })
+    .await;
+    let book = Book::read(&home).unwrap();
+    let mut raised: Vec<_> = book
+        .open()
+        .iter()
+        .map(|raised| raised.bound.clone())
+        .collect();
+    raised.sort_by_key(|bound| bound.what);
+    assert_eq!(
+        (raised[0].what, raised[0].fingerprint),
+        (What::SealKey, slipped.key().kid())
+    );
+    assert_eq!(raised[1].what, What::Certificate);
+    // It stays across runs, and is raised once.
+    drop(adapter);
+    let again = world.consumer().await;
+    assert_eq!(look(&again), []);
+    assert_eq!(Book::read(&home).unwrap().open().len(), 2);
+    for bound in &raised {
+        book::know(&home, &bound.fingerprint, 2).unwrap();
+    }
+    assert!(Book::read(&home).unwrap().open().is_empty());
+    assert_eq!(look(&again), []);
+    drop(again);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_adapter_leaves_a_journal_that_opens_with_everything_it_printed() {
+    let ground = Ground::found_at(Clock::System).await;
+    let world = World::populate(TestSwitch::on(ground, "").await.unwrap()).await;
+    let backend = Backend::new(Does::Answers);
+    let provider = world.civil.serve(world.switch.ground(), backend).await;
+    let mut printed = Vec::new();
+    for round in 0..10_u64 {
+        let mut child = tokio::process::Command::new(mohawel())
+            .args([
+                "call",
+                PERSONS,
+                "read",
+                "--purpose",
+                "social-benefit",
+                "--fields",
+                "name",
+            ])
+            .args(["--data", "{\"nid\":\"29001019900011\"}", "--json", "--home"])
+            .arg(world.moss.home_dir())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let reading = tokio::spawn(async move {
+            let mut text = String::new();
+            let _ = tokio::io::AsyncReadExt::read_to_string(&mut stdout, &mut text).await;
+            text
+        });
+        // Somewhere on its way; every fourth comes through.
+        let wait = match round % 4 {
+            3 => tests::PATIENCE,
+            _ => Duration::from_millis(60 + 45 * round),
+        };
+        if tokio::time::timeout(wait, child.wait()).await.is_err() {
+            child.kill().await.unwrap();
+        }
+        let text = reading.await.unwrap();
+        if let Ok(value) = serde_json::from_str::<Value>(&text) {
+            printed.push(value["exchange_id"].as_str().unwrap().to_owned());
+        }
+    }
+    assert!(printed.len() >= 2, "{printed:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("moss.jsonl");
+    let lines = exported(&world.moss, &file);
+    for id in &printed {
+        let line = lines
+            .iter()
+            .find(|line| line["exchange_id"] == **id)
+            .unwrap();
+        assert!(line["answer"]["receipt"].is_string(), "{line}");
+        let id = ExchangeId::parse(id).unwrap();
+        let opened = journal::disclose(&dir(&world.moss), Role::Consumer, id, Half::Answer);
+        assert!(opened.unwrap().is_some());
+    }
+    drop(provider);
+    let ground = world.switch.stop().await;
+    // Whatever was under way is known to the consumer, or to nobody: none of it is a finding.
+    let report = compare(&ground.log_dir(), &ground, &[file]);
+    let heavy: Vec<_> = report
+        .rows
+        .iter()
+        .filter(|row| row.rule != rule::UNRECEIPTED)
+        .collect();
+    assert!(
+        heavy.iter().all(|row| row.rule == rule::UNRECORDED),
+        "{heavy:?}"
+    );
+}
