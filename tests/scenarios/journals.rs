@@ -1,15 +1,10 @@
-//! Adapters as auditors: receipts on both sides against the log, payloads that are erased, keys that nobody knows of, and
-//! an adapter that is killed.
+//! Adapters as auditors: receipts on both sides against the log, payloads that are erased, an adapter that is killed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adapters::adapter::Adapter;
-use adapters::alarm;
-use adapters::alarm::book::{self, Book};
-use adapters::alarm::bound::What;
 use adapters::consumer::Answer;
-use adapters::identity::FileSigner;
 use adapters::journal::erasure::{self, Order};
 use adapters::journal::{self, Half, Role, export, read};
 use audit::clock::Clock;
@@ -17,17 +12,12 @@ use audit::log::Log;
 use audit::reconcile::{Has, Options, Report, reconcile, rule};
 use audit::tiles::TileStore;
 use audit::tiles::published::read_published;
-use bytes::Bytes;
-use proto::act::KeyBinding;
 use proto::entry::{Draft, Entry, Kind};
 use proto::id::{ExchangeId, Part};
-use proto::key::Signer as _;
-use proto::limits::label;
-use proto::seal::Seal;
 use serde_json::{Value, json};
 use tests::agency::TestAgency;
 use tests::check::check_log;
-use tests::ground::{Ground, ORIGIN};
+use tests::ground::Ground;
 use tests::process::mohawel;
 use tests::provider::{Backend, Does};
 use tests::switch::TestSwitch;
@@ -208,6 +198,30 @@ async fn both_sides_hold_receipts_that_convict_a_log_which_lost_an_exchange() {
     );
 }
 
+fn open(dir: &Path, role: Role, id: ExchangeId, half: Half) -> Option<journal::Opened> {
+    journal::disclose(dir, role, id, half).unwrap()
+}
+
+/// Both sides can open both halves, what they open is what was committed to, and nothing of it lies in the clear.
+async fn both_sides_can_open(world: &World, answers: &[Answer; 2]) {
+    let (moss, civil) = (dir(&world.moss), dir(&world.civil));
+    let [first, second] = [answers[0].exchange_id, answers[1].exchange_id];
+    until("the provider's journal is written", || {
+        open(&civil, Role::Provider, second, Half::Answer).is_some()
+    })
+    .await;
+    let opened = open(&moss, Role::Consumer, first, Half::Answer).unwrap();
+    let commitment = &answers[0].header.payload;
+    commitment.open(&opened.payload, &opened.salt.0).unwrap();
+    let opened = open(&civil, Role::Provider, first, Half::Request).unwrap();
+    assert!(String::from_utf8(opened.payload).unwrap().contains(PAYLOAD));
+    for home in [&moss, &civil] {
+        let bytes = everything(home);
+        let mut windows = bytes.windows(PAYLOAD.len());
+        assert!(!windows.any(|found| found == PAYLOAD.as_bytes()));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erased_payload_is_gone_on_record_and_its_proofs_still_hold() {
     let world = World::new().await;
@@ -221,26 +235,8 @@ async fn an_erased_payload_is_gone_on_record_and_its_proofs_still_hold() {
     .await;
     consumer.journal().synced().await.unwrap();
     let moss = dir(&world.moss);
-    let open = |dir: &Path, role, id, half| journal::disclose(dir, role, id, half).unwrap();
     let [first, second] = [answers[0].exchange_id, answers[1].exchange_id];
-    // Both sides can open both halves, and what they open is what was committed to.
-    until("the provider's journal is written", || {
-        open(&dir(&world.civil), Role::Provider, second, Half::Answer).is_some()
-    })
-    .await;
-    let opened = open(&moss, Role::Consumer, first, Half::Answer).unwrap();
-    let commitment = &answers[0].header.payload;
-    commitment.open(&opened.payload, &opened.salt.0).unwrap();
-    let opened = open(&dir(&world.civil), Role::Provider, first, Half::Request).unwrap();
-    assert!(String::from_utf8(opened.payload).unwrap().contains(PAYLOAD));
-    for home in [&moss, &dir(&world.civil)] {
-        let bytes = everything(home);
-        assert!(
-            !bytes
-                .windows(PAYLOAD.len())
-                .any(|found| found == PAYLOAD.as_bytes())
-        );
-    }
+    both_sides_can_open(&world, &answers).await;
     // Erased, and told to the log under the system's seal.
     let ground = Part::parse("subject-request").unwrap();
     let system = world.moss.system.clone();
@@ -293,81 +289,6 @@ async fn an_erased_payload_is_gone_on_record_and_its_proofs_still_hold() {
         .iter()
         .filter(|entry| entry.kind == Kind::Erasure);
     assert_eq!(statements.count(), 2);
-}
-
-/// Binds another key to the agency's system, as whoever has the authority key can, here or elsewhere.
-async fn slip_in(world: &World, adapter: &str) -> FileSigner {
-    let folder = tempfile::tempdir().unwrap();
-    let signer = FileSigner::load_or_make(&folder.path().join("seal.key")).unwrap();
-    let mut binding = KeyBinding {
-        system: world.moss.system.clone(),
-        adapter: Part::parse(adapter).unwrap(),
-        key: signer.key().clone(),
-        issued_at_ms: world.switch.clock().now_ms(),
-        possession: Bytes::new(),
-    };
-    let over = binding.possession_bytes();
-    binding.possession = Seal::one(label::POSSESSION, ORIGIN, &over, &signer)
-        .unwrap()
-        .cose;
-    let submitted = world.moss.submit(
-        &world.switch,
-        Kind::KeyBound,
-        label::AUTHORITY,
-        binding.encode(),
-    );
-    submitted.await.unwrap();
-    signer
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_nobody_here_knows_of_is_an_alarm_until_a_person_acknowledges_it() {
-    let world = World::new().await;
-    let home = world.moss.home_dir();
-    let adapter = world.consumer().await;
-    // What this home makes itself is none: its renewals, its next key.
-    adapter.renew().await.unwrap();
-    adapters::succession::succeed(&adapter).await.unwrap();
-    let look = |adapter: &Adapter| {
-        let registry = adapter.mirror().snapshot();
-        alarm::look(&world.moss.home(), &registry, 1).unwrap()
-    };
-    assert_eq!(look(&adapter), []);
-    // A key under the authority key, wherever that was; a certificate of the switch's own authority for another key.
-    let slipped = slip_in(&world, "a2").await;
-    let system = &world.moss.system;
-    world
-        .switch
-        .certificate(system, time::Duration::hours(1))
-        .await;
-    until("the running adapter raises both", || {
-        Book::read(&home).unwrap().open().len() == 2
-    })
-    .await;
-    let book = Book::read(&home).unwrap();
-    let mut raised: Vec<_> = book
-        .open()
-        .iter()
-        .map(|raised| raised.bound.clone())
-        .collect();
-    raised.sort_by_key(|bound| bound.what);
-    assert_eq!(
-        (raised[0].what, raised[0].fingerprint),
-        (What::SealKey, slipped.key().kid())
-    );
-    assert_eq!(raised[1].what, What::Certificate);
-    // It stays across runs, and is raised once.
-    drop(adapter);
-    let again = world.consumer().await;
-    assert_eq!(look(&again), []);
-    assert_eq!(Book::read(&home).unwrap().open().len(), 2);
-    for bound in &raised {
-        book::know(&home, &bound.fingerprint, 2).unwrap();
-    }
-    assert!(Book::read(&home).unwrap().open().is_empty());
-    assert_eq!(look(&again), []);
-    drop(again);
-    world.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -64,6 +64,7 @@ mod headers;
 mod health;
 mod identity;
 mod journals;
+mod key_alarms;
 mod kill9;
 mod limits;
 mod log_faults;
