@@ -26,8 +26,12 @@ use crate::identity::{EVIDENCE_PREFIX, Home, HomeError, read_text};
 
 mod ledger;
 mod promised;
+mod witnessed;
 
 use ledger::{Fork, Ledger};
+use witnessed::Witnesses;
+
+pub use witnessed::{Standing as WitnessStanding, WitnessError};
 
 /// Rounds of one reconciliation: enough for a full queue, and bounded.
 const ROUNDS_MAX: usize = 8;
@@ -53,6 +57,8 @@ struct Shared {
     written: Mutex<Vec<u64>>,
     clock: Clock,
     standing: Standing,
+    /// Who must vouch for what is published.
+    witnesses: Option<Witnesses>,
 }
 
 /// Where the watch stands.
@@ -74,7 +80,12 @@ impl Checkpoints {
     /// [`SeenError::Distrust`] when what an earlier run remembered contradicts itself.
     pub(crate) fn open(home: &Home, clock: Clock, standing: Standing) -> Result<Self, SeenError> {
         let file = home.path(&home.config().files.checkpoint);
-        Self::read(home.dir(), file, home.log_key().clone(), clock, standing)
+        let settings = home.config().witness.as_ref();
+        let witnesses =
+            settings.map(|settings| Witnesses::read(home.dir(), settings, home.log_key()));
+        let witnesses = witnesses.transpose()?;
+        let log_key = home.log_key().clone();
+        Self::read(home.dir(), file, log_key, clock, standing, witnesses)
     }
 
     fn read(
@@ -83,6 +94,7 @@ impl Checkpoints {
         log_key: LogKey,
         clock: Clock,
         standing: Standing,
+        witnesses: Option<Witnesses>,
     ) -> Result<Self, SeenError> {
         let published = if file.exists() {
             let note = Bytes::from(read_text(&file)?);
@@ -108,8 +120,13 @@ impl Checkpoints {
             written: Mutex::new(left.iter().map(|signed| signed.checkpoint.size).collect()),
             clock,
             standing,
+            witnesses,
         }));
         checkpoints.carry(left)?;
+        let last = checkpoints.ledger().published().cloned();
+        if let Some(last) = last {
+            checkpoints.judge(&last);
+        }
         Ok(checkpoints)
     }
 
@@ -140,6 +157,9 @@ impl Checkpoints {
     /// # Errors
     /// [`Distrust::Fork`] when another root was signed for the same size.
     pub fn note(&self, checkpoint: Checkpoint, note: Bytes) -> Result<(), Distrust> {
+        if let Some(witnesses) = &self.0.witnesses {
+            witnesses.promised(checkpoint.size);
+        }
         let noted = self.ledger().note(SignedCheckpoint { checkpoint, note });
         noted.map_err(|fork| self.convict(&fork))
     }
@@ -161,6 +181,9 @@ impl Checkpoints {
         checkpoint: Checkpoint,
         note: Bytes,
     ) -> Result<(), Distrust> {
+        if let Some(witnesses) = &self.0.witnesses {
+            witnesses.promised(checkpoint.size);
+        }
         let newer = SignedCheckpoint { checkpoint, note };
         if newer.checkpoint.size < floor
             && let Some(older) = self.ledger().largest().cloned()
@@ -217,10 +240,20 @@ impl Checkpoints {
                 .is_ok_and(|next| !next.from.is_empty());
             (before != Some(size), more)
         };
+        self.judge(&plan.to);
         if grown {
             self.keep(plan.to).await?;
         }
         Ok(more)
+    }
+
+    /// Whether witnesses vouch for a published checkpoint that was verified.
+    fn judge(&self, published: &SignedCheckpoint) {
+        let Some(witnesses) = &self.0.witnesses else {
+            return;
+        };
+        let largest = self.floor();
+        witnesses.take(published.checkpoint.size, &published.note, largest);
     }
 
     fn signed(&self, note: Bytes) -> Result<SignedCheckpoint, Distrust> {
@@ -240,6 +273,7 @@ impl Checkpoints {
         let mut idle = IDLE_TURNS;
         loop {
             idle += 1;
+            self.tell_lateness();
             if idle < IDLE_TURNS && self.standings().waiting == 0 {
                 tokio::time::sleep(every).await;
                 continue;
@@ -337,6 +371,9 @@ pub enum SeenError {
     /// The switch is no longer believed.
     #[error(transparent)]
     Distrust(#[from] Distrust),
+    /// The witness policy cannot be used.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
 }
 
 impl From<Status> for SeenError {

@@ -52,6 +52,19 @@ pub struct Config {
     pub files: Files,
     /// The journal of receipts.
     pub journal: journal::Options,
+    /// Who must vouch for published checkpoints.
+    pub witness: Option<Witness>,
+}
+
+/// Who must vouch for published checkpoints, and how soon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// The policy file, relative to the home folder.
+    pub policy: PathBuf,
+    /// How long something may be known that is not under the quorum.
+    pub lag: Duration,
+    /// A provider refuses what is not.
+    pub require: bool,
 }
 
 /// File names, relative to the home folder.
@@ -137,6 +150,7 @@ impl Config {
             expected_keys: Vec::new(),
             files: Names::default(),
             journal: file::Journal::default(),
+            witness: None,
         })
     }
 
@@ -174,6 +188,11 @@ impl Config {
                 keep_payload: self.journal.keep_payload,
                 when_unwritable: self.journal.when_unwritable.name().to_owned(),
             },
+            witness: self.witness.as_ref().map(|witness| file::Witness {
+                policy: text(&witness.policy),
+                witness_lag_ms: ms(witness.lag),
+                require: witness.require,
+            }),
             files: Names {
                 root: text(&self.files.root),
                 log_key: text(&self.files.log_key),
@@ -247,15 +266,12 @@ impl Config {
         }
         let expected_keys = keys_of(&file.expected_keys, &mut problems);
         let files = Files::from_names(&file.files);
-        for (key, path) in files.all() {
-            if !is_plain(path) {
-                problems.push(format!(
-                    "files.{key} = '{}' is not a plain path",
-                    path.display()
-                ));
-            }
+        for (key, path) in files.all().into_iter().filter(|(_, path)| !is_plain(path)) {
+            let path = path.display();
+            problems.push(format!("files.{key} = '{path}' is not a plain path"));
         }
         let journal = journal_of(file.journal, &mut problems);
+        let witness = witness_of(file.witness, &mut problems);
         match (system, adapter, trust_domain, genesis) {
             (Ok(system), Ok(adapter), Some(trust_domain), Some(genesis)) if problems.is_empty() => {
                 Ok(Self {
@@ -272,6 +288,7 @@ impl Config {
                     expected_keys,
                     files,
                     journal,
+                    witness,
                 })
             }
             _ => Err(ConfigError::Problems(problems)),
@@ -293,6 +310,28 @@ fn keys_of(texts: &[String], problems: &mut Vec<String>) -> Vec<Digest> {
 fn is_plain(path: &Path) -> bool {
     let is_plain = |part| matches!(part, Component::Normal(_) | Component::RootDir);
     !path.as_os_str().is_empty() && path.components().all(is_plain)
+}
+
+fn witness_of(file: Option<file::Witness>, problems: &mut Vec<String>) -> Option<Witness> {
+    let file = file?;
+    let policy = PathBuf::from(&file.policy);
+    if !is_plain(&policy) {
+        problems.push(format!(
+            "witness.policy = '{}' is not a plain path",
+            file.policy
+        ));
+    }
+    if !(1_000..=86_400_000).contains(&file.witness_lag_ms) {
+        problems.push(format!(
+            "witness.witness_lag_ms = {} is not within 1000 and 86400000",
+            file.witness_lag_ms
+        ));
+    }
+    Some(Witness {
+        policy,
+        lag: Duration::from_millis(file.witness_lag_ms),
+        require: file.require,
+    })
 }
 
 fn journal_of(file: file::Journal, problems: &mut Vec<String>) -> journal::Options {

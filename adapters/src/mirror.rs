@@ -52,6 +52,8 @@ struct Shared {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     size: u64,
+    /// Entries that the log has up to the last one that was folded.
+    log_size: u64,
     /// Everything that the switch said it held was folded at least once.
     caught_up: bool,
 }
@@ -81,6 +83,11 @@ impl Mirror {
     /// Registry entries folded and published so far.
     pub fn size(&self) -> u64 {
         self.0.progress.borrow().size
+    }
+
+    /// Entries of the log under which everything lies that was folded so far.
+    pub fn log_size(&self) -> u64 {
+        self.0.progress.borrow().log_size
     }
 
     /// Root of the registry tree at `size`; `None` while the mirror is smaller.
@@ -203,14 +210,15 @@ impl Mirror {
             let folded = fold_at_hand(fold, first, &mut entries, &mut roots).await;
             self.say_ended(None);
             // What was folded before a lie or an end still counts.
-            self.publish(fold.registry(), &mut roots, said);
+            self.publish(fold, &mut roots, said);
             folded?;
         }
         Ok(())
     }
 
     /// Publishes what was folded; `said` is how many entries the switch said it held.
-    fn publish(&self, registry: &Registry, roots: &mut Vec<Digest>, said: u64) {
+    fn publish(&self, fold: &Fold, roots: &mut Vec<Digest>, said: u64) {
+        let registry = fold.registry();
         self.0.registry.store(Arc::new(registry.clone()));
         self.0
             .roots
@@ -219,6 +227,7 @@ impl Mirror {
             .append(roots);
         self.0.progress.send_modify(|progress| {
             progress.size = registry.size();
+            progress.log_size = fold.log_size();
             progress.caught_up |= registry.size() >= said;
         });
     }

@@ -201,6 +201,7 @@ fn open(dir: &Path, log: &Log, standing: &Standing) -> Result<Checkpoints, SeenE
         LogKey::new(ORIGIN, log.signer.key()).unwrap(),
         Clock::fixed(5_000_000),
         standing.clone(),
+        None,
     )
 }
 

@@ -38,6 +38,22 @@ pub(super) struct File {
     /// The journal of receipts.
     #[serde(default)]
     pub(super) journal: Journal,
+    /// Who must vouch for published checkpoints. Without it nobody must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) witness: Option<Witness>,
+}
+
+/// `[witness]`: who must vouch for published checkpoints, and how soon. Grants trust, so no key has a default.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Witness {
+    /// A C2SP tlog-policy file, relative to the home, or a whole path. Not from the switch's operator.
+    pub(super) policy: String,
+    /// Milliseconds after which what is not under the quorum is an alarm. Too small: alarms over slow witnesses. Too
+    /// large: a fork that is shown to this adapter alone is told late.
+    pub(super) witness_lag_ms: u64,
+    /// Whether a provider refuses what it judges by keys and agreements that are not under the quorum in time.
+    pub(super) require: bool,
 }
 
 /// `[journal]`: what this adapter keeps of every exchange.

@@ -26,6 +26,11 @@ fn settings_come_back_as_they_went() {
         keep_payload: false,
         when_unwritable: WhenUnwritable::GoOn,
     };
+    config.witness = Some(Witness {
+        policy: PathBuf::from("witnesses.policy"),
+        lag: Duration::from_secs(10),
+        require: true,
+    });
     assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
 }
 
@@ -54,6 +59,17 @@ fn unknown_keys_are_refused_and_all_problems_come_at_once() {
         panic!("accepted");
     };
     assert_eq!(problems.len(), 2, "{problems:?}");
+    for bad in [
+        "policy = \"p\"\nrequire = true",
+        "policy = \"p\"\nwitness_lag_ms = 10000",
+        "policy = \"../p\"\nwitness_lag_ms = 10000\nrequire = true",
+        "policy = \"p\"\nwitness_lag_ms = 999\nrequire = true",
+    ] {
+        assert!(
+            Config::parse(&format!("{good}\n[witness]\n{bad}\n")).is_err(),
+            "{bad}"
+        );
+    }
     let outside = good.replace("seal.key", "../seal.key");
     assert!(matches!(
         Config::parse(&outside),

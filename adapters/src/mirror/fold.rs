@@ -38,6 +38,11 @@ impl Fold {
         &self.registry
     }
 
+    /// How many entries the log has at least: one more than the last registry entry's index.
+    pub(super) fn log_size(&self) -> u64 {
+        self.last_index.map_or(0, |index| index.saturating_add(1))
+    }
+
     /// Folds the next registry entry, and gives the tree's root after it.
     pub(super) fn push(&mut self, index: u64, bytes: &Bytes) -> Result<Digest, Lie> {
         let size = self.edge.size();

@@ -22,7 +22,7 @@ fn an_honest_stream_gives_the_same_registry_and_the_roots_of_every_stamp() {
     for (index, bytes) in world.stream() {
         roots.push(fold.push(index, &bytes).unwrap());
     }
-    mirror.publish(fold.registry(), &mut roots, world.registry.size());
+    mirror.publish(&fold, &mut roots, world.registry.size());
     assert_eq!(mirror.size(), world.registry.size());
     assert_eq!(
         mirror.snapshot().genesis_sha256(),
@@ -100,7 +100,7 @@ async fn a_stamp_of_another_registry_is_a_lie_and_a_late_mirror_is_not() {
     for (index, bytes) in world.stream() {
         roots.push(fold.push(index, &bytes).unwrap());
     }
-    mirror.publish(fold.registry(), &mut roots, world.registry.size());
+    mirror.publish(&fold, &mut roots, world.registry.size());
     mirror.agrees(&last, wait).await.unwrap();
     let mut forged = last;
     forged.registry_root = Digest::of(b"another registry");
@@ -129,6 +129,6 @@ async fn whoever_waits_is_woken_when_the_entry_comes() {
     for (index, bytes) in world.stream() {
         roots.push(fold.push(index, &bytes).unwrap());
     }
-    mirror.publish(fold.registry(), &mut roots, u64::MAX);
+    mirror.publish(&fold, &mut roots, u64::MAX);
     assert_eq!(task.await.unwrap().unwrap().size(), size);
 }

@@ -193,6 +193,15 @@ impl Desk {
             }
             Code::NotLogged
         })?;
+        // Where the settings ask for it: keys and agreements lie under a checkpoint that witnesses vouch for.
+        let view = adapter.mirror().log_size();
+        let vouched = adapter
+            .checkpoints()
+            .under_witness(view, adapter.connection(), wait);
+        vouched.await.map_err(|error| {
+            tracing::error!(exchange = %delivered.exchange_id(), %error, "refused: no witness vouches for the registry in time");
+            Code::NotLogged
+        })?;
         // The same decision, by our own mirror and clock.
         let now_ms = adapter.clock().now_ms();
         let own = checks::Own {
