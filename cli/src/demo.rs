@@ -11,6 +11,7 @@ mod process;
 mod stores;
 mod story;
 mod tamper;
+pub mod tampering;
 mod tell;
 mod world;
 

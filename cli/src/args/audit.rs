@@ -7,8 +7,10 @@ use clap::{Args, Subcommand};
 use proto::id::{AgencyId, ExchangeId, Part, SystemId};
 
 mod fetch;
+mod tamper;
 
 pub use fetch::Fetch;
+pub use tamper::TamperDemo;
 
 /// Which log directory, and whose key.
 #[derive(Debug, Args)]
@@ -138,6 +140,8 @@ pub enum Audit {
         /// Which log.
         log: LogDir,
     },
+    /// Everything that an operator with all its keys could try, and who catches it: on a switch made for it.
+    TamperDemo(TamperDemo),
     /// Make, or bring up to date, an auditor's own copy of the log; the switch records the reading.
     Fetch(Fetch),
     /// A proof that one entry is in the log, as a C2SP tlog-proof; or whether one given out earlier still holds.

@@ -39,6 +39,7 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
         Audit::Reconcile(args) => reconcile::run(&args, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
         Audit::Show { index, log } => show(index, &log, output),
+        Audit::TamperDemo(what) => crate::block_on(crate::demo::tampering::run(what, output)),
         Audit::Fetch(what) => crate::block_on(fetch::run(what, output)),
         Audit::Prove {
             index,

@@ -77,6 +77,11 @@ impl Story<'_> {
         Ok(lines)
     }
 
+    /// One more question of the ministry, after the story.
+    pub(super) async fn last(&self) -> Result<Line, Failure> {
+        self.household().await
+    }
+
     fn application(&self) {
         let case = self.case;
         let (id, children) = (case.applicant_id, case.declared_children);

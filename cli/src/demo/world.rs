@@ -168,7 +168,7 @@ impl World {
 
     async fn start_switch(&mut self, teller: Teller) -> Result<(), Failure> {
         let dir = self.dir.join("switch").display().to_string();
-        let (exchange, enrol) = (free_address()?, free_address()?);
+        let [exchange, enrol] = free_addresses()?;
         let arguments = [
             "init",
             &dir,
@@ -367,11 +367,14 @@ impl World {
     }
 }
 
-/// A loopback address that is free now; it is written into the configuration, so it must have a number.
-fn free_address() -> Result<String, Failure> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(Failure::unavailable)?;
-    listener
-        .local_addr()
-        .map(|address| address.to_string())
-        .map_err(Failure::unavailable)
+/// Two loopback addresses that are free now; they are written into the configuration, so they must have a number. Both
+/// are held at once, so that they are two.
+fn free_addresses() -> Result<[String; 2], Failure> {
+    let bind = || TcpListener::bind(("127.0.0.1", 0)).map_err(Failure::unavailable);
+    let listeners = [bind()?, bind()?];
+    let address = |listener: &TcpListener| {
+        let address = listener.local_addr().map_err(Failure::unavailable)?;
+        Ok(address.to_string())
+    };
+    Ok([address(&listeners[0])?, address(&listeners[1])?])
 }
