@@ -4,6 +4,7 @@ pub mod backup;
 pub mod checkpoint;
 pub mod clock;
 pub mod cosignature;
+pub mod evidence;
 pub mod journal;
 pub mod log;
 pub mod note;

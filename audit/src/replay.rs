@@ -24,7 +24,7 @@ mod heads;
 mod judge;
 mod pairing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use event::Event;
 

@@ -46,7 +46,8 @@ impl Seal {
             return Err(SealError::Size(size));
         }
         let leaves: Vec<Digest> = headers.iter().map(|header| leaf_hash(header)).collect();
-        let message = signed_bytes(label, origin, &tree_head(&leaves), size, signer.key());
+        let (algorithm, kid) = (signer.key().algorithm(), signer.key().kid());
+        let message = signed_bytes(label, origin, &tree_head(&leaves), size, algorithm, &kid);
         let signature = signer.sign(&message)?;
         let cose = Bytes::from(cose_bytes(
             signer.key().algorithm(),
@@ -165,6 +166,41 @@ impl OpenSeal<'_> {
         self.kid
     }
 
+    /// How it is signed.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The 64 bytes of the signature: Ed25519, or r‖s of ES256.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// The bytes under the signature when `header` is sealed under `label` for the switch `origin`: COSE's
+    /// `Sig_structure`. For verifiers that are not ours; `None` when the path cannot belong to this leaf.
+    pub fn signed_bytes(&self, label: &str, origin: &str, header: &[u8]) -> Option<Vec<u8>> {
+        let head = self.head_over(header)?;
+        let size = self.seal.tree_size;
+        Some(signed_bytes(
+            label,
+            origin,
+            &head,
+            size,
+            self.algorithm,
+            &self.kid,
+        ))
+    }
+
+    /// The head that the path leads to from `header`.
+    fn head_over(&self, header: &[u8]) -> Option<Digest> {
+        head_from_path(
+            &leaf_hash(header),
+            u64::from(self.seal.leaf_index),
+            u64::from(self.seal.tree_size),
+            &self.seal.path,
+        )
+    }
+
     /// Verifies path and signature over `header`. With a memory, the public-key operation is saved
     /// when the very same tree head was verified within the last moments; everything else is not.
     pub fn verify(
@@ -179,13 +215,7 @@ impl OpenSeal<'_> {
             return Err(SealError::OtherKey);
         }
         let size = self.seal.tree_size;
-        let head = head_from_path(
-            &leaf_hash(header),
-            u64::from(self.seal.leaf_index),
-            u64::from(size),
-            &self.seal.path,
-        )
-        .ok_or(SealError::Path)?;
+        let head = self.head_over(header).ok_or(SealError::Path)?;
         let remembered =
             memory.map(|(memory, now_ms)| (memory, now_ms, self.memory_key(label, origin, &head)));
         if let Some((memory, now_ms, memory_key)) = &remembered
@@ -194,7 +224,7 @@ impl OpenSeal<'_> {
             return Ok(());
         }
         if !key.verify(
-            &signed_bytes(label, origin, &head, size, key),
+            &signed_bytes(label, origin, &head, size, self.algorithm, &self.kid),
             &self.signature,
         ) {
             return Err(SealError::Signature);
@@ -227,11 +257,18 @@ impl OpenSeal<'_> {
 }
 
 /// The bytes that are signed: COSE `Sig_structure` for `Signature1`.
-fn signed_bytes(label: &str, origin: &str, head: &Digest, size: u32, key: &PublicKey) -> Vec<u8> {
+fn signed_bytes(
+    label: &str,
+    origin: &str,
+    head: &Digest,
+    size: u32,
+    algorithm: Algorithm,
+    kid: &Digest,
+) -> Vec<u8> {
     let aad = [label.as_bytes(), b"\n", origin.as_bytes()].concat();
     let payload = [head.as_ref(), &size.to_be_bytes()[..]].concat();
     CoseSign1Builder::new()
-        .protected(protected(key.algorithm(), &key.kid()))
+        .protected(protected(algorithm, kid))
         .build()
         .tbs_detached_data(&payload, &aad)
 }

@@ -13,7 +13,7 @@ use proto::seal::Seal;
 use super::*;
 use crate::checkpoint::tests::TestSigner;
 
-mod forger;
+pub(crate) mod forger;
 
 use forger::{Forger, NOW_MS, ORIGIN, part};
 

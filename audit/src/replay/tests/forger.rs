@@ -25,27 +25,27 @@ use crate::checkpoint::tests::TestSigner;
 use crate::clock::Clock;
 use crate::log::{Appended, Config, Log};
 
-pub(super) const ORIGIN: &str = "log.test/mohawel";
-pub(super) const NOW_MS: u64 = 1_795_000_000_000;
+pub(crate) const ORIGIN: &str = "log.test/mohawel";
+pub(crate) const NOW_MS: u64 = 1_795_000_000_000;
 
-pub(super) fn part(text: &str) -> Part {
+pub(crate) fn part(text: &str) -> Part {
     Part::parse(text).unwrap()
 }
 
 /// A switch that records whatever it is told, over a registry that is in order.
-pub(super) struct Forger {
-    pub(super) dir: TempDir,
-    pub(super) log: Log,
-    pub(super) clock: Clock,
-    pub(super) registry: Registry,
-    pub(super) agreement: Digest,
-    pub(super) sequence: u64,
-    pub(super) civil: TestSigner,
-    pub(super) moss: TestSigner,
+pub(crate) struct Forger {
+    pub(crate) dir: TempDir,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+    pub(crate) agreement: Digest,
+    pub(crate) sequence: u64,
+    pub(crate) civil: TestSigner,
+    pub(crate) moss: TestSigner,
 }
 
 impl Forger {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Clock::fixed(NOW_MS * 1_000);
         let signer = TestSigner::new(200);
@@ -99,7 +99,7 @@ impl Forger {
         forger
     }
 
-    pub(super) async fn append(
+    pub(crate) async fn append(
         &self,
         kind: Kind,
         facts: Bytes,
@@ -120,7 +120,7 @@ impl Forger {
             .unwrap()
     }
 
-    pub(super) async fn act(&mut self, kind: Kind, label: &str, header: Bytes, seed: u8) {
+    pub(crate) async fn act(&mut self, kind: Kind, label: &str, header: Bytes, seed: u8) {
         let seal = Seal::one(label, ORIGIN, &header, &TestSigner::new(seed)).unwrap();
         let appended = self.append(kind, Bytes::new(), header, Some(seal)).await;
         self.registry
@@ -128,7 +128,7 @@ impl Forger {
             .unwrap();
     }
 
-    pub(super) async fn join(&mut self, agency: &str, system: &str, authority: u8, key: u8) {
+    pub(crate) async fn join(&mut self, agency: &str, system: &str, authority: u8, key: u8) {
         let agency = AgencyId::parse(agency).unwrap();
         let token = Digest::of(agency.as_str().as_bytes());
         let invitation = Invitation {
@@ -180,7 +180,7 @@ impl Forger {
         .await;
     }
 
-    pub(super) async fn publish(&mut self) {
+    pub(crate) async fn publish(&mut self) {
         let definition = ServiceDefinition {
             system: SystemId::parse("EG/GOV/CIVIL/registry").unwrap(),
             service: part("persons.v1"),
@@ -205,7 +205,7 @@ impl Forger {
             .await;
     }
 
-    pub(super) async fn agree(&mut self) {
+    pub(crate) async fn agree(&mut self) {
         let content = AgreementContent {
             nonce: [1; 16],
             origin: ORIGIN.to_owned(),
@@ -252,7 +252,7 @@ impl Forger {
             .await;
     }
 
-    pub(super) fn header(&mut self) -> RequestHeader {
+    pub(crate) fn header(&mut self) -> RequestHeader {
         self.sequence += 1;
         let id = format!("0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4{:03x}", self.sequence);
         let service = self.registry.services().next().unwrap();
@@ -281,7 +281,7 @@ impl Forger {
         }
     }
 
-    pub(super) fn facts(&self) -> ExchangeFacts {
+    pub(crate) fn facts(&self) -> ExchangeFacts {
         ExchangeFacts {
             decided_at_ms: self.clock.now_ms(),
             agreement: self.agreement.0.to_vec().into(),
@@ -291,7 +291,7 @@ impl Forger {
         }
     }
 
-    pub(super) async fn request(
+    pub(crate) async fn request(
         &mut self,
         header: &RequestHeader,
         facts: ExchangeFacts,
@@ -306,7 +306,7 @@ impl Forger {
         )
     }
 
-    pub(super) fn answer(&self, request: &RequestHeader, seal: &Seal) -> AnswerHeader {
+    pub(crate) fn answer(&self, request: &RequestHeader, seal: &Seal) -> AnswerHeader {
         AnswerHeader {
             exchange_id: request.exchange_id,
             request_header: Digest::of(&request.encode()),
@@ -319,7 +319,7 @@ impl Forger {
         }
     }
 
-    pub(super) fn closing_facts(&self, request: &Appended, code: &str) -> ExchangeFacts {
+    pub(crate) fn closing_facts(&self, request: &Appended, code: &str) -> ExchangeFacts {
         ExchangeFacts {
             code: code.to_owned(),
             request_index: request.index,
@@ -329,7 +329,7 @@ impl Forger {
         }
     }
 
-    pub(super) async fn close_with(&mut self, facts: ExchangeFacts, answer: &AnswerHeader) {
+    pub(crate) async fn close_with(&mut self, facts: ExchangeFacts, answer: &AnswerHeader) {
         let bytes = answer.encode();
         let seal = Seal::one(label::ANSWER, ORIGIN, &bytes, &self.civil).unwrap();
         self.append(Kind::Closing, facts::encode(&facts), bytes, Some(seal))
@@ -337,7 +337,7 @@ impl Forger {
     }
 
     /// An honest exchange.
-    pub(super) async fn exchange(&mut self) -> (Appended, RequestHeader, Seal) {
+    pub(crate) async fn exchange(&mut self) -> (Appended, RequestHeader, Seal) {
         let header = self.header();
         let facts = self.facts();
         let (request, seal) = self.request(&header, facts).await;
@@ -348,7 +348,7 @@ impl Forger {
     }
 
     /// Publishes, closes, replays, and says which rules were broken.
-    pub(super) async fn rules(self) -> Vec<&'static str> {
+    pub(crate) async fn rules(self) -> Vec<&'static str> {
         self.log.close().await.unwrap();
         let report = replay(self.dir.path(), Options::default());
         assert!(report.files.is_proven(), "{:?}", report.files.findings);
