@@ -14,6 +14,7 @@
 //! | `stamped` | checkpoints with a time-stamp in a log directory |
 //! | `told`, `page` | the exchange in words, and the page for the court |
 //! | `zipped` | the zip, written one way and read strictly |
+//! | `judge` | seals, answers and decisions among the entries of a bundle |
 //! | `verify` | everything done again from the files |
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ mod collect;
 mod contents;
 mod disclosed;
 mod involved;
+mod judge;
 mod page;
 mod parts;
 mod stamped;

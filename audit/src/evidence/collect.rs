@@ -8,15 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bytes::Bytes;
-use proto::entry::{Entry, Kind};
+use proto::entry::Kind;
 use proto::registry::Registry;
 
 use super::contents::{Contents, Item, Signed, Stamped};
 use super::disclosed::{Disclosure, DisclosureError, Opening, commitment};
 use super::involved::Involved;
+use super::judge::{About, judge};
 use super::{BYTES_MAX, Bundle, ENTRIES_MAX, EvidenceError, TRUST_BYTES_MAX, stamped};
 use crate::checkpoint::{self, LogKey};
-use crate::replay::{self, Event, Filter, rule};
+use crate::replay::{self, Event, Filter};
 use crate::tiles::published::read_published;
 use crate::tiles::{TILE_WIDTH, TileReader, TileStore, read_bounded};
 use crate::tree::{inclusion_proof, verify_inclusion};
@@ -332,13 +333,12 @@ fn proof_under(
 
 /// Whether the registry entries fold without the others.
 fn stands_alone(chosen: &[Item], registry: &[Item]) -> bool {
-    let entries: BTreeMap<u64, &Entry> = chosen
+    let items: BTreeMap<u64, &Item> = chosen
         .iter()
         .chain(registry)
-        .map(|item| (item.index, &item.entry))
+        .map(|item| (item.index, item))
         .collect();
-    let (_, findings) = replay::judge_chosen(entries.into_iter());
-    findings.errors() == 0 || !findings.names(rule::FOLD)
+    judge(items.into_values()).first(About::Registry).is_none()
 }
 
 /// Each opening with the entry whose commitment it opens.

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use proto::Digest;
 use proto::act::{
     AgencyAct, AgencyDeed, AgencyEnrolment, AgreementAct, Application, Approval, ConsumerScope,
-    Invitation, KeyBinding, KeyEnd, KeySuccession, OperatorAct, OperatorDeed, ServiceDefinition,
-    Step,
+    Erased, Erasure, Hold, Invitation, KeyBinding, KeyEnd, KeySuccession, OperatorAct,
+    OperatorDeed, ServiceDefinition, Step,
 };
 use proto::entry::{Entry, Kind};
 use proto::facts;
@@ -45,7 +45,7 @@ impl Involved {
                 self.note_facts(entry);
             }
             Kind::Closing | Kind::Late | Kind::Dispute => self.note_facts(entry),
-            Kind::Epoch => {}
+            Kind::Epoch | Kind::Access | Kind::Witnesses => {}
             _ => self.note_act(entry),
         }
     }
@@ -92,6 +92,8 @@ impl Involved {
             Kind::AgencyAct => self
                 .agencies
                 .extend(AgencyAct::open(header).map(|a| a.agency)),
+            Kind::Hold => self.agencies.extend(Hold::open(header).map(|a| a.agency)),
+            Kind::Erasure => self.note_erasure(header),
             Kind::Approval => self.acts.extend(Approval::open(header).map(|a| a.act)),
             Kind::AgreementAct => {
                 if let Ok(act) = AgreementAct::open(header) {
@@ -106,6 +108,16 @@ impl Involved {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn note_erasure(&mut self, header: &[u8]) {
+        let Ok(erasure) = Erasure::open(header) else {
+            return;
+        };
+        self.agencies.insert(erasure.agency);
+        if let Erased::Payloads(system, _) = erasure.erased {
+            self.systems.insert(system);
         }
     }
 
@@ -201,7 +213,11 @@ impl Involved {
             | Kind::Closing
             | Kind::Refusal
             | Kind::Late
-            | Kind::Dispute => false,
+            | Kind::Dispute
+            | Kind::Access
+            | Kind::Hold
+            | Kind::Erasure
+            | Kind::Witnesses => false,
         }
     }
 

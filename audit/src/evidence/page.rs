@@ -148,6 +148,13 @@ pub(super) fn kind_words(kind: Kind) -> [&'static str; 2] {
         Kind::Refusal => ["refusal", "رفض"],
         Kind::Late => ["a late answer", "إجابة متأخرة"],
         Kind::Dispute => ["an objection to the answer", "اعتراض على الإجابة"],
+        Kind::Access => ["somebody read entries", "اطلاع على قيود"],
+        Kind::Hold => [
+            "a delay of what a person is shown",
+            "إرجاء ما يُعرض على صاحب الشأن",
+        ],
+        Kind::Erasure => ["a statement that something was erased", "إقرار بمحو"],
+        Kind::Witnesses => ["the witnesses changed", "تغيير الشهود"],
     }
 }
 

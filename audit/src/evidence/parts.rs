@@ -81,7 +81,9 @@ pub(super) fn labels(kind: Kind) -> &'static [&'static str] {
         Kind::Request | Kind::Refusal => &[label::REQUEST],
         Kind::Closing | Kind::Late => &[label::ANSWER],
         Kind::Dispute => &[label::DISPUTE],
-        Kind::Epoch | Kind::Certificate => &[],
+        Kind::Hold => &[label::HOLD],
+        Kind::Erasure => &[label::ERASURE],
+        Kind::Epoch | Kind::Certificate | Kind::Access | Kind::Witnesses => &[],
     }
 }
 

@@ -8,16 +8,15 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use proto::Digest;
 use proto::act::ConsumerScope;
-use proto::entry::{Entry, Kind};
+use proto::entry::Kind;
 use proto::id::AgencyId;
 
 use super::contents::{Contents, MADE_BY, Manifest};
+use super::judge::{About, Judged, judge};
 use super::told::Told;
 use super::{Bundle, name};
 use crate::checkpoint::{self, LogKey};
-use crate::replay::{self, Event, rule};
 use crate::tree::{Edge, TreeHead, verify_inclusion};
-use crate::verify::{Findings, Severity};
 
 mod read;
 mod words;
@@ -80,8 +79,8 @@ pub struct Report {
     pub origin: String,
     /// Entries under the checkpoint.
     pub size: u64,
-    /// Entries in the bundle, judged.
-    pub events: Vec<Event>,
+    /// Entries in the bundle.
+    pub entries: usize,
     /// The page as this program makes it of the evidence; `None` where the evidence cannot be read.
     pub page: Option<Bytes>,
 }
@@ -105,62 +104,37 @@ pub fn verify(bundle: &Bundle, trust: &Trust) -> Report {
                 verdicts: vec![verdict],
                 origin: String::new(),
                 size: 0,
-                events: Vec::new(),
+                entries: 0,
                 page: None,
             };
         }
     };
-    let entries = || contents.items.iter().map(|item| (item.index, &item.entry));
-    let (events, findings) = replay::judge_chosen(entries());
+    let judged = judge(&contents.items);
+    let acts = contents
+        .items
+        .iter()
+        .filter(|item| item.entry.kind.is_registry());
     let mut verdicts = vec![
         log_key(&contents, trust),
         signed(&contents, trust),
         included(&contents),
-        registry(&contents, &findings),
+        registry(&contents, &judged, acts.count()),
         complete(&contents),
-        by_rule("seals", &[rule::SEAL], &findings, sealed_count(&contents)),
-        by_rule(
-            "answers",
-            &[rule::ANSWER, rule::PAIRING],
-            &findings,
-            count(&contents, &[Kind::Closing, Kind::Late, Kind::Dispute]),
-        ),
-        by_rule(
-            "decisions",
-            &[rule::DECISION, rule::REFUSAL],
-            &findings,
-            count(&contents, &[Kind::Request, Kind::Refusal]),
-        ),
+        about("seals", About::Seal, &judged, judged.seals),
+        about("answers", About::Answer, &judged, judged.endings),
+        about("decisions", About::Decision, &judged, judged.decisions),
         agreements(&contents),
-        others(&findings),
+        about("switch_part", About::Switch, &judged, contents.items.len()),
         disclosed(&contents),
     ];
     verdicts.extend(derived(bundle, &contents));
     Report {
         origin: contents.key.origin().to_owned(),
         size: contents.checkpoint.says.size,
+        entries: contents.items.len(),
         page: contents.to_bundle().file(name::PAGE).cloned(),
-        events,
         verdicts,
     }
-}
-
-fn count(contents: &Contents, kinds: &[Kind]) -> usize {
-    let of = |kind: &Kind| kinds.contains(kind);
-    contents
-        .items
-        .iter()
-        .filter(|item| of(&item.entry.kind))
-        .count()
-}
-
-fn sealed_count(contents: &Contents) -> usize {
-    let sealed = |entry: &Entry| entry.seal.is_some() && !entry.kind.is_registry();
-    contents
-        .items
-        .iter()
-        .filter(|item| sealed(&item.entry))
-        .count()
 }
 
 /// Whose log it is.
@@ -235,7 +209,7 @@ fn included(contents: &Contents) -> Verdict {
 }
 
 /// The registry entries fold, and begin with the genesis of the log's key.
-fn registry(contents: &Contents, findings: &Findings) -> Verdict {
+fn registry(contents: &Contents, judged: &Judged, acts: usize) -> Verdict {
     let genesis = contents.items.first().filter(|item| item.index == 0);
     let own = genesis
         .and_then(|item| proto::act::Genesis::open(&item.entry.header).ok())
@@ -246,12 +220,7 @@ fn registry(contents: &Contents, findings: &Findings) -> Verdict {
     if !own {
         return words::verdict("registry", State::Fails, words::other_genesis());
     }
-    let acts = contents
-        .items
-        .iter()
-        .filter(|item| item.entry.kind.is_registry())
-        .count();
-    by_rule("registry", &[rule::FOLD], findings, acts)
+    about("registry", About::Registry, judged, acts)
 }
 
 /// Whether the registry entries in the bundle are all that there were at each exchange.
@@ -274,36 +243,12 @@ fn complete(contents: &Contents) -> Verdict {
     words::verdict("registry_complete", State::Holds, words::whole(tree.size()))
 }
 
-/// A verdict on findings of the replay's judge.
-fn by_rule(check: &'static str, rules: &[&str], findings: &Findings, count: usize) -> Verdict {
-    let found = findings
-        .kept()
-        .iter()
-        .find(|finding| finding.severity == Severity::Error && rules.contains(&finding.rule));
-    match found {
-        Some(finding) => words::verdict(check, State::Fails, words::plain(finding)),
+/// A verdict on what the judge found of one kind.
+fn about(check: &'static str, about: About, judged: &Judged, count: usize) -> Verdict {
+    match judged.first(about) {
+        Some(fault) => words::verdict(check, State::Fails, words::at(fault.index, &fault.what)),
         None if count == 0 => words::verdict(check, State::Absent, words::nothing()),
         None => words::verdict(check, State::Holds, words::looked_at(count)),
-    }
-}
-
-/// What the judge finds beside.
-fn others(findings: &Findings) -> Verdict {
-    let own = [
-        rule::SEAL,
-        rule::ANSWER,
-        rule::PAIRING,
-        rule::DECISION,
-        rule::REFUSAL,
-        rule::FOLD,
-    ];
-    let found = findings
-        .kept()
-        .iter()
-        .find(|finding| finding.severity == Severity::Error && !own.contains(&finding.rule));
-    match found {
-        Some(finding) => words::verdict("switch_part", State::Fails, words::plain(finding)),
-        None => words::verdict("switch_part", State::Holds, words::agree()),
     }
 }
 

@@ -6,6 +6,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use proto::id::{AgencyId, ExchangeId, Part, SystemId};
 
+mod bundle;
+
+pub use bundle::{Bundle, Verified};
+
 mod fetch;
 mod tamper;
 
@@ -79,11 +83,12 @@ pub struct Wanted {
 /// `mohawel audit …`.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Recompute every hash, root, stamp and the checkpoint's signature; with a policy, its cosignatures.
+    /// Recompute every hash, root, stamp and the checkpoint's signature of a log, or everything in a bundle of evidence;
+    /// with a policy, the cosignatures.
     Verify {
         #[command(flatten)]
-        /// Which log.
-        log: LogDir,
+        /// What.
+        what: Verified,
         #[command(flatten)]
         /// Whose witnesses.
         vouched: Vouched,
@@ -91,6 +96,8 @@ pub enum Audit {
         /// Whose time.
         time: TimeRoots,
     },
+    /// One exchange, or a range, with everything that proves it, in one zip for a court.
+    Bundle(#[command(flatten)] Box<Bundle>),
     /// The time-stamp tokens beside the log: what each says, and whether the stamps agree.
     Time {
         #[command(flatten)]

@@ -12,6 +12,7 @@ use crate::args::{Audit, LogDir, TimeRoots, Vouched, Wanted};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, ms_of_time};
 
+mod bundle;
 pub mod event;
 mod fetch;
 mod proof;
@@ -27,7 +28,18 @@ pub use event::{event_json, event_line};
 /// What the command cannot do; [`Exit::Found`] when the log does not hold.
 pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
     match audit {
-        Audit::Verify { log, vouched, time } => verify_log(&log, (&vouched, &time), output),
+        Audit::Verify {
+            what,
+            vouched,
+            time,
+        } => match (&what.bundle, what.log_dir()) {
+            (Some(path), _) => bundle::verify(path, &what, output),
+            (None, Some(log)) => verify_log(&log, (&vouched, &time), output),
+            (None, None) => Err(Failure::usage(
+                "name a bundle, or a log directory with --log",
+            )),
+        },
+        Audit::Bundle(arguments) => bundle::make(&arguments, output),
         Audit::Time { log, time } => time::run(&log, &time, output),
         Audit::Replay {
             log,
@@ -56,14 +68,19 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
 
 /// The key given on the command line, if one was.
 fn given_key(log: &LogDir) -> Result<Option<LogKey>, Failure> {
-    let Some(text) = &log.key else {
+    key_of(log.key.as_deref())
+}
+
+/// The key that `--key` names: a vkey, or @FILE.
+fn key_of(text: Option<&str>) -> Result<Option<LogKey>, Failure> {
+    let Some(text) = text else {
         return Ok(None);
     };
     let text = match text.strip_prefix('@') {
         Some(path) => {
             fs::read_to_string(path).map_err(|error| Failure::usage(format!("{path}: {error}")))?
         }
-        None => text.clone(),
+        None => text.to_owned(),
     };
     LogKey::from_vkey(text.trim())
         .map(Some)

@@ -110,6 +110,11 @@ fn two(en: impl Into<String>, ar: impl Into<String>) -> [String; 2] {
     [en.into(), ar.into()]
 }
 
+/// Something that reads left to right, isolated inside Arabic text.
+fn isolated(text: impl fmt::Display) -> String {
+    format!("\u{2066}{text}\u{2069}")
+}
+
 /// An error or a finding, whose words are the same in both.
 pub(super) fn plain(what: impl fmt::Display) -> [String; 2] {
     let what = what.to_string();
@@ -119,28 +124,35 @@ pub(super) fn plain(what: impl fmt::Display) -> [String; 2] {
 pub(super) fn key_given(vkey: &str) -> [String; 2] {
     two(
         format!("the one you gave: {vkey}"),
-        format!("المفتاح الذي قدمته: {vkey}"),
+        format!("المفتاح الذي قدمته: {}", isolated(vkey)),
     )
 }
 
 pub(super) fn key_inside(vkey: &str) -> [String; 2] {
     two(
         format!("taken from the bundle; compare it with one from elsewhere (--key): {vkey}"),
-        format!("مأخوذ من الحزمة؛ قارنه بمفتاح من مصدر آخر (‎--key): {vkey}"),
+        format!(
+            "مأخوذ من الحزمة؛ قارنه بمفتاح من مصدر آخر (‎--key): {}",
+            isolated(vkey)
+        ),
     )
 }
 
 pub(super) fn other_key(inside: &str, given: &str) -> [String; 2] {
     two(
         format!("the bundle is of {inside}, you gave {given}"),
-        format!("الحزمة للمفتاح {inside} والذي قدمته {given}"),
+        format!(
+            "الحزمة للمفتاح {} والذي قدمته {}",
+            isolated(inside),
+            isolated(given)
+        ),
     )
 }
 
 pub(super) fn entries_and_root(size: u64, root: &Digest) -> [String; 2] {
     two(
         format!("{size} entries, root {root}"),
-        format!("{size} قيدًا، الجذر {root}"),
+        format!("{size} قيدًا، الجذر {}", isolated(root)),
     )
 }
 
@@ -191,10 +203,11 @@ pub(super) fn looked_at(count: usize) -> [String; 2] {
     two(format!("{count} looked at"), format!("فُحص {count}"))
 }
 
-pub(super) fn agree() -> [String; 2] {
+/// What the judge found at an entry.
+pub(super) fn at(index: u64, what: &str) -> [String; 2] {
     two(
-        "facts, times and counts agree",
-        "الوقائع والأوقات والأعداد متفقة",
+        format!("entry {index}: {what}"),
+        format!("القيد {index}: {}", isolated(what)),
     )
 }
 
@@ -217,12 +230,16 @@ pub(super) fn sealed_by(content: &AgreementContent, more: usize) -> [String; 2] 
     let who = if content.consumer.is_public() {
         two(
             format!("a public grant to {consumer}, sealed by {provider}"),
-            format!("منحة عامة إلى {consumer} ختمها {provider}"),
+            format!(
+                "منحة عامة إلى {} ختمها {}",
+                isolated(consumer),
+                isolated(provider)
+            ),
         )
     } else {
         two(
             format!("sealed by {consumer} and {provider}"),
-            format!("ختمه {consumer} و{provider}"),
+            format!("ختمه {} و{}", isolated(consumer), isolated(provider)),
         )
     };
     if more == 0 {
@@ -242,7 +259,7 @@ pub(super) fn other_payload(index: u64) -> [String; 2] {
 pub(super) fn other_file(name: &str) -> [String; 2] {
     two(
         format!("{name} is not what the evidence makes"),
-        format!("الملف {name} ليس ما يصنعه الدليل"),
+        format!("الملف {} ليس ما يصنعه الدليل", isolated(name)),
     )
 }
 
