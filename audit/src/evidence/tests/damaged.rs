@@ -4,7 +4,7 @@ use super::super::*;
 use super::{Logged, check, state, with_file};
 
 /// The manifest made to fit the changed files again, as whoever changes a file would do.
-fn refit(bundle: &Bundle) -> Bundle {
+pub(super) fn refit(bundle: &Bundle) -> Bundle {
     let text = String::from_utf8(bundle.file(name::MANIFEST).unwrap().to_vec()).unwrap();
     let lines = text.lines().map(|line| {
         let Some(rest) = line.strip_prefix("{\"path\":\"") else {
