@@ -92,6 +92,8 @@ fn told(
             .take(8)
             .map(u64::to_string)
             .collect();
+        let shown = path.display().to_string();
+        let shown = output.say(&shown, &isolated(&shown)).to_owned();
         let more = if collected.wanted.len() > indexes.len() {
             ", …"
         } else {
@@ -100,7 +102,7 @@ fn told(
         output.line(format!(
             "{} {} ({} {}{more}; {} {})",
             output.say("evidence written to", "كُتبت الأدلة في"),
-            isolated(path.display().to_string()),
+            shown,
             output.say("entries", "القيود"),
             indexes.join(", "),
             collected.registry,
