@@ -8,18 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bytes::Bytes;
-use proto::entry::Kind;
 use proto::registry::Registry;
 
 use super::contents::{Contents, Item, Signed, Stamped};
-use super::disclosed::{Disclosure, DisclosureError, Opening, commitment};
+use super::disclosed::{self, Disclosure};
 use super::involved::Involved;
 use super::judge::{About, judge};
 use super::{BYTES_MAX, Bundle, ENTRIES_MAX, EvidenceError, TRUST_BYTES_MAX, stamped};
 use crate::checkpoint::{self, LogKey};
+use crate::policy::Policy;
 use crate::replay::{self, Event, Filter};
 use crate::tiles::published::read_published;
 use crate::tiles::{TILE_WIDTH, TileReader, TileStore, read_bounded};
+use crate::timestamp::Roots;
 use crate::tree::{inclusion_proof, verify_inclusion};
 use crate::verify::{OnProgress, VKEY_FILE};
 
@@ -71,6 +72,13 @@ pub fn collect(
     on_progress: OnProgress<'_>,
 ) -> Result<Collected, EvidenceError> {
     let key = key_of(dir, wanted.key)?;
+    let policy = policy_of(dir, wanted.policy)?;
+    if let Some(roots) = &wanted.time_roots {
+        Roots::from_pem(roots).map_err(|error| EvidenceError::Trust {
+            what: "the roots of time-stamp authorities",
+            why: error.to_string(),
+        })?;
+    }
     let published = read_published(dir)
         .map_err(|error| EvidenceError::Log(error.to_string()))?
         .ok_or_else(|| EvidenceError::Log("no checkpoint was published yet".to_owned()))?;
@@ -100,8 +108,8 @@ pub fn collect(
     let mut items: Vec<Item> = items.into_values().collect();
     log.prove(&mut items, &checkpoint, stamped.as_ref())?;
     let contents = Contents {
-        disclosed: open_disclosed(&wanted.disclosed, &items)?,
-        policy: policy_of(dir, wanted.policy)?,
+        disclosed: disclosed::open(&wanted.disclosed, &items)?,
+        policy,
         key,
         checkpoint,
         stamped,
@@ -136,18 +144,22 @@ fn key_of(dir: &Path, given: Option<LogKey>) -> Result<LogKey, EvidenceError> {
     LogKey::from_vkey(&String::from_utf8_lossy(&text)).map_err(|error| wrong(&error))
 }
 
+/// The policy to put in: a file that is none helps nobody.
 fn policy_of(dir: &Path, given: Option<Bytes>) -> Result<Option<Bytes>, EvidenceError> {
-    if given.is_some() {
-        return Ok(given);
-    }
-    match read_bounded(&dir.join(POLICY_FILE), TRUST_BYTES_MAX) {
-        Ok(policy) => Ok(Some(policy.into())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(EvidenceError::Trust {
-            what: POLICY_FILE,
-            why: error.to_string(),
-        }),
-    }
+    let wrong = |error: &dyn std::fmt::Display| EvidenceError::Trust {
+        what: POLICY_FILE,
+        why: error.to_string(),
+    };
+    let policy = match given {
+        Some(policy) => policy,
+        None => match read_bounded(&dir.join(POLICY_FILE), TRUST_BYTES_MAX) {
+            Ok(policy) => policy.into(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(wrong(&error)),
+        },
+    };
+    Policy::parse(&policy).map_err(|error| wrong(&error))?;
+    Ok(Some(policy))
 }
 
 /// What one replay of the log finds.
@@ -339,53 +351,4 @@ fn stands_alone(chosen: &[Item], registry: &[Item]) -> bool {
         .map(|item| (item.index, item))
         .collect();
     judge(items.into_values()).first(About::Registry).is_none()
-}
-
-/// Each opening with the entry whose commitment it opens.
-fn open_disclosed(
-    disclosures: &[Disclosure],
-    items: &[Item],
-) -> Result<BTreeMap<u64, Opening>, EvidenceError> {
-    let mut opened = BTreeMap::new();
-    for disclosure in disclosures {
-        let exchange = disclosure.exchange;
-        let events = exchanges_of(items);
-        for (what, opening) in [
-            ("request", &disclosure.request),
-            ("answer", &disclosure.answer),
-        ] {
-            let Some(opening) = opening else { continue };
-            let asks = what == "request";
-            let mut candidates = items.iter().filter(|item| {
-                events.get(&item.index) == Some(&exchange)
-                    && matches!(item.entry.kind, Kind::Request | Kind::Refusal) == asks
-                    && commitment(&item.entry).is_some()
-            });
-            let mut candidates = candidates.by_ref().peekable();
-            if candidates.peek().is_none() {
-                return Err(DisclosureError::Absent(exchange).into());
-            }
-            let item = candidates
-                .find(|item| opening.opens(&item.entry))
-                .ok_or(DisclosureError::Mismatch { what, exchange })?;
-            opened.insert(item.index, opening.clone());
-        }
-    }
-    Ok(opened)
-}
-
-/// The exchange of each entry whose header names one.
-fn exchanges_of(items: &[Item]) -> BTreeMap<u64, proto::id::ExchangeId> {
-    let exchange = |item: &Item| match item.entry.kind {
-        Kind::Request | Kind::Refusal => proto::header::RequestHeader::open(&item.entry.header)
-            .ok()
-            .map(|header| header.exchange_id),
-        _ => proto::header::AnswerHeader::open(&item.entry.header)
-            .ok()
-            .map(|header| header.exchange_id),
-    };
-    items
-        .iter()
-        .filter_map(|item| Some((item.index, exchange(item)?)))
-        .collect()
 }

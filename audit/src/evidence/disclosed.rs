@@ -3,6 +3,7 @@
 //! Takes the party's JSON file; gives the bytes, after they opened the commitment in a sealed header. The log holds
 //! neither payload nor salt, so only a party can give them, and nobody can give others that fit.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine;
@@ -15,6 +16,9 @@ use proto::id::ExchangeId;
 use proto::limits::{PAYLOAD_BYTES_MAX, SALT_BYTES};
 use serde::Deserialize;
 use thiserror::Error;
+
+use super::EvidenceError;
+use super::contents::Item;
 
 /// Bytes of such a file at most: two payloads in base64.
 pub const DISCLOSURE_BYTES_MAX: u64 = 4 << 20;
@@ -113,6 +117,55 @@ pub(super) fn commitment(entry: &Entry) -> Option<Commitment> {
             .map(|header| header.payload),
         _ => None,
     }
+}
+
+/// Each opening with the entry whose commitment it opens.
+pub(super) fn open(
+    disclosures: &[Disclosure],
+    items: &[Item],
+) -> Result<BTreeMap<u64, Opening>, EvidenceError> {
+    let mut opened = BTreeMap::new();
+    for disclosure in disclosures {
+        let exchange = disclosure.exchange;
+        let events = exchanges_of(items);
+        for (what, opening) in [
+            ("request", &disclosure.request),
+            ("answer", &disclosure.answer),
+        ] {
+            let Some(opening) = opening else { continue };
+            let asks = what == "request";
+            let mut candidates = items.iter().filter(|item| {
+                events.get(&item.index) == Some(&exchange)
+                    && matches!(item.entry.kind, Kind::Request | Kind::Refusal) == asks
+                    && commitment(&item.entry).is_some()
+            });
+            let mut candidates = candidates.by_ref().peekable();
+            if candidates.peek().is_none() {
+                return Err(DisclosureError::Absent(exchange).into());
+            }
+            let item = candidates
+                .find(|item| opening.opens(&item.entry))
+                .ok_or(DisclosureError::Mismatch { what, exchange })?;
+            opened.insert(item.index, opening.clone());
+        }
+    }
+    Ok(opened)
+}
+
+/// The exchange of each entry whose header names one.
+fn exchanges_of(items: &[Item]) -> BTreeMap<u64, ExchangeId> {
+    let exchange = |item: &Item| match item.entry.kind {
+        Kind::Request | Kind::Refusal => RequestHeader::open(&item.entry.header)
+            .ok()
+            .map(|header| header.exchange_id),
+        _ => AnswerHeader::open(&item.entry.header)
+            .ok()
+            .map(|header| header.exchange_id),
+    };
+    items
+        .iter()
+        .filter_map(|item| Some((item.index, exchange(item)?)))
+        .collect()
 }
 
 #[derive(Deserialize)]

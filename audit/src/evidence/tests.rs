@@ -16,6 +16,7 @@ use crate::replay::tests::forger::Forger;
 
 mod algorithms;
 mod damaged;
+mod outside;
 mod zips;
 
 /// A finished log with one exchange in it, and another after it.

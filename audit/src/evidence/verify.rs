@@ -18,6 +18,7 @@ use super::{Bundle, name};
 use crate::checkpoint::{self, LogKey};
 use crate::tree::{Edge, TreeHead, verify_inclusion};
 
+mod outside;
 mod read;
 mod words;
 
@@ -117,6 +118,7 @@ pub fn verify(bundle: &Bundle, trust: &Trust) -> Report {
     let mut verdicts = vec![
         log_key(&contents, trust),
         signed(&contents, trust),
+        outside::witnesses(&contents, trust),
         included(&contents),
         registry(&contents, &judged, acts.count()),
         complete(&contents),
@@ -126,6 +128,7 @@ pub fn verify(bundle: &Bundle, trust: &Trust) -> Report {
         agreements(&contents),
         about("switch_part", About::Switch, &judged, contents.items.len()),
         disclosed(&contents),
+        outside::time(&contents, trust),
     ];
     verdicts.extend(derived(bundle, &contents));
     Report {

@@ -33,7 +33,7 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
             vouched,
             time,
         } => match (&what.bundle, what.log_dir()) {
-            (Some(path), _) => bundle::verify(path, &what, output),
+            (Some(path), _) => bundle::verify(path, &what, &vouched, &time, output),
             (None, Some(log)) => verify_log(&log, (&vouched, &time), output),
             (None, None) => Err(Failure::usage(
                 "name a bundle, or a log directory with --log",

@@ -6,6 +6,7 @@ use proto::Digest;
 use proto::act::AgreementContent;
 
 use super::{State, Verdict};
+use crate::timestamp::TrustedTime;
 
 /// Every check with its title.
 const TITLES: &[(&str, [&str; 2])] = &[
@@ -192,6 +193,56 @@ pub(super) fn nothing() -> [String; 2] {
     two(
         "nothing of the kind is in the bundle",
         "لا شيء من هذا في الحزمة",
+    )
+}
+
+pub(super) fn no_policy() -> [String; 2] {
+    two(
+        "no witness policy is in the bundle, and none was given (--policy)",
+        "لا توجد سياسة شهود في الحزمة ولم تُقدَّم سياسة (\u{200e}--policy)",
+    )
+}
+
+pub(super) fn other_policy() -> [String; 2] {
+    two(
+        "the witness policy is for another log",
+        "سياسة الشهود لسجل آخر",
+    )
+}
+
+pub(super) fn none_asked() -> [String; 2] {
+    two("the policy asks for no witness", "السياسة لا تطلب شاهدًا")
+}
+
+pub(super) fn no_quorum(wanted: &str, there: &str) -> [String; 2] {
+    two(
+        format!("the policy asks for {wanted}; cosigned by: {there}"),
+        format!(
+            "تطلب السياسة {}؛ والموقّعون: {}",
+            isolated(wanted),
+            isolated(there)
+        ),
+    )
+}
+
+pub(super) fn cosigned(names: &str) -> [String; 2] {
+    two(
+        format!("cosigned by {names}"),
+        format!("شهد عليها {}", isolated(names)),
+    )
+}
+
+pub(super) fn no_roots() -> [String; 2] {
+    two(
+        "a token is in the bundle; give the root certificate of its authority (--time-roots)",
+        "في الحزمة ختم زمني؛ قدّم شهادة جذر هيئته (\u{200e}--time-roots)",
+    )
+}
+
+pub(super) fn not_later(time: &TrustedTime) -> [String; 2] {
+    two(
+        format!("the exchange was recorded before {time}"),
+        format!("دُوّن التبادل قبل {}", isolated(time)),
     )
 }
 

@@ -11,7 +11,7 @@ use audit::evidence::{
 use serde_json::{Value, json};
 
 use super::{directory, filter, given_key, key_of};
-use crate::args::{Bundle as Arguments, Verified, Wanted as Typed};
+use crate::args::{Bundle as Arguments, TimeRoots, Verified, Vouched, Wanted as Typed};
 use crate::commands::new_file::NewFile;
 use crate::commands::switch_dir::in_file;
 use crate::failure::{Exit, Failure};
@@ -126,10 +126,17 @@ fn told(
 ///
 /// # Errors
 /// What the command cannot do; [`Exit::Found`] when the bundle does not hold.
-pub(super) fn verify(path: &Path, what: &Verified, output: Output) -> Result<(), Failure> {
+pub(super) fn verify(
+    path: &Path,
+    what: &Verified,
+    vouched: &Vouched,
+    time: &TimeRoots,
+    output: Output,
+) -> Result<(), Failure> {
     let trust = Trust {
         key: key_of(what.key.as_deref())?,
-        ..Trust::default()
+        policy: read_trust(vouched.policy.as_deref())?,
+        time_roots: read_trust(time.time_roots.as_deref())?,
     };
     let bundle = Bundle::open(path).map_err(|error| not_a_bundle(&error))?;
     let page = what
