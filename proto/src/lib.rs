@@ -21,6 +21,7 @@ pub mod limits;
 pub mod refusal;
 pub mod registry;
 pub mod seal;
+pub mod subject;
 pub mod text;
 pub mod wire;
 

@@ -21,6 +21,8 @@ mod log;
 mod registry;
 #[path = "golden/rights.rs"]
 mod rights;
+#[path = "golden/subjects.rs"]
+mod subjects;
 
 use std::path::Path;
 
