@@ -28,6 +28,7 @@ use crate::mirror::{Mirror, MirrorError};
 use crate::provider::{Handle, Options, Provider};
 use crate::renewal::Renewal;
 use crate::sealer::{Sealer, SealerError};
+use crate::subjects::{SubjectKeyError, SubjectKeys};
 
 /// How long [`Adapter::connect`] waits for the registry.
 const CONNECT_WAIT: Duration = Duration::from_secs(15);
@@ -47,6 +48,7 @@ struct Inner {
     standing: Standing,
     journal: Journal,
     renewal: Renewal,
+    subject_keys: SubjectKeys,
     /// Dropped last of all, which stops them.
     _tasks: [AbortOnDropHandle<()>; 7],
 }
@@ -74,6 +76,7 @@ impl Adapter {
     /// [`AdapterError`] when the home cannot be used or holds evidence against the switch.
     pub fn start(home: Home, clock: Clock) -> Result<Self, AdapterError> {
         home.without_evidence()?;
+        let subject_keys = SubjectKeys::open(home.path(&home.config().subject_keys))?;
         let standing = Standing::default();
         let connection = Connection::to_exchange(&home, &clock)?;
         let mirror = Mirror::new(standing.clone());
@@ -128,6 +131,7 @@ impl Adapter {
             standing,
             journal,
             renewal,
+            subject_keys,
             _tasks: tasks,
         })))
     }
@@ -184,6 +188,11 @@ impl Adapter {
     /// The journal of receipts.
     pub fn journal(&self) -> &Journal {
         &self.0.journal
+    }
+
+    /// With what pseudonyms of persons are made and judged.
+    pub fn subject_keys(&self) -> &SubjectKeys {
+        &self.0.subject_keys
     }
 
     /// Whether the switch is still believed.
@@ -272,6 +281,9 @@ pub enum AdapterError {
     /// The sealing thread.
     #[error(transparent)]
     Sealer(#[from] SealerError),
+    /// The keys for pseudonyms of persons.
+    #[error(transparent)]
+    Subjects(#[from] SubjectKeyError),
     /// The registry did not come.
     #[error(transparent)]
     Mirror(#[from] MirrorError),

@@ -13,7 +13,7 @@ use crate::journal::{self, WhenUnwritable};
 
 mod file;
 
-use file::{File, Names};
+use file::{File, Names, Subjects};
 
 /// The file's name in a home folder.
 pub const FILE_NAME: &str = "adapter.toml";
@@ -48,6 +48,8 @@ pub struct Config {
     pub checkpoint_every: Duration,
     /// Keys and certificates of this agency that other adapters hold: SHA-256 of each.
     pub expected_keys: Vec<Digest>,
+    /// The folder of subject keys, relative to the home folder.
+    pub subject_keys: PathBuf,
     /// Where the other files lie, relative to the home folder.
     pub files: Files,
     /// The journal of receipts.
@@ -148,6 +150,7 @@ impl Config {
             mirror_wait_ms: None,
             checkpoint_every_ms: None,
             expected_keys: Vec::new(),
+            subjects: Subjects::default(),
             files: Names::default(),
             journal: file::Journal::default(),
             witness: None,
@@ -193,6 +196,9 @@ impl Config {
                 witness_lag_ms: ms(witness.lag),
                 require: witness.require,
             }),
+            subjects: Subjects {
+                keys: text(&self.subject_keys),
+            },
             files: Names {
                 root: text(&self.files.root),
                 log_key: text(&self.files.log_key),
@@ -266,9 +272,15 @@ impl Config {
         }
         let expected_keys = keys_of(&file.expected_keys, &mut problems);
         let files = Files::from_names(&file.files);
-        for (key, path) in files.all().into_iter().filter(|(_, path)| !is_plain(path)) {
-            let path = path.display();
-            problems.push(format!("files.{key} = '{path}' is not a plain path"));
+        let subject_keys = PathBuf::from(&file.subjects.keys);
+        let named = files
+            .all()
+            .map(|(key, path)| (format!("files.{key}"), path));
+        let folder = ("subjects.keys".to_owned(), subject_keys.as_path());
+        for (key, path) in named.into_iter().chain([folder]) {
+            if !is_plain(path) {
+                problems.push(format!("{key} = '{}' is not a plain path", path.display()));
+            }
         }
         let journal = journal_of(file.journal, &mut problems);
         let witness = witness_of(file.witness, &mut problems);
@@ -286,6 +298,7 @@ impl Config {
                     mirror_wait: Duration::from_millis(mirror_wait_ms),
                     checkpoint_every: Duration::from_millis(checkpoint_every_ms),
                     expected_keys,
+                    subject_keys,
                     files,
                     journal,
                     witness,

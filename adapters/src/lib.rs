@@ -63,6 +63,7 @@
 //! | [`consumer`] | asking |
 //! | [`provider`] | answering |
 //! | [`contract`] | what a service promises: OpenAPI, JSON Schemas, payloads against them |
+//! | [`subjects`] | pseudonyms of persons, and the keys for them |
 //! | [`stock`] | providers described in TOML: SQL, HTTP, CSV, echo |
 //! | [`succession`] | the next seal key |
 //! | [`error`] | when the switch is no longer believed |
@@ -84,6 +85,7 @@ pub mod provider;
 mod renewal;
 pub mod sealer;
 pub mod stock;
+pub mod subjects;
 pub mod succession;
 #[cfg(test)]
 mod testing;

@@ -294,6 +294,10 @@ pub struct Call {
     /// Write the receipt to this new file.
     #[arg(long)]
     pub receipt: Option<PathBuf>,
+    /// The clerk for whom it is asked: the header carries a pseudonym that only this agency can tell, made with the
+    /// home's own actor.key.
+    #[arg(long)]
+    pub actor: Option<String>,
 }
 
 /// `mohawel demo`.

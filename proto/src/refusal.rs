@@ -269,6 +269,13 @@ codes! {
         ar: "لم تصل إجابة قبل انتهاء المهلة.",
         remedy_ar: "أعد المحاولة مع ذكر attempt_of وبمهلة أطول عند الحاجة."
     }
+    /// The header does not name the persons whom the payload names.
+    SubjectMismatch = "subject_mismatch" {
+        en: "The header does not name, by their pseudonyms, exactly the persons whom the payload names.",
+        remedy_en: "Put this agreement's current subject key from the data-protection authority into the home's subjects folder, and ask again.",
+        ar: "الترويسة لا تذكر بالأسماء المستعارة الأشخاص المذكورين في المحتوى تحديدًا.",
+        remedy_ar: "ضع مفتاح الأشخاص الحالي لهذه الاتفاقية، من سلطة حماية البيانات، في مجلد subjects بمجلد الموصّل، ثم أعد السؤال."
+    }
 }
 
 impl Code {

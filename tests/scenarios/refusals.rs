@@ -190,6 +190,7 @@ const ROWS: &[Row] = &[
         "answer_invalid: field income",
     ),
     row(Code::Deadline, Grpc::DeadlineExceeded, Stands::Closing, ""),
+    row(Code::SubjectMismatch, Grpc::Ok, Stands::Sealed, ""),
 ];
 
 /// What a caller was told.
@@ -502,13 +503,13 @@ async fn provoke(world: &World, code: Code) -> Said {
             asked.await.unwrap()
         }
         Code::LogUnavailable => unreachable!("has a switch of its own, see log_unavailable"),
-        // That a real adapter says it, and when, is shown in provider_side; here, that it arrives.
-        Code::NotLogged => {
+        // That a real adapter says it, and when, is shown in provider_side and people; here, that it arrives.
+        Code::NotLogged | Code::SubjectMismatch => {
             let mut provider = world.raw_provider(1).await;
             let asked = tokio::spawn(async move { consumer.ask_well().await.unwrap() });
             let delivered = provider.delivery().await;
             let answer = provider.answer(&delivered, |header| {
-                header.status = AnswerStatus::Refused(Code::NotLogged);
+                header.status = AnswerStatus::Refused(code);
                 header.fields = Vec::new();
                 header.payload = Commitment::new("text/plain", b"", &SALT);
             });

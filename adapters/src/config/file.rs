@@ -32,6 +32,9 @@ pub(super) struct File {
     /// when the log binds them. Default none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) expected_keys: Vec<String>,
+    /// With what pseudonyms of persons are made and judged.
+    #[serde(default, skip_serializing_if = "Subjects::is_default")]
+    pub(super) subjects: Subjects,
     /// File names, relative to the folder of this file. Defaults stand at each name.
     #[serde(default)]
     pub(super) files: Names,
@@ -76,6 +79,29 @@ impl Default for Journal {
             dir: "journal".to_owned(),
             keep_payload: true,
             when_unwritable: "stop".to_owned(),
+        }
+    }
+}
+
+/// Pseudonyms of persons.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Subjects {
+    /// The folder, relative to the home, with the key files (*.subject-key, owner-only) that the data-protection
+    /// authority gave out. Without it, or without a file for an agreement, its pseudonyms are neither made nor judged.
+    pub(super) keys: String,
+}
+
+impl Subjects {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Subjects {
+    fn default() -> Self {
+        Self {
+            keys: "subjects".to_owned(),
         }
     }
 }

@@ -31,6 +31,7 @@ fn settings_come_back_as_they_went() {
         lag: Duration::from_secs(10),
         require: true,
     });
+    config.subject_keys = PathBuf::from("people/keys");
     assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
 }
 
@@ -70,6 +71,10 @@ fn unknown_keys_are_refused_and_all_problems_come_at_once() {
             "{bad}"
         );
     }
+    let folder = format!("{good}[subjects]\nkeys = \"../elsewhere\"\n");
+    assert!(
+        matches!(Config::parse(&folder), Err(ConfigError::Problems(found)) if found[0].contains("subjects.keys"))
+    );
     let outside = good.replace("seal.key", "../seal.key");
     assert!(matches!(
         Config::parse(&outside),

@@ -9,6 +9,7 @@ use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, DisputeHeader, RequestHeader};
 use proto::id::ExchangeId;
+use proto::limits::SUBJECTS_MAX;
 use proto::refusal::Code;
 use proto::registry::Registry;
 use proto::wire::exchange::v1 as wire;
@@ -22,6 +23,7 @@ use super::{Ask, Consumer, Draft, Try, refusal};
 use crate::connection::Backoff;
 use crate::journal::JournalError;
 use crate::sealer::Sealed;
+use crate::subjects::{Start, Unnamed, subjects_of};
 
 /// How much longer than the deadline the switch is waited for: it records the deadline itself.
 const GRACE: Duration = Duration::from_secs(3);
@@ -62,7 +64,7 @@ impl Ask<'_> {
         let (consumer, attempt) = (self.consumer, self.attempt);
         let draft = self.into_draft()?;
         let try_ = consumer.new_try(attempt)?;
-        Ok(consumer.header(&draft, &try_).await)
+        consumer.header(&draft, &try_).await
     }
 }
 
@@ -104,7 +106,7 @@ impl Consumer {
         let unwritable = |error: JournalError| ExchangeError::Unsent(error.to_string());
         self.adapter.journal().room().await.map_err(unwritable)?;
         let try_ = self.new_try(attempt)?;
-        let header = self.header(draft, &try_).await;
+        let header = self.header(draft, &try_).await?;
         let sealed = self.adapter.sealer().request(header.clone()).await?;
         let noted = Noted::asked(self, &header, &sealed);
         let outcome = self
@@ -187,7 +189,7 @@ impl Consumer {
     }
 
     /// The header of one try; run id and sequence number are the sealer's.
-    async fn header(&self, draft: &Draft, try_: &Try) -> RequestHeader {
+    async fn header(&self, draft: &Draft, try_: &Try) -> Result<RequestHeader, ExchangeError> {
         let registry = self.adapter.mirror().snapshot();
         let contract = registry
             .service(&draft.service)
@@ -219,7 +221,43 @@ impl Consumer {
         if contract.is_none() || draft.agreement.is_none() {
             self.complete(&mut header, draft).await;
         }
-        header
+        self.name_subjects(&mut header, draft)?;
+        Ok(header)
+    }
+
+    /// Adds the pseudonyms of the persons whom the payload names, where the contract says that it names any and this
+    /// home has the agreement's key. What the caller said of others stays.
+    fn name_subjects(
+        &self,
+        header: &mut RequestHeader,
+        draft: &Draft,
+    ) -> Result<(), ExchangeError> {
+        let now_ms = header.issued_at_ms;
+        let key = header
+            .agreement
+            .and_then(|agreement| self.adapter.subject_keys().current(&agreement, now_ms));
+        let registry = self.adapter.mirror().snapshot();
+        let operation = registry
+            .service(&draft.service)
+            .and_then(|service| service.definition.operation(&draft.operation));
+        let (Some(key), Some(operation)) = (key, operation) else {
+            return Ok(());
+        };
+        let unsent = |error: Unnamed| ExchangeError::Unsent(error.to_string());
+        let (content_type, payload) = (&draft.content_type, &draft.payload);
+        let named = &operation.subjects;
+        let mut subjects =
+            subjects_of(named, content_type, payload, Start::Either, &key).map_err(unsent)?;
+        for said in &draft.subjects {
+            if !subjects.contains(said) {
+                subjects.push(said.clone());
+            }
+        }
+        if subjects.len() > SUBJECTS_MAX {
+            return Err(unsent(Unnamed::TooMany));
+        }
+        header.subjects = subjects;
+        Ok(())
     }
 
     /// Finds contract and agreement; when the mirror has none that permits, waits a moment for news.

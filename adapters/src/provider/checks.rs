@@ -8,18 +8,23 @@
 //! | [`proof`]: the receipt is this log's, over these very bytes, of kind `request` | `not_logged` |
 //! | [`permission`]: own system, seal, agreement, contract, time; the same permission as recorded | the decision's own code, `stale`, `not_logged` |
 //! | [`contents`]: the payload is what the header commits to and asks for its operation | `payload_mismatch`, `operation_mismatch` |
+//! | [`subjects`]: the header names exactly the persons whom the payload names | `subject_mismatch` |
 
 use audit::checkpoint::LogKey;
 use audit::receipt::{Proven, Receipt};
+use proto::act::SubjectField;
 use proto::authorise::{Permission, authorise, locate, verify_request};
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
-use proto::header::RequestHeader;
+use proto::header::{RequestHeader, Subject};
 use proto::id::SystemId;
 use proto::refusal::Code;
 use proto::registry::Registry;
 use proto::seal::SealMemory;
+use proto::subject::SubjectKey;
+
+use crate::subjects::{Start, Unnamed, persons, pseudonyms};
 
 /// A request that stands in the log.
 #[derive(Clone, Debug)]
@@ -111,6 +116,43 @@ pub fn contents(
         Some(operation) if operation != request.operation.as_str() => Err(Code::OperationMismatch),
         Some(_) | None => Ok(()),
     }
+}
+
+/// The header's pseudonyms are those that one of `keys` makes of the persons whom the payload names. Without `fields`
+/// nothing says whom it names, and whatever the header says is carried.
+///
+/// # Errors
+/// [`Code::SubjectMismatch`], also for a payload in which nobody can be found.
+pub fn subjects(
+    request: &RequestHeader,
+    fields: &[SubjectField],
+    payload: &[u8],
+    start: Start,
+    keys: &[SubjectKey],
+) -> Result<(), Code> {
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let mismatch = |error: Unnamed| {
+        tracing::info!(exchange = %request.exchange_id, %error, "nobody can say whom the request names");
+        Code::SubjectMismatch
+    };
+    let persons =
+        persons(fields, &request.payload.content_type, payload, start).map_err(mismatch)?;
+    for key in keys {
+        if same(
+            &pseudonyms(&persons, key).map_err(mismatch)?,
+            &request.subjects,
+        ) {
+            return Ok(());
+        }
+    }
+    Err(Code::SubjectMismatch)
+}
+
+/// Whether two lists, the first with nothing twice, hold the same.
+fn same(made: &[Subject], said: &[Subject]) -> bool {
+    made.len() == said.len() && made.iter().all(|subject| said.contains(subject))
 }
 
 #[cfg(test)]

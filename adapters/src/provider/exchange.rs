@@ -227,6 +227,7 @@ impl Desk {
             self.backend.operation_of(content_type, payload)
         })?;
         self.promised(&registry, &request, &envelope.payload)?;
+        self.persons(&registry, &request, &envelope.payload, now_ms)?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
         let days = retention_days(&registry, &permission.agreement.0, permission.grant);
         self.keep(

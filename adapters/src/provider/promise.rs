@@ -6,7 +6,8 @@ use proto::refusal::Code;
 use proto::registry::Registry;
 
 use super::exchange::Desk;
-use super::{Failure, Reply};
+use super::{Failure, Form, Reply, checks};
+use crate::subjects::Start;
 
 impl Desk {
     /// The payload is what the contract says of a request.
@@ -38,6 +39,33 @@ impl Desk {
                 tracing::info!(exchange = %request.exchange_id, pointer = found.pointer, rule = found.rule, "the request breaks its contract");
                 Code::ContractViolation
             })
+    }
+
+    /// The header names exactly the persons whom the payload names, where the contract says that it names any and this
+    /// home has the agreement's key.
+    pub(super) fn persons(
+        &self,
+        registry: &Registry,
+        request: &RequestHeader,
+        payload: &[u8],
+        now_ms: u64,
+    ) -> Result<(), Code> {
+        let service = registry.service(&request.provider.service(&request.service));
+        let operation =
+            service.and_then(|service| service.definition.operation(&request.operation));
+        let (Some(operation), Some(agreement)) = (operation, request.agreement) else {
+            return Ok(());
+        };
+        let window_ms = self.adapter.home().config().window_ms;
+        let keys = self.adapter.subject_keys();
+        let Some(keys) = keys.accepted(&agreement, now_ms, window_ms) else {
+            return Ok(());
+        };
+        let start = match self.backend.form(request.service.as_str()) {
+            Form::Whole => Start::Payload,
+            Form::Rows => Start::Parameters,
+        };
+        checks::subjects(request, &operation.subjects, payload, start, &keys)
     }
 
     /// The answer is what the contract says, and no more of it leaves than was asked for.

@@ -36,9 +36,11 @@ pub fn grpc_code(code: Code) -> Grpc {
         | Code::KeyEnded
         | Code::CertificateRevoked => Grpc::Unauthenticated,
         Code::Duplicate => Grpc::AlreadyExists,
-        Code::Stale | Code::NotLogged | Code::OperationMismatch | Code::ContractViolation => {
-            Grpc::FailedPrecondition
-        }
+        Code::Stale
+        | Code::NotLogged
+        | Code::OperationMismatch
+        | Code::SubjectMismatch
+        | Code::ContractViolation => Grpc::FailedPrecondition,
         Code::NoAgreement
         | Code::AgreementExpired
         | Code::AgreementRevoked
@@ -71,7 +73,9 @@ pub fn http_status(code: Code) -> StatusCode {
         | Code::CertificateRevoked => StatusCode::UNAUTHORIZED,
         Code::Duplicate => StatusCode::CONFLICT,
         Code::Stale | Code::NotLogged => StatusCode::PRECONDITION_FAILED,
-        Code::OperationMismatch | Code::ContractViolation => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::OperationMismatch | Code::SubjectMismatch | Code::ContractViolation => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Code::NoAgreement
         | Code::AgreementExpired
         | Code::AgreementRevoked

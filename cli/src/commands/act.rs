@@ -48,7 +48,9 @@ pub fn connecting(error: &adapters::adapter::AdapterError) -> Failure {
         | AdapterError::Sealer(_)
         | AdapterError::Journal(_)
         | AdapterError::Seen(SeenError::Switch(_)) => Failure::unavailable(error),
-        AdapterError::Connection(_) | AdapterError::Seen(_) => Failure::usage(error),
+        AdapterError::Connection(_) | AdapterError::Seen(_) | AdapterError::Subjects(_) => {
+            Failure::usage(error)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use adapters::adapter::Adapter;
 use adapters::checkpoints::SeenError;
 use adapters::consumer::Answer;
+use adapters::subjects;
 use audit::receipt::tlog_proof::TlogProof;
 use proto::digest::Digest;
 use proto::entry::Entry;
@@ -49,6 +50,10 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
         .retries(call.retries);
     if let Some(id) = &call.agreement {
         ask = ask.agreement(named(&adapter.mirror().snapshot(), id)?);
+    }
+    if let Some(name) = &call.actor {
+        let home = adapter.home();
+        ask = ask.actor(subjects::clerk(home, name).map_err(Failure::usage)?);
     }
     if let Some(first) = first {
         ask = ask.attempt_of(first);

@@ -196,3 +196,57 @@ fn the_payload_is_what_was_committed_to_and_asks_for_the_named_operation() {
         Err(Code::OperationMismatch)
     );
 }
+
+/// A request whose header names `subjects`, about the person of `nid`, and what the check says under `keys`.
+fn about(subjects: &[Subject], nid: &str, keys: &[SubjectKey]) -> Result<(), Code> {
+    let (world, _, _) = honest();
+    let payload = format!("{{\"nid\":\"{nid}\"}}");
+    let envelope = world.request(|header| header.subjects = subjects.to_vec());
+    let request = RequestHeader::open(&envelope.header).unwrap();
+    let fields = [SubjectField {
+        pointer: "/nid".to_owned(),
+        scheme: part("nid"),
+    }];
+    let judged = super::subjects(&request, &fields, payload.as_bytes(), Start::Payload, keys);
+    // Without a mark in the contract nobody is looked for.
+    super::subjects(&request, &[], payload.as_bytes(), Start::Payload, keys).unwrap();
+    judged
+}
+
+#[test]
+fn the_header_names_exactly_the_persons_of_the_payload_under_one_accepted_key() {
+    let [newest, before, other] =
+        [1, 2, 3].map(|byte| SubjectKey::from_slice(&[byte; 32]).unwrap());
+    let nid = "29001018800017";
+    let named = |key: &SubjectKey, id: &str| Subject {
+        scheme: part("nid"),
+        pseudonym: key.pseudonym(&part("nid"), id).unwrap(),
+    };
+    let keys = [newest.clone(), before.clone()];
+    for key in &keys {
+        about(&[named(key, nid)], nid, &keys).unwrap();
+        about(&[named(key, nid)], "٢٩٠٠١٠١٨٨٠٠٠١٧", &keys).unwrap();
+    }
+    let mut scheme = named(&newest, nid);
+    scheme.scheme = part("passport");
+    let wrong: [&[Subject]; 6] = [
+        &[],
+        &[named(&other, nid)],
+        &[named(&newest, "26001018800017")],
+        &[named(&newest, nid), named(&newest, "26001018800017")],
+        &[named(&newest, nid), named(&before, nid)],
+        &[scheme],
+    ];
+    for subjects in wrong {
+        assert_eq!(
+            about(subjects, nid, &keys),
+            Err(Code::SubjectMismatch),
+            "{subjects:?}"
+        );
+    }
+    // What is no id at all, or not JSON, is nobody's pseudonym.
+    for payload in ["123", "2900101880001\\", "\",\"nid\":\"29001018800017"] {
+        let judged = about(&[named(&newest, nid)], payload, &keys);
+        assert_eq!(judged, Err(Code::SubjectMismatch), "{payload}");
+    }
+}
