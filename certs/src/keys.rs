@@ -22,9 +22,11 @@ use crate::passphrase::{Passphrase, PassphraseError};
 mod encrypted;
 mod file;
 mod low_s;
+mod secret;
 
 pub use encrypted::{EncryptedKey, ITERATIONS, ITERATIONS_MAX};
 pub use file::KeyFile;
+pub use secret::SecretFile;
 
 /// `SubjectPublicKeyInfo` of an Ed25519 key up to the 32 key bytes (RFC 8410).
 pub const ED25519_SPKI_PREFIX: [u8; 12] = [

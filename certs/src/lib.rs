@@ -56,7 +56,7 @@ pub mod validity;
 pub use authority::{Authority, Issued};
 pub use fingerprint::Fingerprint;
 pub use identity::{Identity, ReloadableIdentity};
-pub use keys::{KeyFile, SealAlgorithm, SealKeyFile, TlsKey};
+pub use keys::{KeyFile, SealAlgorithm, SealKeyFile, SecretFile, TlsKey};
 pub use name::{PeerName, PeerRole, TrustDomain};
 pub use passphrase::Passphrase;
 pub use peer::PeerIdentity;

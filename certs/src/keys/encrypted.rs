@@ -50,16 +50,27 @@ impl EncryptedKey {
     /// [`KeyError::WrongPassphrase`] when what comes out is no key of a kind used here: a wrong passphrase and a
     /// damaged file look alike.
     pub fn open(&self, passphrase: &Passphrase) -> Result<SealKeyFile, KeyError> {
+        let pkcs8 = self.decrypt(passphrase)?;
+        SealKeyFile::from_pkcs8(&pkcs8).map_err(|_| KeyError::WrongPassphrase)
+    }
+
+    /// What was encrypted, or what another passphrase makes of it by chance.
+    ///
+    /// # Errors
+    /// [`KeyError::WrongPassphrase`] when not even the padding is right.
+    pub(super) fn decrypt(&self, passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let key = derive(passphrase, &self.salt, self.iterations);
         let key = UnboundCipherKey::new(&AES_256, &key[..])
             .and_then(PaddedBlockDecryptingKey::cbc_pkcs7)
             .map_err(|_| KeyError::WrongPassphrase)?;
         let mut bytes = Zeroizing::new(self.ciphertext.clone());
         let context = DecryptionContext::Iv128(FixedLength::from(self.iv));
-        let pkcs8 = key
+        let length = key
             .decrypt(&mut bytes, context)
-            .map_err(|_| KeyError::WrongPassphrase)?;
-        SealKeyFile::from_pkcs8(pkcs8).map_err(|_| KeyError::WrongPassphrase)
+            .map_err(|_| KeyError::WrongPassphrase)?
+            .len();
+        bytes.truncate(length);
+        Ok(bytes)
     }
 
     /// Reads the DER of an `EncryptedPrivateKeyInfo`.

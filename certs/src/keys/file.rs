@@ -41,7 +41,7 @@ impl KeyFile {
         if !is_encrypted(&text) {
             return Ok(Self::Plain(SealKeyFile::from_pkcs8(&plain(&text)?)?));
         }
-        let der = encrypted_section(&text)?;
+        let der = encrypted_section(&text, encrypted::LABEL)?;
         Ok(Self::Encrypted(EncryptedKey::parse(&der)?))
     }
 
@@ -110,11 +110,13 @@ fn plain(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 }
 
 /// The bytes of the file's only section. Text before and after it is left alone, as RFC 7468 allows.
-fn encrypted_section(text: &[u8]) -> Result<Vec<u8>, KeyError> {
+pub(super) fn encrypted_section(text: &[u8], label: &str) -> Result<Vec<u8>, KeyError> {
     if labels(text, BEGIN).nth(1).is_some() {
         return Err(KeyError::Malformed);
     }
-    if labels(text, END).next() != Some(encrypted::LABEL.as_bytes()) {
+    if labels(text, BEGIN).next() != Some(label.as_bytes())
+        || labels(text, END).next() != Some(label.as_bytes())
+    {
         return Err(explain(text));
     }
     let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
