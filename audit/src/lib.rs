@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod journal;
 pub mod log;
 pub mod note;
+pub mod people;
 pub mod policy;
 pub mod receipt;
 pub mod reconcile;
