@@ -8,14 +8,17 @@
 //! |---|---|
 //! | `exchanges` | requests with their ends, and holds, in one pass |
 //! | `record` | the exchanges about one person |
+//! | `requests` | requests by exchange id, for those who compare disclosed payloads |
 //! | `breach` | the exchanges that a stolen key or an intruder in an agency exposed |
 
 mod breach;
 mod exchanges;
 mod record;
+mod requests;
 #[cfg(test)]
 mod tests;
 
 pub use breach::{Breach, Exposed, Exposure, OfService, Suspect, breach};
 pub use exchanges::{Fault, HoldRecord};
 pub use record::{Consultation, Masters, Named, Period, PersonRecord, record};
+pub use requests::{Requested, Requests, requests};

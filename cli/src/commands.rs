@@ -22,6 +22,7 @@ pub mod members;
 pub mod new_file;
 pub mod operate;
 pub mod operator;
+pub mod people;
 pub mod person;
 pub mod refused;
 pub mod registry;

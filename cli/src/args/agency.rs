@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use proto::id::AgencyId;
 
-use super::{Membership, Source};
+use super::{Hold, Membership, Source};
 
 /// The agency's authority key, for commands that bind the agency.
 #[derive(Clone, Debug, Default, Args)]
@@ -112,6 +112,8 @@ pub enum Agency {
         /// The present key.
         authority: AuthorityKey,
     },
+    /// Delay what a person's own record shows of exchanges, where a law allows it; or end the delay.
+    Hold(Hold),
     /// Print the fingerprint of an agency's authority key, as `agency show` prints it. Asks no switch.
     Fingerprint {
         /// An adapter's home, which says where the key last was.

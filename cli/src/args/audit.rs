@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use proto::id::{AgencyId, ExchangeId, Part, SystemId};
 
+use super::{About, Breach, SubjectKey, Subjects};
+
 mod bundle;
 
 pub use bundle::{Bundle, Verified};
@@ -167,6 +169,15 @@ pub enum Audit {
         #[arg(long, short)]
         output: Option<PathBuf>,
     },
+    /// The data-protection authority's keys for pseudonyms of persons.
+    #[command(subcommand)]
+    SubjectKey(SubjectKey),
+    /// One person's record: who asked whom about them, when, for which purpose and by which law.
+    About(Box<About>),
+    /// Whether headers name the persons whom disclosed payloads name.
+    Subjects(Subjects),
+    /// What a stolen key or an intruder exposed: persons, services, whom to tell, and by when.
+    Breach(Breach),
 }
 
 fn party(text: &str) -> Result<String, String> {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::new_file::NewFile;
 use super::operate::membership;
 use super::operator::Operator;
+use super::people;
 use super::registry;
 use super::switch_dir::SwitchDir;
 use crate::args::Agency;
@@ -70,6 +71,7 @@ pub async fn run(agency: Agency, output: Output) -> Result<(), Failure> {
             home,
             authority: present,
         } => authority::object(&home, &present, output).await,
+        Agency::Hold(hold) => people::hold::run(hold, output).await,
         Agency::Fingerprint { home, authority } => {
             fingerprint::run(home.as_deref(), &authority, output)
         }

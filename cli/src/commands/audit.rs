@@ -8,6 +8,7 @@ use audit::replay::{self, Event, Filter};
 use audit::verify::{self, Finding, Findings, Severity};
 use serde_json::{Value, json};
 
+use super::people;
 use crate::args::{Audit, LogDir, TimeRoots, Vouched, Wanted};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, ms_of_time};
@@ -53,6 +54,10 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
         Audit::Show { index, log } => show(index, &log, output),
         Audit::TamperDemo(what) => crate::block_on(crate::demo::tampering::run(what, output)),
         Audit::Fetch(what) => crate::block_on(fetch::run(what, output)),
+        Audit::SubjectKey(what) => people::subject_key::run(what, output),
+        Audit::About(about) => people::about::run(&about, output),
+        Audit::Subjects(subjects) => people::subjects::run(&subjects, output),
+        Audit::Breach(breach) => people::breach::run(&breach, output),
         Audit::Prove {
             index,
             check,
@@ -67,7 +72,7 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
 }
 
 /// The key given on the command line, if one was.
-fn given_key(log: &LogDir) -> Result<Option<LogKey>, Failure> {
+pub(super) fn given_key(log: &LogDir) -> Result<Option<LogKey>, Failure> {
     key_of(log.key.as_deref())
 }
 
@@ -98,7 +103,7 @@ fn key_or_beside(log: &LogDir) -> Result<LogKey, Failure> {
     LogKey::from_vkey(text.trim()).map_err(Failure::usage)
 }
 
-fn directory(log: &LogDir) -> Result<&Path, Failure> {
+pub(super) fn directory(log: &LogDir) -> Result<&Path, Failure> {
     if log.log.join("tile").is_dir() || log.log.join("checkpoint").is_file() {
         return Ok(&log.log);
     }
