@@ -45,6 +45,7 @@
 //! | a payload that breaks its contract | `contracts::a_request_that_breaks_its_schema_is_refused_before_the_backend_saw_it` |
 //! | a time-stamp authority that is away, slow, endless, or answers with another's token | `trusted_time::*` |
 //! | a switch whose clock is wrong | `trusted_time::a_clock_that_is_wrong_is_convicted_by_the_authority` |
+//! | a header that names other persons than its payload | `people::a_header_names_the_persons_of_its_payload_or_the_backend_sees_nothing` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -68,6 +69,7 @@ mod key_alarms;
 mod kill9;
 mod limits;
 mod log_faults;
+mod people;
 mod provider_side;
 mod quotas;
 mod reading;
