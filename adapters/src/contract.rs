@@ -46,6 +46,7 @@ use thiserror::Error;
 
 pub use breaking::breaking;
 pub use change::{Change, ChangeKind, ChangePart};
+pub(crate) use json::read_strictly;
 pub use record::{Stripped, strip};
 pub use schemas::{OperationSchemas, SchemaSet};
 pub use validator::Validator;
@@ -59,11 +60,6 @@ pub const DOCUMENT_DEPTH_MAX: usize = 64;
 pub const OPERATION_BYTES_MAX: usize = 24 * 1024;
 /// References of one schema at most.
 pub const REFERENCES_MAX: usize = 256;
-
-/// Reads a payload as JSON that two readers cannot understand differently; `None` when it is none.
-pub(crate) fn read_strictly(payload: &[u8]) -> Option<Value> {
-    json::read(payload, DOCUMENT_DEPTH_MAX).ok()
-}
 
 /// What a service can be asked and what it answers.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,203 +1,32 @@
 //! The persons that exchanges are about, over a real switch and with the real binary: pseudonyms made, judged, looked
 //! up, held back, and gone for good with their epoch.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use adapters::subjects::KeyFile;
 use audit::clock::Clock;
 use proto::Code;
-use proto::act::{Operation, ServiceDefinition, SubjectField};
 use proto::digest::Digest;
 use proto::entry::Kind;
 use proto::header::{AnswerStatus, RequestHeader, Subject};
 use proto::id::ExchangeId;
-use proto::limits::label;
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::agency::TestAgency;
-use tests::agreements::{part, parts};
+use tests::agreements::part;
 use tests::check::entries;
-use tests::ground::Ground;
-use tests::process::mohawel;
 use tests::provider::{Backend, Does};
 use tests::raw::{PAYLOAD, SALT};
-use tests::switch::TestSwitch;
-use tests::until;
-use tests::world::{PERSONS, World};
-use tokio::process::Command;
+use tests::world::PERSONS;
+
+mod breach;
+mod world;
+
+use world::People;
 
 const NID: &str = "29001018800017";
 /// Whom [`PAYLOAD`] names.
 const OTHER: &str = "29001019900011";
-
-/// A world on the system's clock, which is the binary's too, whose contract marks persons; and the authority's folder.
-struct People {
-    world: World,
-    folder: tempfile::TempDir,
-}
-
-/// What the binary said.
-#[derive(Debug)]
-struct Said {
-    code: i32,
-    value: Value,
-    errors: String,
-}
-
-impl People {
-    async fn new() -> Self {
-        let ground = Ground::found_at(Clock::System).await;
-        let switch = TestSwitch::on(ground, "").await.unwrap();
-        let mut world = World::populate(switch).await;
-        let definition = ServiceDefinition {
-            system: world.civil.system.clone(),
-            service: part("persons.v1"),
-            name_ar: "الأشخاص".to_owned(),
-            name_en: "Persons".to_owned(),
-            operations: vec![Operation {
-                name: part("read"),
-                name_ar: "قراءة".to_owned(),
-                name_en: "Read".to_owned(),
-                fields: parts(&["alive", "income", "name"]),
-                method: String::new(),
-                path: String::new(),
-                request_schema: bytes::Bytes::new(),
-                answer_schema: bytes::Bytes::new(),
-                subjects: vec![SubjectField {
-                    pointer: "/nid".to_owned(),
-                    scheme: part("nid"),
-                }],
-            }],
-            issued_at_ms: world.switch.now_ms() + 1,
-            owner_contact: String::new(),
-            sensitivity: None,
-        };
-        let (civil, switch) = (&world.civil, &world.switch);
-        civil
-            .submit(switch, Kind::Service, label::AUTHORITY, definition.encode())
-            .await
-            .unwrap();
-        world.contract = definition.contract();
-        let folder = tempfile::tempdir().unwrap();
-        let people = Self { world, folder };
-        let passphrase = people.path("passphrase");
-        certs::key_files::write_private(&passphrase, b"seven words that nobody would guess\n")
-            .unwrap();
-        people.keys(&["new"]).await;
-        people
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).display().to_string()
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Said {
-        let output = Command::new(mohawel())
-            .arg("--json")
-            .args(arguments)
-            .env_clear()
-            .current_dir(self.folder.path())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .unwrap();
-        Said {
-            code: output.status.code().unwrap(),
-            value: serde_json::from_slice(&output.stdout).unwrap_or(Value::Null),
-            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    async fn well(&self, arguments: &[&str]) -> Value {
-        let said = self.run(arguments).await;
-        assert_eq!(said.code, 0, "{arguments:?}: {said:?}");
-        said.value
-    }
-
-    /// `audit subject-key` with the folder and its passphrase.
-    async fn keys(&self, arguments: &[&str]) -> Value {
-        let (dir, passphrase) = (self.text("masters"), self.text("passphrase"));
-        let mut all = vec!["audit", "subject-key"];
-        all.extend(arguments);
-        all.extend(["--dir", &dir, "--passphrase-file", &passphrase]);
-        self.well(&all).await
-    }
-
-    /// Gives both parties the key file at `path`.
-    fn hand_out(&self, path: &Path) {
-        let file = KeyFile::load(path).unwrap();
-        for agency in [&self.world.moss, &self.world.civil] {
-            let place = agency.home_dir().join("subjects").join(file.file_name());
-            file.save(&place).unwrap();
-        }
-    }
-
-    async fn derive(&self) -> PathBuf {
-        let (agreement, path) = (
-            self.world.agreement.to_string(),
-            self.path("first.subject-key"),
-        );
-        let to = path.display().to_string();
-        self.keys(&["derive", "--agreement", &agreement, "-o", &to])
-            .await;
-        path
-    }
-
-    async fn published(&self) {
-        let log = self.world.switch.switch().log();
-        let size = self.world.switch.size();
-        until("what was recorded is published", || {
-            log.published().borrow().checkpoint.size >= size
-        })
-        .await;
-    }
-
-    /// `audit about` the person, once everything is published.
-    async fn about(&self, id: &str, more: &[&str]) -> Value {
-        self.published().await;
-        let log = self.world.switch.ground().log_dir().display().to_string();
-        let (dir, passphrase) = (self.text("masters"), self.text("passphrase"));
-        let key = self.world.switch.ground().log_key().to_vkey();
-        let mut all = vec![
-            "audit", "about", "--log", &log, "--key", &key, "--dir", &dir,
-        ];
-        all.extend([
-            "--passphrase-file",
-            &passphrase,
-            "--scheme",
-            "nid",
-            "--id",
-            id,
-        ]);
-        all.extend(more);
-        self.well(&all).await
-    }
-
-    /// The exchanges that are told about the person.
-    async fn told(&self, id: &str) -> Vec<String> {
-        let value = self.about(id, &[]).await;
-        assert_eq!(value["log"]["proven"], true);
-        assert!(value.get("held").is_none(), "nothing of holds");
-        let found = value["consultations"].as_array().unwrap();
-        found
-            .iter()
-            .map(|one| one["exchange_id"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    /// A home's own commands, with its authority key beside it.
-    async fn hold(&self, exchange: &str, more: &[&str]) -> Value {
-        let home = self.world.moss.home_dir().display().to_string();
-        let mut all = vec!["agency", "hold", "--home", &home, "--exchange", exchange];
-        all.extend(["--ground", "criminal-procedure"]);
-        all.extend(more);
-        self.well(&all).await
-    }
-}
 
 async fn ask(
     consumer: &adapters::Consumer,
@@ -363,7 +192,7 @@ async fn a_person_is_found_held_back_and_gone_with_the_epoch() {
     ask(&consumer, OTHER).await.unwrap();
 
     // Found, however the number is written; nobody else's exchange; never the clerk.
-    assert_eq!(people.told("٢٩٠٠١٠١٨٨٠٠٠١٧").await, [first.clone()]);
+    assert_eq!(people.told("٢٩٠٠١٠١٨٨٠٠٠١٧").await, vec![first.clone()]);
     assert!(people.told("26001018800017").await.is_empty());
     let page = people.text("record.html");
     let value = people.about(NID, &["--html", &page]).await;
@@ -474,92 +303,4 @@ async fn gone(people: &People, consumer: &adapters::Consumer, first: &str) {
     // Every proof stands as before.
     let log = world.switch.ground().log_dir().display().to_string();
     people.well(&["audit", "replay", "--log", &log]).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_breach_is_told_with_persons_parties_and_the_clock() {
-    let people = People::new().await;
-    let world = &people.world;
-    people.hand_out(&people.derive().await);
-    let handle = world
-        .civil
-        .serve(world.switch.ground(), Backend::new(Does::Answers))
-        .await;
-    let consumer = world.consumer().await.consumer();
-    for nid in [NID, NID, OTHER] {
-        ask(&consumer, nid).await.unwrap();
-    }
-    people.published().await;
-    let log = world.switch.ground().log_dir().display().to_string();
-    let kid = world.moss.seal_signer().key().kid().to_string();
-    let (hour_ago, ahead, letter) = (time_in(-3_600), time_in(3_600), people.text("letter.txt"));
-    let times = ["--from", &hour_ago, "--to", &ahead];
-    let breach = |suspect: [&str; 2], more: &[&str]| {
-        let mut all: Vec<String> =
-            vec!["audit".into(), "breach".into(), "--log".into(), log.clone()];
-        all.extend(
-            suspect
-                .into_iter()
-                .chain(times)
-                .chain(more.iter().copied())
-                .map(str::to_owned),
-        );
-        all
-    };
-    for (suspect, exposure, tell) in [
-        (["--kid", kid.as_str()], "asked", "EG/GOV/CIVIL"),
-        (["--agency", "EG/GOV/MOSS"], "saw_answer", "EG/GOV/CIVIL"),
-        (
-            ["--system", "EG/GOV/CIVIL/registry"],
-            "saw_question",
-            "EG/GOV/MOSS",
-        ),
-    ] {
-        let all = breach(suspect, &["--learned-at", &hour_ago]);
-        let all: Vec<&str> = all.iter().map(String::as_str).collect();
-        let found = people.well(&all).await;
-        assert_eq!(
-            (&found["exchanges"], &found["pseudonyms"]),
-            (&json!(3), &json!(2)),
-            "{found:#}"
-        );
-        assert_eq!(
-            found["exposures"],
-            json!([{ "exposure": exposure, "exchanges": 3 }])
-        );
-        assert_eq!(found["tell"], json!([{ "agency": tell, "exchanges": 3 }]));
-        assert_eq!(found["services"][0]["fields"], json!(["name"]));
-        let minutes = found["minutes"].as_i64().unwrap();
-        assert!(
-            (70 * 60..=71 * 60).contains(&minutes) && found["overdue"] == false,
-            "{minutes}"
-        );
-    }
-    let all = breach(["--agency", "EG/GOV/MOSS"], &["--letter", &letter]);
-    people
-        .well(&all.iter().map(String::as_str).collect::<Vec<_>>())
-        .await;
-    let draft = std::fs::read_to_string(&letter).unwrap();
-    assert!(draft.contains("EG/GOV/CIVIL: 3") && draft.contains("مسودة إخطار"));
-    // Outside the time, and a key that nobody has.
-    let never = [
-        "audit",
-        "breach",
-        "--log",
-        &log,
-        "--kid",
-        &kid,
-        "--from",
-        "2020-01-01T00:00:00Z",
-        "--to",
-        "2020-01-02T00:00:00Z",
-    ];
-    assert_eq!(people.well(&never).await["exchanges"], 0);
-    let stranger = breach(["--kid", &Digest::of(b"nobody").to_string()], &[]);
-    let said = people
-        .run(&stranger.iter().map(String::as_str).collect::<Vec<_>>())
-        .await;
-    assert_eq!(said.code, 2, "{said:?}");
-    drop(handle);
-    people.world.finish().await;
 }

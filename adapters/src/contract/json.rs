@@ -16,6 +16,11 @@ pub(super) fn read(bytes: &[u8], depth_max: usize) -> Result<Value, serde_json::
     Ok(value)
 }
 
+/// Reads a payload; `None` when it is not JSON that everybody understands alike.
+pub(crate) fn read_strictly(payload: &[u8]) -> Option<Value> {
+    read(payload, super::DOCUMENT_DEPTH_MAX).ok()
+}
+
 /// How many levels there may still be.
 #[derive(Clone, Copy)]
 struct Level {
