@@ -51,9 +51,11 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
     if let Some(id) = &call.agreement {
         ask = ask.agreement(named(&adapter.mirror().snapshot(), id)?);
     }
-    if let Some(name) = &call.actor {
-        let home = adapter.home();
-        ask = ask.actor(subjects::clerk(home, name).map_err(Failure::usage)?);
+    let actor = call.actor.as_ref();
+    let actor = actor.map(|name| subjects::clerk(adapter.home(), name));
+    let actor = actor.transpose().map_err(Failure::usage)?;
+    if let Some(actor) = actor {
+        ask = ask.actor(actor);
     }
     if let Some(first) = first {
         ask = ask.attempt_of(first);
@@ -64,7 +66,7 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
             kept(&adapter, output).await;
             // The answer was given and is on record: whatever becomes of the file, it is shown.
             let written = receipt.map(|file| file.write(&proof(&answer)?));
-            print(&answer, output)?;
+            print(&answer, actor, output)?;
             written.transpose().map(drop)
         }
         Err(error) => {
@@ -147,7 +149,7 @@ fn data(text: &str) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn print(answer: &Answer, output: Output) -> Result<(), Failure> {
+fn print(answer: &Answer, actor: Option<Digest>, output: Output) -> Result<(), Failure> {
     let json = answer.json::<Value>().ok();
     let value = json!({
         "outcome": answer.status.name(),
@@ -160,6 +162,7 @@ fn print(answer: &Answer, output: Output) -> Result<(), Failure> {
         "request_index": answer.request_index,
         "closing_index": answer.closing_index,
         "proven": true,
+        "actor": actor.map(|actor| actor.to_string()),
     });
     let pretty = match &json {
         Some(json) => serde_json::to_string_pretty(json).map_err(Failure::unavailable)?,

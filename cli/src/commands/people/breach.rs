@@ -47,16 +47,16 @@ impl Clock {
     /// What is left, or what it is over by: hours and minutes.
     fn distance(&self) -> String {
         let minutes = self.deadline_ms.abs_diff(self.now_ms) / 60_000;
-        format!("{}:{:02} h", minutes / 60, minutes % 60)
+        format!("{}:{:02}", minutes / 60, minutes % 60)
     }
 
     fn told(&self, language: Language) -> String {
         let distance = self.distance();
         match (language, self.is_over()) {
-            (Language::English, false) => format!("{distance} left"),
-            (Language::English, true) => format!("over by {distance}"),
-            (Language::Arabic, false) => format!("بقي {distance}"),
-            (Language::Arabic, true) => format!("انقضى منذ {distance}"),
+            (Language::English, false) => format!("{distance} h left"),
+            (Language::English, true) => format!("over by {distance} h"),
+            (Language::Arabic, false) => format!("بقي {distance} ساعة"),
+            (Language::Arabic, true) => format!("انقضى منذ {distance} ساعة"),
         }
     }
 }

@@ -65,8 +65,8 @@ pub(super) fn html(
     pair(
         &mut page,
         "p",
-        "لا يذكر هذا السجل الموظف الذي سأل؛ والجهة السائلة وحدها تعرفه وتُسأل عنه. لكل قيد رقم في سجل المحوِّل يمكن إثباته.",
-        "This record does not name the clerk who asked; only the agency that asked knows, and answers for it. Each line is an entry of the switch's log and can be proved.",
+        "لا يذكر هذا السجل الموظف الذي سأل؛ والجهة السائلة وحدها تعرفه وتُسأل عنه. ولا يُظهر ما يجيز القانون تأجيل الإعلام به. لكل قيد رقم في سجل المحوِّل يمكن إثباته.",
+        "This record does not name the clerk who asked; only the agency that asked knows, and answers for it. What a law allows to be told later is not shown. Each line is an entry of the switch's log and can be proved.",
     );
     footer(&mut page, found);
     page.push_str("</body>\n</html>\n");
@@ -130,9 +130,14 @@ fn footer(page: &mut String, found: &PersonRecord) {
         .root
         .map(|root| root.to_string())
         .unwrap_or_default();
-    let (ar, en) = match found.files.is_proven() && found.faults.is_empty() {
-        true => ("جرى التحقق من السجل كله", "the whole log was verified"),
-        false => ("السجل لم يُثبَت", "the log is NOT proved"),
+    let proven = found.files.is_proven() && found.faults.is_empty();
+    let (ar, en) = match (proven, found.files.key_given) {
+        (true, true) => ("جرى التحقق من السجل كله", "the whole log was verified"),
+        (true, false) => (
+            "جرى التحقق من السجل كله بالمفتاح المحفوظ بجانبه",
+            "the whole log was verified under the key that lies beside it",
+        ),
+        (false, _) => ("السجل لم يُثبَت", "the log is NOT proved"),
     };
     let _ = writeln!(
         page,
