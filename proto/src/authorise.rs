@@ -28,7 +28,7 @@ pub use explain::{Explanation, Question, explain, explain_request};
 pub use readers::{Reader, who_can};
 pub use rows::{Row, row_scope};
 pub use verify::{
-    AnswerFault, SealedRequest, code_of, verify_answer, verify_dispute, verify_erasure,
+    AnswerFault, SealedRequest, answers, code_of, verify_answer, verify_dispute, verify_erasure,
     verify_hold, verify_request,
 };
 

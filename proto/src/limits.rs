@@ -100,6 +100,8 @@ pub const REASON_BYTES_MAX: usize = 256;
 
 /// How far a request's issued-at may lie from the switch's clock, before or after.
 pub const WINDOW_MS: u64 = 30_000;
+/// The widest window that a switch can be configured to.
+pub const WINDOW_MS_MAX: u64 = 300_000;
 /// The longest deadline of a unary exchange.
 pub const DEADLINE_MS_MAX: u32 = 120_000;
 /// The deadline when the caller names none.

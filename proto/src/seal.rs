@@ -8,9 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use coset::{
-    CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, RegisteredLabelWithPrivate, iana,
-};
+use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, iana};
 use thiserror::Error;
 
 use crate::digest::{Digest, head_from_path, inclusion_path, leaf_hash, tree_head};
@@ -19,6 +17,9 @@ use crate::limits::{
     SEAL_BYTES_MAX, SEAL_CONTENT_TYPE, SEAL_MEMORY_MS, SEAL_MEMORY_ROOTS, SEAL_PATH_MAX,
     SEAL_SIZE_MAX,
 };
+use form::SIGNATURE_LEN;
+
+mod form;
 
 /// A seal as carried: the signature and this header's place under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,13 +47,13 @@ impl Seal {
             return Err(SealError::Size(size));
         }
         let leaves: Vec<Digest> = headers.iter().map(|header| leaf_hash(header)).collect();
-        let (algorithm, kid) = (signer.key().algorithm(), signer.key().kid());
-        let message = signed_bytes(label, origin, &tree_head(&leaves), size, algorithm, &kid);
+        let (head, key) = (tree_head(&leaves), signer.key());
+        let message = signed_bytes(label, origin, &head, size, key.algorithm(), &key.kid());
         let signature = signer.sign(&message)?;
         let cose = Bytes::from(cose_bytes(
             signer.key().algorithm(),
             &signer.key().kid(),
-            signature,
+            &signature,
         )?);
         Ok((0..size)
             .map(|leaf_index| Self {
@@ -83,24 +84,13 @@ impl Seal {
         if !(1..=SEAL_SIZE_MAX).contains(&self.tree_size) || self.leaf_index >= self.tree_size {
             return Err(SealError::Size(self.tree_size));
         }
-        let sign1 = CoseSign1::from_slice(&self.cose).map_err(|_| SealError::Malformed)?;
-        let algorithm = match sign1.protected.header.alg {
-            Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::EdDSA)) => {
-                Algorithm::Ed25519
-            }
-            Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => Algorithm::Es256,
-            _ => return Err(SealError::Malformed),
-        };
-        let kid = Digest::from_slice(&sign1.protected.header.key_id).ok_or(SealError::Malformed)?;
-        // The one encoding of these three values; anything added, widened or reordered differs.
-        if cose_bytes(algorithm, &kid, sign1.signature.clone())? != self.cose[..] {
-            return Err(SealError::Malformed);
-        }
+        // Anything added, widened or reordered differs from the one encoding of these three values.
+        let (algorithm, kid, signature) = form::read(&self.cose).ok_or(SealError::Malformed)?;
         Ok(OpenSeal {
             seal: self,
             algorithm,
             kid,
-            signature: sign1.signature,
+            signature,
         })
     }
 
@@ -157,7 +147,7 @@ pub struct OpenSeal<'a> {
     seal: &'a Seal,
     algorithm: Algorithm,
     kid: Digest,
-    signature: Vec<u8>,
+    signature: [u8; SIGNATURE_LEN],
 }
 
 impl OpenSeal<'_> {
@@ -179,26 +169,29 @@ impl OpenSeal<'_> {
     /// The bytes under the signature when `header` is sealed under `label` for the switch `origin`: COSE's
     /// `Sig_structure`. For verifiers that are not ours; `None` when the path cannot belong to this leaf.
     pub fn signed_bytes(&self, label: &str, origin: &str, header: &[u8]) -> Option<Vec<u8>> {
-        let head = self.head_over(header)?;
-        let size = self.seal.tree_size;
-        Some(signed_bytes(
-            label,
-            origin,
-            &head,
-            size,
-            self.algorithm,
-            &self.kid,
-        ))
+        let head = self.head_over(header).ok()?;
+        Some(head.signed_bytes(label, origin))
     }
 
-    /// The head that the path leads to from `header`.
-    fn head_over(&self, header: &[u8]) -> Option<Digest> {
-        head_from_path(
+    /// Follows the path from `header` up: what was signed, if the seal holds. Nothing is verified by it.
+    ///
+    /// # Errors
+    /// [`SealError::Path`].
+    pub fn head_over(&self, header: &[u8]) -> Result<SealedHead, SealError> {
+        let head = head_from_path(
             &leaf_hash(header),
             u64::from(self.seal.leaf_index),
             u64::from(self.seal.tree_size),
             &self.seal.path,
         )
+        .ok_or(SealError::Path)?;
+        Ok(SealedHead {
+            algorithm: self.algorithm,
+            kid: self.kid,
+            head,
+            size: self.seal.tree_size,
+            signature: self.signature,
+        })
     }
 
     /// Verifies path and signature over `header`. With a memory, the public-key operation is saved
@@ -214,36 +207,80 @@ impl OpenSeal<'_> {
         if key.kid() != self.kid || key.algorithm() != self.algorithm {
             return Err(SealError::OtherKey);
         }
-        let size = self.seal.tree_size;
-        let head = self.head_over(header).ok_or(SealError::Path)?;
+        let head = self.head_over(header)?;
         let remembered =
-            memory.map(|(memory, now_ms)| (memory, now_ms, self.memory_key(label, origin, &head)));
+            memory.map(|(memory, now_ms)| (memory, now_ms, head.memory_key(label, origin)));
         if let Some((memory, now_ms, memory_key)) = &remembered
             && memory.knows(memory_key, *now_ms)
         {
             return Ok(());
         }
-        if !key.verify(
-            &signed_bytes(label, origin, &head, size, self.algorithm, &self.kid),
-            &self.signature,
-        ) {
-            return Err(SealError::Signature);
-        }
+        head.verify(label, origin, key)?;
         if let Some((memory, now_ms, memory_key)) = remembered {
             memory.remember(memory_key, now_ms);
         }
         Ok(())
     }
+}
+
+/// What a seal says was signed: a tree head, by which key, with which signature. Everything about the seal is judged
+/// by then but the public-key operation, which can be done elsewhere, later, and once for all headers under the head.
+/// Two that are equal hold or fail together, under one label and origin.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SealedHead {
+    algorithm: Algorithm,
+    kid: Digest,
+    head: Digest,
+    size: u32,
+    signature: [u8; SIGNATURE_LEN],
+}
+
+impl SealedHead {
+    /// The key that it claims.
+    pub fn kid(&self) -> Digest {
+        self.kid
+    }
+
+    /// Headers that were sealed together.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// The public-key operation: whether `key` signed this head for this use on this switch.
+    ///
+    /// # Errors
+    /// [`SealError::OtherKey`], [`SealError::Signature`].
+    pub fn verify(&self, label: &str, origin: &str, key: &PublicKey) -> Result<(), SealError> {
+        if key.kid() != self.kid || key.algorithm() != self.algorithm {
+            return Err(SealError::OtherKey);
+        }
+        if key.verify(&self.signed_bytes(label, origin), &self.signature) {
+            Ok(())
+        } else {
+            Err(SealError::Signature)
+        }
+    }
+
+    fn signed_bytes(&self, label: &str, origin: &str) -> Vec<u8> {
+        signed_bytes(
+            label,
+            origin,
+            &self.head,
+            self.size,
+            self.algorithm,
+            &self.kid,
+        )
+    }
 
     /// SHA-256 over label, origin, protected bytes, head, size and signature, each length-prefixed.
-    fn memory_key(&self, label: &str, origin: &str, head: &Digest) -> Digest {
+    fn memory_key(&self, label: &str, origin: &str) -> Digest {
         let protected = protected_bytes(self.algorithm, &self.kid);
-        let size = self.seal.tree_size.to_be_bytes();
+        let size = self.size.to_be_bytes();
         let parts: [&[u8]; 6] = [
             label.as_bytes(),
             origin.as_bytes(),
             &protected,
-            head.as_ref(),
+            self.head.as_ref(),
             &size,
             &self.signature,
         ];
@@ -290,17 +327,13 @@ fn protected_bytes(algorithm: Algorithm, kid: &Digest) -> Vec<u8> {
     protected(algorithm, kid).to_vec().unwrap_or_default()
 }
 
-fn cose_bytes(
-    algorithm: Algorithm,
-    kid: &Digest,
-    signature: Vec<u8>,
-) -> Result<Vec<u8>, SealError> {
-    if signature.len() != 64 {
+fn cose_bytes(algorithm: Algorithm, kid: &Digest, signature: &[u8]) -> Result<Vec<u8>, SealError> {
+    if signature.len() != SIGNATURE_LEN {
         return Err(SealError::Malformed);
     }
     CoseSign1Builder::new()
         .protected(protected(algorithm, kid))
-        .signature(signature)
+        .signature(signature.to_vec())
         .build()
         .to_vec()
         .map_err(|_| SealError::Malformed)

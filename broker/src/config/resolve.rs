@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proto::digest::Digest;
 use proto::id::Part;
+use proto::limits::WINDOW_MS_MAX;
 
 use super::file::{
     File, Given, LimitsSection, LogSection, OutsideAuthoritySection, SwitchSection, TlsSection,
@@ -252,7 +253,7 @@ impl Reading<'_> {
             given.window_ms,
             &mut l.window_ms,
             1_000,
-            300_000,
+            WINDOW_MS_MAX,
         );
         self.limit("in_flight", given.in_flight, &mut l.in_flight, 1, 65_536);
         self.limit(

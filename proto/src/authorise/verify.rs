@@ -51,23 +51,43 @@ pub fn verify_answer(
         memory,
     )
     .map_err(|_| AnswerFault::Seal)?;
-    if answer.exchange_id != request.opened.exchange_id
-        || answer.request_header != Digest::of(request.header)
-        || answer.request_seal != Digest::of(&request.seal.cose)
+    answers(
+        request.opened,
+        &Digest::of(request.header),
+        &Digest::of(&request.seal.cose),
+        &answer,
+    )?;
+    Ok(answer)
+}
+
+/// Whether an opened answer is one to this very request, named by SHA-256 of its header and of its COSE_Sign1: same
+/// exchange, same request bytes, no field that was not asked for. Who sealed it is not looked at.
+///
+/// # Errors
+/// The first thing that does not fit.
+pub fn answers(
+    request: &RequestHeader,
+    header_sha256: &Digest,
+    seal_sha256: &Digest,
+    answer: &AnswerHeader,
+) -> Result<(), AnswerFault> {
+    if answer.exchange_id != request.exchange_id
+        || answer.request_header != *header_sha256
+        || answer.request_seal != *seal_sha256
     {
         return Err(AnswerFault::OtherExchange);
     }
     if let Some(field) = answer
         .fields
         .iter()
-        .find(|field| !request.opened.fields.contains(field))
+        .find(|field| !request.fields.contains(field))
     {
         return Err(AnswerFault::Field(field.to_string()));
     }
     if answer.status != AnswerStatus::Answered && !answer.fields.is_empty() {
         return Err(AnswerFault::Malformed);
     }
-    Ok(answer)
+    Ok(())
 }
 
 /// Opens a dispute header and verifies that a key bound to `consumer` sealed it.

@@ -152,6 +152,74 @@ fn every_flipped_bit_and_every_cut_of_the_cose_is_refused() {
     );
 }
 
+/// How a COSE_Sign1 is read by a CBOR library: decoded, encoded again, compared.
+fn read_by_cbor(cose: &[u8]) -> Option<(Algorithm, Digest, Vec<u8>)> {
+    use coset::{CoseSign1, RegisteredLabelWithPrivate};
+    let sign1 = CoseSign1::from_slice(cose).ok()?;
+    let algorithm = match sign1.protected.header.alg {
+        Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::EdDSA)) => Algorithm::Ed25519,
+        Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => Algorithm::Es256,
+        _ => return None,
+    };
+    let kid = Digest::from_slice(&sign1.protected.header.key_id)?;
+    let again = cose_bytes(algorithm, &kid, &sign1.signature).ok()?;
+    (again == cose).then_some((algorithm, kid, sign1.signature))
+}
+
+#[test]
+fn comparing_with_the_frame_accepts_what_a_cbor_library_accepts_and_nothing_else() {
+    let same = |cose: &[u8]| {
+        let by_frame = form::read(cose).map(|(a, kid, signature)| (a, kid, signature.to_vec()));
+        assert_eq!(by_frame, read_by_cbor(cose), "{}", hex::encode(cose));
+        by_frame.is_some()
+    };
+    let mut accepted = 0;
+    for (seed, algorithm) in [(1, Algorithm::Ed25519), (2, Algorithm::Es256)] {
+        let good = cose_bytes(algorithm, &Digest([seed; 32]), &[7; SIGNATURE_LEN]).unwrap();
+        assert!(same(&good));
+        for at in 0..good.len() {
+            for value in 0..=255 {
+                let mut bytes = good.clone();
+                bytes[at] = value;
+                accepted += u32::from(same(&bytes));
+            }
+            same(&good[..at]);
+            let mut longer = good.clone();
+            longer.insert(at, good[at]);
+            same(&longer);
+        }
+    }
+    // Whatever the gaps hold, and each good one once for every byte outside them.
+    assert!(accepted > 2 * 96 * 256, "{accepted}");
+}
+
+#[test]
+fn a_head_that_was_taken_apart_holds_or_fails_as_the_seal_does() {
+    let (signer, other) = (Ed25519::from_seed(1), Ed25519::from_seed(2));
+    let (headers, seals) = batch(5, &signer);
+    let heads: Vec<SealedHead> = headers
+        .iter()
+        .zip(&seals)
+        .map(|(header, seal)| seal.open().unwrap().head_over(header).unwrap())
+        .collect();
+    assert!(heads.iter().all(|head| *head == heads[0]));
+    heads[0].verify(LABEL, ORIGIN, signer.key()).unwrap();
+    assert_eq!(
+        heads[0].verify("mohawel/answer/v1", ORIGIN, signer.key()),
+        Err(SealError::Signature)
+    );
+    assert_eq!(
+        heads[0].verify(LABEL, ORIGIN, other.key()),
+        Err(SealError::OtherKey)
+    );
+    let moved = seals[1].open().unwrap().head_over(&headers[2]).unwrap();
+    assert_ne!(moved, heads[0]);
+    assert_eq!(
+        moved.verify(LABEL, ORIGIN, signer.key()),
+        Err(SealError::Signature)
+    );
+}
+
 #[test]
 fn es256_seals_verify_and_high_s_is_refused() {
     let mut signer = P256::generate();
