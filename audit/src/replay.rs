@@ -10,25 +10,31 @@ use std::fmt;
 use std::path::Path;
 
 use proto::Code;
-use proto::entry::{Entry, Kind};
 use proto::facts;
 use proto::id::ExchangeId;
 
 use crate::checkpoint::LogKey;
 use crate::policy::Policy;
 use crate::tiles::TileStore;
-use crate::verify::{self, Finding, Findings, OnProgress, Severity};
+use crate::verify::pool::Pool;
+use crate::verify::walk::Met;
+use crate::verify::{self, At, Finding, Findings, OnProgress, Severity};
 
+mod again;
+mod counts;
+mod docket;
 mod event;
 mod heads;
 mod judge;
 mod pairing;
+mod prepare;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use event::Event;
 
 use judge::Judge;
+use prepare::{Prepared, prepare};
 
 /// The rules that a replay adds to [`crate::verify::rule`].
 pub mod rule {
@@ -58,8 +64,7 @@ pub mod rule {
     pub const OVERSIGHT: &str = "oversight";
     /// A broker start that does not continue the log.
     pub const EPOCH: &str = "epoch";
-    /// A sealed header names a checkpoint that this log does not have: somebody was shown a fork.
-    pub const FORK: &str = "fork";
+    pub use crate::verify::rule::FORK;
     /// Sequence numbers of one adapter run that never reached the log.
     pub const SEQUENCE: &str = "sequence";
 }
@@ -94,6 +99,10 @@ pub struct Options<'a> {
     pub key: Option<LogKey>,
     /// Whose cosignatures the published checkpoint must carry; see [`crate::verify::Options::policy`].
     pub policy: Option<Policy>,
+    /// Threads; 0: as many as there are cores. The report is the same for any number.
+    pub threads: usize,
+    /// Replay the log as of this older checkpoint or size, and leave out everything after it.
+    pub at: Option<At>,
     /// Which entries [`Options::on_event`] is given.
     pub filter: Filter,
     /// Told how far the walk is.
@@ -108,6 +117,8 @@ impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("key", &self.key)
+            .field("threads", &self.threads)
+            .field("at", &self.at)
             .field("filter", &self.filter)
             .finish_non_exhaustive()
     }
@@ -122,8 +133,8 @@ pub struct Report {
     pub findings: Findings,
     /// Entries by kind.
     pub kinds: BTreeMap<&'static str, u64>,
-    /// Endings and refusals by code.
-    pub codes: BTreeMap<String, u64>,
+    /// Endings and refusals by code; `unknown` stands for all that are none.
+    pub codes: BTreeMap<&'static str, u64>,
     /// Requests without an ending at the end of the log.
     pub open: u64,
     /// Seals verified.
@@ -146,65 +157,59 @@ impl Report {
     }
 }
 
-/// Findings kept; more are only counted.
+/// Findings of each rule kept; more are only counted.
 const FINDINGS_MAX: usize = 1_000;
+/// How far the writer's stamp may lie behind the decision that it records.
+const RECORD_DELAY_MS: u64 = 60_000;
 
 /// Replays the log directory `dir`. What cannot be read is a finding, too.
 pub fn replay(dir: &Path, options: Options<'_>) -> Report {
+    let threads = options.threads;
+    Pool::with(threads, |pool| replay_with(pool, dir, options))
+}
+
+fn replay_with(pool: &Pool, dir: &Path, options: Options<'_>) -> Report {
     let Options {
         key,
         policy,
+        threads: _,
+        at,
         filter,
-        mut on_progress,
+        on_progress,
         mut on_event,
         time,
     } = options;
     let store = TileStore::new(dir);
-    let mut judge = Judge::new(&store, Findings::new(FINDINGS_MAX));
-    let mut kinds = BTreeMap::new();
-    let mut codes = BTreeMap::new();
-    let mut on_entry = |index: u64, entry: &Entry| {
-        *kinds.entry(entry.kind.name()).or_insert(0) += 1;
-        let event = judge.entry(index, entry);
-        if !event.code.is_empty() {
-            *codes.entry(event.code.clone()).or_insert(0) += counted(entry);
+    let told = on_event.is_some();
+    let mut judge = Judge::new(pool, &store, Findings::new(FINDINGS_MAX), told);
+    let mut meet = |met: Met<'_, Prepared>| match met {
+        Met::Entry(reached) => {
+            let event = judge.entry(reached);
+            if let Some(on_event) = &mut on_event
+                && filter.admits(&event)
+            {
+                on_event(&event);
+            }
         }
-        if let Some(on_event) = &mut on_event
-            && filter.admits(&event)
-        {
-            on_event(&event);
-        }
-    };
-    let mut forward = |done, total| {
-        if let Some(on_progress) = &mut on_progress {
-            on_progress(done, total);
-        }
+        Met::BundleEnd => judge.pause(),
     };
     let options = verify::Options {
         key,
         policy,
-        on_progress: Some(&mut forward),
-        on_entry: Some(&mut on_entry),
         time,
+        at,
+        on_progress,
         ..Default::default()
     };
-    let files = verify::verify_directory(dir, options);
-    let (findings, open, seals) = judge.finish();
+    let files = verify::walk_directory(pool, dir, options, prepare, &mut meet);
+    let (findings, tally) = judge.finish();
     Report {
         files,
         findings,
-        kinds,
-        codes,
-        open,
-        seals,
-    }
-}
-
-/// How many refusals an entry stands for.
-fn counted(entry: &Entry) -> u64 {
-    match entry.kind {
-        Kind::Refusal => facts::exchange(&entry.facts).map_or(1, |facts| facts.count.max(1)),
-        _ => 1,
+        kinds: tally.kinds,
+        codes: tally.codes,
+        open: tally.open,
+        seals: tally.seals,
     }
 }
 

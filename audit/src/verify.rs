@@ -17,22 +17,28 @@ use crate::policy::{Policy, Witnessed};
 use crate::tiles::published::CHECKPOINT_FILE;
 use crate::tiles::{TileStore, read_bounded};
 use crate::tree::TreeHead;
+use pool::Pool;
+use walk::Met;
 
+pub use as_of::{AsOf, At};
 pub use findings::{Finding, Findings, Severity, rule};
 pub use held::{Held, HeldError, compare};
 pub use prove::{ProveError, ProvenEntry, prove};
 pub use trusted_time::{OnToken, TOLERANCE, TimeOptions, TimeReport, Token};
 
+mod ahead;
+mod as_of;
 mod climb;
 mod files;
 mod findings;
 mod held;
+pub(crate) mod pool;
 mod prove;
 mod stamps;
 #[cfg(test)]
 mod tests;
 mod trusted_time;
-mod walk;
+pub(crate) mod walk;
 mod witnessed;
 
 use trusted_time::Inspection;
@@ -58,6 +64,10 @@ pub struct Options<'a> {
     pub policy: Option<Policy>,
     /// Findings of each rule kept; further ones are only counted.
     pub findings_per_rule_max: usize,
+    /// Threads that read, hash and decode; 0: as many as there are cores. The report is the same for any number.
+    pub threads: usize,
+    /// Look at the log as of this older checkpoint or size, and leave out everything after it.
+    pub at: Option<At>,
     /// Called after each bundle.
     pub on_progress: Option<OnProgress<'a>>,
     /// Called for each entry that decodes, so that a replay reads the files only once.
@@ -71,6 +81,8 @@ impl Default for Options<'_> {
         Self {
             key: None,
             policy: None,
+            threads: 0,
+            at: None,
             findings_per_rule_max: FINDINGS_PER_RULE_MAX_DEFAULT,
             on_progress: None,
             on_entry: None,
@@ -84,6 +96,8 @@ impl fmt::Debug for Options<'_> {
         let Self {
             key,
             policy,
+            threads,
+            at,
             findings_per_rule_max,
             on_progress,
             on_entry,
@@ -92,6 +106,8 @@ impl fmt::Debug for Options<'_> {
         f.debug_struct("Options")
             .field("key", key)
             .field("policy", policy)
+            .field("threads", threads)
+            .field("at", at)
             .field("findings_per_rule_max", findings_per_rule_max)
             .field("on_progress", &on_progress.is_some())
             .field("on_entry", &on_entry.is_some())
@@ -113,6 +129,8 @@ pub struct Report {
     pub key_given: bool,
     /// What the policy found under the checkpoint; `None` without a policy, or without a note to judge.
     pub witnessed: Option<Witnessed>,
+    /// Where the walk was told to end; `None`: at the end of the log.
+    pub as_of: Option<AsOf>,
     /// Entries whose bytes were read and hashed.
     pub entries: u64,
     /// Head recomputed from the entries; where entries are missing, with what the tiles say in
@@ -135,7 +153,29 @@ impl Report {
 }
 
 /// Verifies the log directory `dir`. What cannot be read is a finding, too.
-pub fn verify_directory(dir: &Path, options: Options<'_>) -> Report {
+pub fn verify_directory(dir: &Path, mut options: Options<'_>) -> Report {
+    let mut on_entry = options.on_entry.take();
+    let mut meet = |met: Met<'_, ()>| {
+        if let Met::Entry(reached) = met
+            && let Some(on_entry) = &mut on_entry
+        {
+            on_entry(reached.index, reached.entry);
+        }
+    };
+    Pool::with(options.threads, |pool| {
+        walk_directory(pool, dir, options, |_| (), &mut meet)
+    })
+}
+
+/// As [`verify_directory`], for a walk that has more to find out of each entry: `prepare` is done by the threads of
+/// `pool`, `meet` in order. [`Options::on_entry`] is not called.
+pub(crate) fn walk_directory<T: Send + 'static>(
+    pool: &Pool,
+    dir: &Path,
+    options: Options<'_>,
+    prepare: fn(&Entry) -> T,
+    meet: &mut dyn FnMut(Met<'_, T>),
+) -> Report {
     let mut findings = Findings::new(options.findings_per_rule_max);
     let note = note_of(dir, &mut findings);
     let claimed = note
@@ -155,18 +195,24 @@ pub fn verify_directory(dir: &Path, options: Options<'_>) -> Report {
         .and_then(|policy| witnessed::judge(policy, note.as_deref(), key.as_ref(), &mut findings));
     let store = TileStore::new(dir);
     let claimed = checkpoint.as_ref().map(Checkpoint::head);
+    let as_of = options
+        .at
+        .map(|at| as_of::read(&at, key.as_ref(), claimed, &mut findings));
     let present = files::inspect(&store, claimed.map(|head| head.size), &mut findings);
-    let mut walk = walk::Walk::new(&store, claimed, present, &mut findings);
-    walk.run(options.on_progress, options.on_entry);
+    let end = as_of.map(|as_of| as_of.size);
+    let mut walk = walk::Walk::new(&store, claimed, present, end, &mut findings);
+    walk.run(pool, prepare, options.on_progress, meet);
     let (entries, root, registry) = walk.finish();
-    if let (Some(claimed), Some(root)) = (claimed, root)
-        && claimed.root != root
-    {
-        let detail = format!(
-            "the entries make {root}, the checkpoint says {}",
-            claimed.root
-        );
-        findings.error(None, rule::ROOT_MISMATCH, detail);
+    match (as_of, claimed, root) {
+        (Some(as_of), ..) => as_of::compare(&store, as_of, claimed, root, &mut findings),
+        (None, Some(claimed), Some(root)) if claimed.root != root => {
+            let detail = format!(
+                "the entries make {root}, the checkpoint says {}",
+                claimed.root
+            );
+            findings.error(None, rule::ROOT_MISMATCH, detail);
+        }
+        (None, ..) => {}
     }
     // Tokens are held against a head that somebody signed: any other has no line to be on.
     let time = match (&key, claimed) {
@@ -181,6 +227,7 @@ pub fn verify_directory(dir: &Path, options: Options<'_>) -> Report {
         key,
         key_given,
         witnessed,
+        as_of,
         entries,
         root,
         registry,

@@ -24,7 +24,9 @@ mod witness;
 
 pub use agency::{Agency, AuthorityKey, NewAuthorityKey};
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
-pub use audit::{Audit, Bundle, Fetch, LogDir, TamperDemo, TimeRoots, Verified, Vouched, Wanted};
+pub use audit::{
+    Audit, Bundle, Fetch, LogDir, Replaying, TamperDemo, TimeRoots, Verified, Vouched, Wanted,
+};
 pub use backup::{Backup, Restore};
 pub use certs::Certs;
 pub use declare::{ApplyPlan, Export, Plan};

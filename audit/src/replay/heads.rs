@@ -15,21 +15,22 @@ const REMEMBERED_MAX: usize = 4_096;
 /// Computes roots from hash tiles, which the same pass compares with the entries.
 #[derive(Debug)]
 pub(super) struct Heads {
-    store: TileStore,
+    tiles: TileReader,
     known: HashMap<u64, Option<Digest>>,
 }
 
 impl Heads {
-    pub(super) fn new(store: &TileStore) -> Self {
+    /// Over the log of `published` entries.
+    pub(super) fn new(store: &TileStore, published: u64) -> Self {
         Self {
-            store: store.clone(),
+            tiles: store.reader(published),
             known: HashMap::new(),
         }
     }
 
     /// The root over the first `size` entries; `None` when the tiles do not hold it.
-    pub(super) fn at(&mut self, size: u64, published: u64) -> Option<Digest> {
-        if size == 0 || size > published {
+    pub(super) fn at(&mut self, size: u64) -> Option<Digest> {
+        if size == 0 || size > self.tiles.size() {
             return None;
         }
         if let Some(root) = self.known.get(&size) {
@@ -38,7 +39,7 @@ impl Heads {
         if self.known.len() >= REMEMBERED_MAX {
             self.known.clear();
         }
-        let root = head(&self.store.reader(published), size);
+        let root = head(&self.tiles, size);
         self.known.insert(size, root);
         root
     }

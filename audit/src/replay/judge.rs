@@ -1,81 +1,98 @@
 //! The judge: what each kind of entry must satisfy, given everything before it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use proto::Digest;
-use proto::authorise;
 use proto::entry::{Entry, Kind};
 use proto::facts::{self, ExchangeFacts};
-use proto::header::{RequestHeader, Seen};
-use proto::id::{AgencyId, ExchangeId};
+use proto::header::{Outcome, Seen};
+use proto::id::ExchangeId;
 use proto::registry::Registry;
-use proto::seal::{Seal, SealMemory};
+use proto::seal::SealedHead;
+use proto::{Code, Digest};
 
+use super::again::Again;
+use super::counts::{Days, Runs};
+use super::docket::Docket;
 use super::heads::Heads;
-use super::pairing::{Pairing, Recorded};
-use super::{Event, error, rule};
+use super::pairing::Pairing;
+use super::prepare::{Header, Prepared};
+use super::{Event, RECORD_DELAY_MS, error, rule};
 use crate::tiles::TileStore;
 use crate::tiles::published::read_published;
-use crate::tree::Edge;
-use crate::verify::Findings;
+use crate::verify::pool::Pool;
+use crate::verify::walk::Reached;
+use crate::verify::{Finding, Findings, Severity};
 
 mod endings;
 mod oversight;
-
-/// How far the writer's stamp may lie behind the decision that it records.
-const RECORD_DELAY_MS: u64 = 60_000;
-const DAY_MS: u64 = 86_400_000;
-
-/// Requests counted under one grant on one day (UTC).
-type QuotaKey = (Digest, u32, u64);
-/// Requests of one agency on one day (UTC).
-type AgencyDay = (AgencyId, u64);
+mod requests;
 
 /// Folds, judges and pairs, entry by entry.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(super) struct Judge<'p> {
     registry: Registry,
-    tree: Edge,
     heads: Heads,
     pairing: Pairing,
-    memory: SealMemory,
-    quotas: HashMap<QuotaKey, u64>,
-    agency_days: HashMap<AgencyDay, u64>,
-    /// Per key and run: headers seen and the largest sequence number.
-    sequences: HashMap<(Digest, [u8; 16]), (u64, u64)>,
-    published: u64,
-    seals: u64,
-    findings: Findings,
+    again: Again,
+    docket: Docket<'p>,
+    days: Days,
+    runs: Runs,
+    tally: Tally,
+    /// Whether somebody reads the events: filling them in costs as much as judging.
+    told: bool,
 }
 
-impl Judge {
-    pub(super) fn new(store: &TileStore, findings: Findings) -> Self {
+/// What was counted on the way.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) kinds: BTreeMap<&'static str, u64>,
+    /// Endings and refusals by code.
+    pub(super) codes: BTreeMap<&'static str, u64>,
+    pub(super) open: u64,
+    pub(super) seals: u64,
+}
+
+/// An exchange entry, taken apart.
+#[derive(Debug)]
+struct Exchange<'a> {
+    index: u64,
+    entry: &'a Entry,
+    leaf: Digest,
+    facts: ExchangeFacts,
+    header: Header,
+    sealed: Option<SealedHead>,
+    /// SHA-256 of a request's header and COSE_Sign1.
+    digests: [Digest; 2],
+}
+
+impl<'p> Judge<'p> {
+    /// Over the log in `store`. Events are filled in only when they are `told`.
+    pub(super) fn new(pool: &'p Pool, store: &TileStore, findings: Findings, told: bool) -> Self {
         let published = read_published(store.dir()).ok().flatten();
+        let published = published.map_or(0, |published| published.checkpoint.size);
         Self {
             registry: Registry::empty(),
-            tree: Edge::new(),
-            heads: Heads::new(store),
+            heads: Heads::new(store, published),
             pairing: Pairing::default(),
-            memory: SealMemory::default(),
-            quotas: HashMap::new(),
-            agency_days: HashMap::new(),
-            sequences: HashMap::new(),
-            published: published.map_or(0, |published| published.checkpoint.size),
-            seals: 0,
-            findings,
+            again: Again::new(store.clone(), published),
+            docket: Docket::new(pool, findings),
+            days: Days::default(),
+            runs: Runs::default(),
+            tally: Tally::default(),
+            told,
         }
     }
 
     /// Judges the next entry and says what it is.
-    pub(super) fn entry(&mut self, index: u64, entry: &Entry) -> Event {
+    pub(super) fn entry(&mut self, reached: Reached<'_, Prepared>) -> Event {
+        let (index, entry) = (reached.index, reached.entry);
+        *self.tally.kinds.entry(entry.kind.name()).or_insert(0) += 1;
         let mut event = Event::of(index, entry);
         match entry.kind {
-            Kind::Epoch => self.epoch(index, entry, &mut event),
-            Kind::Request => self.request(index, entry, &mut event),
-            Kind::Closing => self.closing(index, entry, &mut event),
-            Kind::Refusal => self.refusal(index, entry, &mut event),
-            Kind::Late => self.late(index, entry, &mut event),
-            Kind::Dispute => self.dispute(index, entry, &mut event),
+            Kind::Epoch => self.epoch(&reached, &mut event),
+            Kind::Request | Kind::Closing | Kind::Refusal | Kind::Late | Kind::Dispute => {
+                self.exchange(reached, &mut event);
+            }
             Kind::Access | Kind::Hold | Kind::Erasure | Kind::Witnesses => {
                 self.oversight(index, entry, &mut event);
             }
@@ -93,51 +110,99 @@ impl Judge {
             | Kind::KeySucceeded
             | Kind::AgencyAct => self.registry_act(index, entry, &mut event),
         }
-        if let Ok(leaf) = entry.leaf() {
-            self.tree.push(leaf);
-        }
         event
     }
 
-    /// Findings, requests still open, seals verified.
-    pub(super) fn finish(mut self) -> (Findings, u64, u64) {
+    fn exchange(&mut self, reached: Reached<'_, Prepared>, event: &mut Event) {
+        let Reached {
+            index,
+            entry,
+            leaf,
+            prepared,
+            ..
+        } = reached;
+        let Some(facts) = prepared.facts else {
+            return self.fault(index, rule::FACTS, "the facts are not in their one form");
+        };
+        self.facts(index, entry, &facts, event);
+        let exchange = Exchange {
+            index,
+            entry,
+            leaf,
+            facts,
+            header: prepared.header,
+            sealed: prepared.sealed,
+            digests: [prepared.header_sha256, prepared.seal_sha256],
+        };
+        match entry.kind {
+            Kind::Request => self.request(exchange, event),
+            Kind::Closing => self.closing(exchange, event),
+            Kind::Refusal => self.refusal(exchange, event),
+            Kind::Late => self.late(exchange, event),
+            _ => self.dispute(exchange, event),
+        }
+    }
+
+    /// Now and then: what can wait is done.
+    pub(super) fn pause(&mut self) {
+        self.docket.pause();
+    }
+
+    /// Findings, and what was counted.
+    pub(super) fn finish(mut self) -> (Findings, Tally) {
         let open = self.pairing.still_open();
         for index in &open {
-            self.findings.notice(
-                Some(*index),
-                rule::OPEN,
-                "the request has no ending yet".to_owned(),
-            );
+            self.notice(Some(*index), rule::OPEN, "the request has no ending yet");
         }
-        for ((_, run), (count, largest)) in &self.sequences {
-            if count < largest {
-                let run = hex::encode(&run[..4]);
-                let detail = format!(
-                    "run {run}… sealed {largest} requests, {count} are here; ask the agency for the rest"
-                );
-                self.findings.notice(None, rule::SEQUENCE, detail);
-            }
+        for gap in std::mem::take(&mut self.runs).finish() {
+            self.gap(gap);
         }
-        (self.findings, open.len() as u64, self.seals)
+        let (findings, seals) = self.docket.finish();
+        let tally = Tally {
+            open: open.len() as u64,
+            seals,
+            ..self.tally
+        };
+        (findings, tally)
     }
 
     fn fault(&mut self, index: u64, rule: &'static str, detail: impl Into<String>) {
-        self.findings.add(error(index, rule, detail));
+        self.docket.add(error(index, rule, detail));
+    }
+
+    fn notice(&mut self, index: Option<u64>, rule: &'static str, detail: impl Into<String>) {
+        self.docket.add(Finding {
+            index,
+            rule,
+            severity: Severity::Notice,
+            detail: detail.into(),
+        });
     }
 
     fn registry_act(&mut self, index: u64, entry: &Entry, event: &mut Event) {
         match self.registry.apply(index, entry) {
-            Ok(()) => self.seals += u64::from(entry.seal.is_some()),
+            Ok(()) if entry.seal.is_some() => self.docket.count_seal(),
+            Ok(()) => {}
             Err(refused) => self.fault(index, rule::FOLD, refused.to_string()),
         }
-        event.summary = entry.kind.name().to_owned();
+        if entry.kind == Kind::Genesis {
+            self.docket.origin(self.registry.origin());
+        }
+        if self.told {
+            entry.kind.name().clone_into(&mut event.summary);
+        }
     }
 
-    fn epoch(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Ok(facts) = facts::epoch(&entry.facts) else {
+    fn epoch(&mut self, reached: &Reached<'_, Prepared>, event: &mut Event) {
+        let index = reached.index;
+        let Ok(facts) = facts::epoch(&reached.entry.facts) else {
             return self.fault(index, rule::FACTS, "the facts are not those of an epoch");
         };
-        if facts.previous_size != index || facts.previous_root[..] != self.tree.root().0[..] {
+        // Where entries before it are missing, nobody can say what it must be.
+        let other_root = reached
+            .root_before()
+            .is_some_and(|root| facts.previous_root[..] != root.0[..]);
+        if facts.previous_size != index || other_root {
             let detail = format!(
                 "the broker started from {} entries, {index} are here",
                 facts.previous_size
@@ -147,14 +212,12 @@ impl Judge {
         event.summary = format!("version {} {}", facts.version, facts.recovery);
     }
 
-    /// Facts of an exchange entry, with the times they claim.
-    fn facts(&mut self, index: u64, entry: &Entry, event: &mut Event) -> Option<ExchangeFacts> {
-        let Ok(facts) = facts::exchange(&entry.facts) else {
-            self.fault(index, rule::FACTS, "the facts are not in their one form");
-            return None;
-        };
+    /// What every exchange entry's facts say: the times they claim, and how it ended.
+    fn facts(&mut self, index: u64, entry: &Entry, facts: &ExchangeFacts, event: &mut Event) {
         let recorded_ms = entry.stamp.recorded_at_ms();
-        if facts.decided_at_ms > recorded_ms || facts.decided_at_ms + RECORD_DELAY_MS < recorded_ms
+        self.days.turn(recorded_ms);
+        if facts.decided_at_ms > recorded_ms
+            || facts.decided_at_ms.saturating_add(RECORD_DELAY_MS) < recorded_ms
         {
             let detail = format!(
                 "decided at {} ms, recorded at {recorded_ms} ms",
@@ -162,157 +225,19 @@ impl Judge {
             );
             self.fault(index, rule::TIME, detail);
         }
-        event.code.clone_from(&facts.code);
-        event.clause.clone_from(&facts.clause);
+        if !facts.code.is_empty() {
+            let times = match entry.kind {
+                Kind::Refusal => facts.count.max(1),
+                _ => 1,
+            };
+            *self.tally.codes.entry(known(&facts.code)).or_insert(0) += times;
+        }
         event.agreement = Digest::from_slice(&facts.agreement);
-        if event.exchange.is_none() {
+        if self.told {
+            event.code.clone_from(&facts.code);
+            event.clause.clone_from(&facts.clause);
             event.exchange = ExchangeId::from_slice(&facts.exchange_id);
         }
-        Some(facts)
-    }
-
-    fn request(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else {
-            return;
-        };
-        let Some((opened, seal)) = self.sealed_request(index, entry, event) else {
-            return;
-        };
-        match authorise::authorise(&self.registry, &opened, facts.decided_at_ms) {
-            Ok(permission) => {
-                let same = facts.agreement[..] == permission.agreement.0[..]
-                    && facts.grant == permission.grant;
-                if !same {
-                    self.fault(
-                        index,
-                        rule::DECISION,
-                        "recorded under another grant than the one that permits it",
-                    );
-                }
-                self.count(index, &facts, permission.daily_quota);
-            }
-            Err(denial) => {
-                let detail = format!(
-                    "let through, but {} ({}) refuses it",
-                    denial.code, denial.clause
-                );
-                self.fault(index, rule::DECISION, detail);
-            }
-        }
-        if let Err(code) = authorise::locate(&self.registry, &opened) {
-            self.fault(
-                index,
-                rule::DECISION,
-                format!("let through, but its service is {code}"),
-            );
-        }
-        self.count_agency(index, &facts, opened.consumer.agency());
-        let peer = Digest::from_slice(&facts.peer_sha256);
-        let connects = |peer| self.registry.may_connect(&opened.consumer, &peer);
-        if let Some(Err(code)) = peer.map(connects) {
-            let detail = format!("let through over a certificate that may not connect: {code}");
-            self.fault(index, rule::DECISION, detail);
-        }
-        self.follow_sequence(&seal, &opened);
-        let recorded = Recorded {
-            index,
-            leaf: entry.leaf().unwrap_or_default(),
-            recorded_at_us: entry.stamp.recorded_at_us,
-            header: entry.header.clone(),
-            seal,
-            agreement: event.agreement,
-            grant: facts.grant,
-            opened,
-            ended: false,
-        };
-        if !self.pairing.begin(recorded) {
-            self.fault(
-                index,
-                rule::DUPLICATE,
-                "this system recorded a request with this exchange id before",
-            );
-        }
-    }
-
-    /// Opens and verifies the sealed request of a request or refusal entry.
-    fn sealed_request(
-        &mut self,
-        index: u64,
-        entry: &Entry,
-        event: &mut Event,
-    ) -> Option<(RequestHeader, Seal)> {
-        let Some(seal) = entry.seal.clone() else {
-            self.fault(index, rule::SEAL, "a request without a seal");
-            return None;
-        };
-        let memory = Some((&self.memory, entry.stamp.recorded_at_ms()));
-        match authorise::verify_request(&self.registry, &entry.header, &seal, memory) {
-            Ok(opened) => {
-                self.seals += 1;
-                event.describe(&opened);
-                self.check_seen(index, opened.seen);
-                Some((opened, seal))
-            }
-            Err(code) => {
-                self.fault(
-                    index,
-                    rule::SEAL,
-                    format!("the sealed request does not hold: {code}"),
-                );
-                None
-            }
-        }
-    }
-
-    fn count(&mut self, index: u64, facts: &ExchangeFacts, daily_quota: u64) {
-        if daily_quota == 0 {
-            return;
-        }
-        let Some(agreement) = Digest::from_slice(&facts.agreement) else {
-            return;
-        };
-        let day = facts.decided_at_ms / DAY_MS;
-        self.quotas.retain(|(_, _, counted), _| counted + 1 >= day);
-        let used = self
-            .quotas
-            .entry((agreement, facts.grant, day))
-            .or_insert(0);
-        *used += 1;
-        if *used > daily_quota || facts.quota_used == 0 || facts.quota_used > daily_quota {
-            let detail = format!(
-                "request {used} of the day under a quota of {daily_quota}, counted as {}",
-                facts.quota_used
-            );
-            self.fault(index, rule::QUOTA, detail);
-        }
-    }
-
-    /// Every agency is counted: operators may set a quota in the middle of a day.
-    fn count_agency(&mut self, index: u64, facts: &ExchangeFacts, agency: AgencyId) {
-        let known = self.registry.agency(&agency);
-        let daily_quota = known.map_or(0, |known| known.daily_quota);
-        let key = (agency, facts.decided_at_ms / DAY_MS);
-        if !self.agency_days.contains_key(&key) {
-            self.agency_days
-                .retain(|(_, counted), _| counted + 1 >= key.1);
-        }
-        let used = self.agency_days.entry(key).or_insert(0);
-        *used += 1;
-        if daily_quota > 0 && *used > daily_quota {
-            let detail =
-                format!("request {used} of its agency's day, under a quota of {daily_quota}");
-            self.fault(index, rule::QUOTA, detail);
-        }
-    }
-
-    fn follow_sequence(&mut self, seal: &Seal, opened: &RequestHeader) {
-        let Ok(open) = seal.open() else { return };
-        let (count, largest) = self
-            .sequences
-            .entry((open.kid(), opened.run_id))
-            .or_insert((0, 0));
-        *count += 1;
-        *largest = (*largest).max(opened.sequence);
     }
 
     fn check_seen(&mut self, index: u64, seen: Option<Seen>) {
@@ -328,7 +253,7 @@ impl Judge {
                 ),
             );
         }
-        let here = self.heads.at(seen.size, self.published);
+        let here = self.heads.at(seen.size);
         if here.is_some_and(|root| root != seen.root) {
             let detail = format!(
                 "the header has seen another log of {} entries, with root {}",
@@ -337,4 +262,12 @@ impl Judge {
             self.fault(index, rule::FORK, detail);
         }
     }
+}
+
+/// The stable word that `code` is; one for all that are none, of which a log may hold any number.
+fn known(code: &str) -> &'static str {
+    Outcome::parse(code)
+        .map(Outcome::name)
+        .or_else(|| Code::parse(code).map(Code::name))
+        .unwrap_or("unknown")
 }

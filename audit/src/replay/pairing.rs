@@ -1,19 +1,27 @@
-//! Requests and their endings: each request ends once, each ending names its request.
+//! Requests and their endings: each request ends once, each ending names its request, no id is used twice.
+//!
+//! Takes requests and endings in the order of the log. Remembers an open request whole; of an ended one its index, for
+//! late answers and disputes, whose request is then read from the files again; of a used exchange id for how long the
+//! rules forbid it. So memory grows with what is open, and with what happens within minutes, not with the log.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
-use bytes::Bytes;
 use proto::Digest;
 use proto::header::RequestHeader;
 use proto::id::{ExchangeId, SystemId};
-use proto::limits::{DEADLINE_MS_MAX, KEPT_ANSWER_MS, WINDOW_MS};
-use proto::seal::Seal;
+use proto::limits::{DEADLINE_MS_MAX, KEPT_ANSWER_MS, WINDOW_MS, WINDOW_MS_MAX};
 
-/// How long ended requests are remembered for late answers and disputes.
-const REMEMBERED_US: u64 = (DUPLICATE_MS + KEPT_ANSWER_MS) * 1_000;
+use super::RECORD_DELAY_MS;
+
 /// How long an exchange id is one: a window before, a window after, and the longest deadline. The
 /// switch forgets it then, too, and a request that old is stale.
 const DUPLICATE_MS: u64 = 2 * WINDOW_MS + DEADLINE_MS_MAX as u64;
+/// How long the very same header cannot come a second time, however wide a switch's window is: it would be stale.
+const SAME_HEADER_MS: u64 = 2 * WINDOW_MS_MAX + DEADLINE_MS_MAX as u64;
+/// How long an id is remembered: decisions are recorded up to this much later.
+const ID_REMEMBERED_US: u64 = (SAME_HEADER_MS + RECORD_DELAY_MS) * 1_000;
+/// How long ended requests are remembered for late answers and disputes.
+const ENDED_REMEMBERED_US: u64 = (DUPLICATE_MS + KEPT_ANSWER_MS) * 1_000;
 
 /// A request as the log holds it.
 #[derive(Clone, Debug)]
@@ -21,89 +29,144 @@ pub(super) struct Recorded {
     pub(super) index: u64,
     pub(super) leaf: Digest,
     pub(super) recorded_at_us: u64,
-    pub(super) header: Bytes,
-    pub(super) seal: Seal,
-    pub(super) opened: RequestHeader,
+    pub(super) header_sha256: Digest,
+    pub(super) seal_sha256: Digest,
+    pub(super) opened: Box<RequestHeader>,
     pub(super) agreement: Option<Digest>,
     pub(super) grant: u32,
-    pub(super) ended: bool,
 }
 
-/// Open and recently ended requests. Bounded by time, not by the length of the log.
+/// A use of an exchange id.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Use {
+    pub(super) recorded_at_us: u64,
+    pub(super) decided_at_ms: u64,
+    pub(super) header_sha256: Digest,
+}
+
+/// What is known of a request that an entry names.
+#[derive(Debug)]
+pub(super) enum Named {
+    /// It has not ended.
+    Open(Recorded),
+    /// It ended a while ago; the files have the rest.
+    Ended,
+    /// There is none, or it ended too long ago to be named.
+    Unknown,
+}
+
+/// Open and recently ended requests, and the ids in use.
 #[derive(Debug, Default)]
 pub(super) struct Pairing {
-    by_index: HashMap<u64, Recorded>,
-    by_id: HashMap<(SystemId, ExchangeId), u64>,
-    oldest_first: VecDeque<u64>,
-    open: u64,
+    open: HashMap<u64, Recorded>,
+    ended: HashSet<u64>,
+    /// When each ended, the oldest first.
+    ended_first: VecDeque<(u64, u64)>,
+    ids: HashMap<(SystemId, ExchangeId), Use>,
+    /// When each was recorded, the oldest first.
+    ids_first: VecDeque<(u64, SystemId, ExchangeId)>,
 }
 
 impl Pairing {
-    /// Remembers a request; `false` when its system used this exchange id before.
-    pub(super) fn begin(&mut self, request: Recorded) -> bool {
-        self.forget(request.recorded_at_us);
-        let id = (request.opened.consumer.clone(), request.opened.exchange_id);
-        let before = self.by_id.insert(id, request.index);
-        let earliest_us = request.recorded_at_us.saturating_sub(DUPLICATE_MS * 1_000);
-        let first = before
-            .and_then(|index| self.by_index.get(&index))
-            .is_none_or(|earlier| earlier.recorded_at_us < earliest_us);
-        self.oldest_first.push_back(request.index);
-        self.by_index.insert(request.index, request);
-        self.open += 1;
-        first
+    /// Notes the use of an id; `false` when the rules forbid it, because its system used the same one before.
+    pub(super) fn use_id(&mut self, system: &SystemId, exchange: ExchangeId, used: Use) -> bool {
+        self.forget_ids(used.recorded_at_us);
+        let id = (system.clone(), exchange);
+        self.ids_first
+            .push_back((used.recorded_at_us, system.clone(), exchange));
+        let Some(before) = self.ids.insert(id, used) else {
+            return true;
+        };
+        let forbidden_ms = if before.header_sha256 == used.header_sha256 {
+            SAME_HEADER_MS
+        } else {
+            DUPLICATE_MS
+        };
+        used.decided_at_ms >= before.decided_at_ms.saturating_add(forbidden_ms)
+    }
+
+    /// Remembers a request as open.
+    pub(super) fn begin(&mut self, request: Recorded) {
+        self.open.insert(request.index, request);
+    }
+
+    /// Ends the request at `index` and gives it, at `now_us`.
+    pub(super) fn end(&mut self, index: u64, now_us: u64) -> Named {
+        self.forget_ended(now_us);
+        match self.open.remove(&index) {
+            Some(request) => {
+                self.ended.insert(index);
+                self.ended_first.push_back((now_us, index));
+                Named::Open(request)
+            }
+            None => self.ended_at(index),
+        }
     }
 
     /// The request at `index`, open or recently ended.
-    pub(super) fn request(&self, index: u64) -> Option<&Recorded> {
-        self.by_index.get(&index)
+    pub(super) fn named(&mut self, index: u64, now_us: u64) -> Named {
+        self.forget_ended(now_us);
+        match self.open.get(&index) {
+            Some(request) => Named::Open(request.clone()),
+            None => self.ended_at(index),
+        }
     }
 
-    /// Ends the request at `index`; `false` when it had ended.
-    pub(super) fn end(&mut self, index: u64) -> bool {
-        match self.by_index.get_mut(&index) {
-            Some(request) if !request.ended => {
-                request.ended = true;
-                self.open -= 1;
-                true
-            }
-            _ => false,
+    fn ended_at(&self, index: u64) -> Named {
+        if self.ended.contains(&index) {
+            Named::Ended
+        } else {
+            Named::Unknown
         }
     }
 
     /// Requests without an ending, oldest first.
     pub(super) fn still_open(&self) -> Vec<u64> {
-        let mut open: Vec<u64> = self
-            .by_index
-            .values()
-            .filter(|request| !request.ended)
-            .map(|r| r.index)
-            .collect();
+        let mut open: Vec<u64> = self.open.keys().copied().collect();
         open.sort_unstable();
         open
     }
 
-    /// Drops ended requests that are older than anything late may still name.
-    fn forget(&mut self, now_us: u64) {
-        for _ in 0..2 {
-            let Some(index) = self.oldest_first.front().copied() else {
-                return;
-            };
-            let Some(oldest) = self.by_index.get(&index) else {
-                self.oldest_first.pop_front();
-                continue;
-            };
-            if oldest.recorded_at_us.saturating_add(REMEMBERED_US) > now_us {
+    /// Drops what ended too long ago for anything late to name it.
+    fn forget_ended(&mut self, now_us: u64) {
+        while let Some((ended_us, index)) = self.ended_first.front().copied() {
+            if ended_us.saturating_add(ENDED_REMEMBERED_US) > now_us {
                 return;
             }
-            self.oldest_first.pop_front();
-            if oldest.ended {
-                let id = (oldest.opened.consumer.clone(), oldest.opened.exchange_id);
-                if self.by_id.get(&id) == Some(&index) {
-                    self.by_id.remove(&id);
-                }
-                self.by_index.remove(&index);
+            self.ended_first.pop_front();
+            self.ended.remove(&index);
+        }
+    }
+
+    /// Drops ids that may be used again.
+    fn forget_ids(&mut self, now_us: u64) {
+        while let Some((recorded_us, ..)) = self.ids_first.front() {
+            let recorded_us = *recorded_us;
+            if recorded_us.saturating_add(ID_REMEMBERED_US) > now_us {
+                return;
+            }
+            let Some((_, system, exchange)) = self.ids_first.pop_front() else {
+                return;
+            };
+            let id = (system, exchange);
+            // Unless it was used again since: that use stands further back in the queue.
+            let last = self.ids.get(&id);
+            if last.is_some_and(|used| used.recorded_at_us == recorded_us) {
+                self.ids.remove(&id);
             }
         }
     }
+
+    /// How many requests and ids are remembered: open, ended, ids.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> (usize, usize, usize) {
+        (
+            self.open.len(),
+            self.ended_first.len(),
+            self.ids_first.len(),
+        )
+    }
 }
+
+#[cfg(test)]
+mod tests;

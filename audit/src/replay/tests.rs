@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use proto::Digest;
 use proto::act::{AgencyEnrolment, OperatorAct, OperatorDeed};
+use proto::entry::Kind;
 use proto::facts::{EpochFacts, ExchangeFacts};
 use proto::header::{AnswerHeader, AnswerStatus, Seen};
 use proto::id::AgencyId;
@@ -13,7 +14,9 @@ use proto::seal::Seal;
 use super::*;
 use crate::checkpoint::tests::TestSigner;
 
+mod batches;
 pub(crate) mod forger;
+mod threads;
 
 use forger::{Forger, NOW_MS, ORIGIN, part};
 

@@ -17,6 +17,8 @@ pub(super) struct Climb<'a> {
     claimed: Option<(TreeHead, TileReader)>,
     /// Whether partial tiles must exist: not when the walk ends before the claimed size.
     wants_partials: bool,
+    /// Entries that the files hold, where the walk ends before them: then the last tiles are wider than what is climbed.
+    files: Option<u64>,
     levels: [Vec<Option<Digest>>; LEVELS],
     done: [u64; LEVELS],
 }
@@ -26,29 +28,60 @@ impl<'a> Climb<'a> {
         store: &'a TileStore,
         claimed: Option<TreeHead>,
         wants_partials: bool,
+        files: Option<u64>,
     ) -> Self {
         let claimed = claimed.map(|head| (head, store.reader(head.size)));
         Self {
             store,
             claimed,
             wants_partials,
+            files,
             levels: Default::default(),
             done: [0; LEVELS],
         }
     }
 
-    /// The next leaf hash, if it is known.
-    pub(super) fn push(&mut self, leaf: Option<Digest>, findings: &mut Findings) {
-        let mut hash = leaf;
-        for level in 0..LEVELS {
+    /// The leaf hashes of the next bundle, each if it is known, the hash tile that stands over them, and the head over a
+    /// full bundle if that is known, too. Only the last bundle may be narrower than a tile.
+    pub(super) fn push(
+        &mut self,
+        leaves: Vec<Option<Digest>>,
+        theirs: Result<Vec<Digest>, TileError>,
+        head: Option<Digest>,
+        findings: &mut Findings,
+    ) {
+        let full = leaves.len() == usize::from(TILE_WIDTH);
+        self.levels[0] = leaves;
+        let known = self.compare(0, Some(theirs), findings);
+        if !full {
+            // Compared, and kept for the head of the whole tree.
+            self.levels[0] = known;
+            return;
+        }
+        self.done[0] += 1;
+        let mut hash = head.or_else(|| all(known).map(|hashes| tree_head(&hashes)));
+        for level in 1..LEVELS {
             self.levels[level].push(hash);
             if self.levels[level].len() < usize::from(TILE_WIDTH) {
                 return;
             }
-            let known = self.compare(level, findings);
+            let known = all(self.compare(level, None, findings));
             hash = known.map(|hashes| tree_head(&hashes));
             self.done[level] += 1;
         }
+    }
+
+    /// The head over everything pushed so far and `leaves`, the first ones of the next bundle; `None` when some hash is
+    /// not known.
+    pub(super) fn head_with(&self, leaves: &[Digest]) -> Option<Digest> {
+        let mut heads = whole_heads(leaves);
+        for level in &self.levels[1..] {
+            let known: Option<Vec<Digest>> = level.iter().copied().collect();
+            let mut here = whole_heads(&known?);
+            here.append(&mut heads);
+            heads = here;
+        }
+        Some(join(heads))
     }
 
     /// Compares the partial tiles at the right end; the head of the whole tree, if it is known.
@@ -59,37 +92,41 @@ impl<'a> Climb<'a> {
             if self.levels[level].is_empty() {
                 continue;
             }
-            let Some(hashes) = self.compare(level, findings) else {
+            let hashes = if level == 0 {
+                // Compared when it was pushed.
+                std::mem::take(&mut self.levels[0])
+            } else {
+                self.compare(level, None, findings)
+            };
+            let Some(hashes) = all(hashes) else {
                 known = false;
                 continue;
             };
             // The whole subtrees of this tile; those of higher levels stand left of them.
-            let mut rest = &hashes[..];
-            let mut here = Vec::new();
-            while !rest.is_empty() {
-                let (whole, after) = rest.split_at(1 << rest.len().ilog2());
-                here.push(tree_head(whole));
-                rest = after;
-            }
+            let mut here = whole_heads(&hashes);
             here.append(&mut heads);
             heads = here;
         }
-        let fold = |right, left| proto::digest::node_hash(&left, &right);
-        let root = heads
-            .into_iter()
-            .rev()
-            .reduce(fold)
-            .unwrap_or_else(|| Digest::of(&[]));
-        known.then_some(root)
+        known.then(|| join(heads))
     }
 
-    /// Compares the tile at the right end of `level` with its file and empties it. Gives its hashes,
-    /// the file's where ours are unknown; `None` when some stay unknown.
-    fn compare(&mut self, level: usize, findings: &mut Findings) -> Option<Vec<Digest>> {
+    /// Compares the tile at the right end of `level` with its file (`theirs`, where it was read before) and empties it.
+    /// Gives its hashes, the file's where ours are unknown.
+    fn compare(
+        &mut self,
+        level: usize,
+        theirs: Option<Result<Vec<Digest>, TileError>>,
+        findings: &mut Findings,
+    ) -> Vec<Option<Digest>> {
         let ours = std::mem::take(&mut self.levels[level]);
         // Both fit: fewer than 8 levels, at most 256 hashes.
-        let tile = TilePath::hashes(level as u8, self.done[level]).with_width(ours.len() as u16)?;
-        let theirs = match self.store.read_hashes(tile) {
+        let full = TilePath::hashes(level as u8, self.done[level]);
+        let tile = match self.files {
+            Some(files) => full.at_size(files),
+            None => full.with_width(ours.len() as u16),
+        };
+        let Some(tile) = tile else { return ours };
+        let theirs = match theirs.unwrap_or_else(|| self.store.read_hashes(tile)) {
             Ok(hashes) => hashes,
             Err(error) => {
                 if self.wants_partials || tile.is_full() || !error.is_missing() {
@@ -151,6 +188,30 @@ impl<'a> Climb<'a> {
             ""
         }
     }
+}
+
+/// All hashes, or `None` where one is not known.
+fn all(hashes: Vec<Option<Digest>>) -> Option<Vec<Digest>> {
+    hashes.into_iter().collect()
+}
+
+/// The heads of the whole subtrees over the hashes of an unfinished tile, largest first.
+fn whole_heads(hashes: &[Digest]) -> Vec<Digest> {
+    let mut rest = hashes;
+    let mut heads = Vec::new();
+    while !rest.is_empty() {
+        let (whole, after) = rest.split_at(1 << rest.len().ilog2());
+        heads.push(tree_head(whole));
+        rest = after;
+    }
+    heads
+}
+
+/// The head of the tree out of the heads of its whole subtrees, largest first.
+fn join(heads: Vec<Digest>) -> Digest {
+    let fold = |right, left| proto::digest::node_hash(&left, &right);
+    let joined = heads.into_iter().rev().reduce(fold);
+    joined.unwrap_or_else(|| Digest::of(&[]))
 }
 
 /// A tile or bundle that cannot be used.

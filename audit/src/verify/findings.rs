@@ -63,6 +63,10 @@ pub mod rule {
     pub const TIME_MISSING: &str = "time_missing";
     /// There are tokens, and no roots were given to verify them with.
     pub const TIME_UNVERIFIED: &str = "time_unverified";
+    /// The checkpoint or size to stop at cannot be used.
+    pub const AT: &str = "at";
+    /// The log's key signed, or somebody was shown, a tree that this log does not extend.
+    pub const FORK: &str = "fork";
     /// The operating system says no.
     pub const UNREADABLE: &str = "unreadable";
 }

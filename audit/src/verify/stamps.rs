@@ -1,8 +1,7 @@
 //! The stamps of consecutive entries: time never runs backwards, and the registry that a stamp names
 //! is the one that the registry entries before it make.
 
-use bytes::Bytes;
-use proto::digest::{Digest, leaf_hash};
+use proto::digest::Digest;
 use proto::entry::{Entry, Kind};
 
 use super::findings::{Findings, rule};
@@ -39,20 +38,14 @@ impl Stamps {
         }
     }
 
-    /// Reads entry `index` and checks its stamp; gives the entry if the bytes are one.
-    pub(super) fn read(
+    /// Checks the stamp of entry `index`, whose leaf hash is `leaf`.
+    pub(super) fn check(
         &mut self,
         index: u64,
-        bytes: &Bytes,
+        entry: &Entry,
+        leaf: Digest,
         findings: &mut Findings,
-    ) -> Option<Entry> {
-        let entry = match Entry::decode(bytes) {
-            Ok(entry) => entry,
-            Err(error) => {
-                findings.error(Some(index), rule::ENTRY_MALFORMED, error.to_string());
-                return None;
-            }
-        };
+    ) {
         if (entry.kind == Kind::Genesis) != (index == 0) {
             let detail = format!("the entry is of kind {}", entry.kind.name());
             findings.error(Some(index), rule::GENESIS, detail);
@@ -73,10 +66,9 @@ impl Stamps {
         };
         self.compare(index, named, findings);
         if entry.kind.is_registry() {
-            self.registry.push(leaf_hash(bytes));
+            self.registry.push(leaf);
             self.root = self.registry.root();
         }
-        Some(entry)
     }
 
     /// One finding for a run of entries that name another registry, not one for each.

@@ -82,6 +82,22 @@ pub struct Wanted {
     pub to: Option<u64>,
 }
 
+/// How a log is replayed.
+#[derive(Debug, Default, Args)]
+pub struct Replaying {
+    /// List the entries that match, not only the findings.
+    #[arg(long)]
+    pub list: bool,
+    /// Replay the log as of an older checkpoint: a file with its signed note (a receipt, a witness's, an earlier copy's
+    /// checkpoint), or a number of entries. What came after is left out; a checkpoint that this log does not extend is a
+    /// fork.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub at: Option<String>,
+    /// Threads; as many as there are cores when left out. The report is the same for any number.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
 /// `mohawel audit …`.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
@@ -120,9 +136,9 @@ pub enum Audit {
         #[command(flatten)]
         /// Which entries to list.
         wanted: Wanted,
-        /// List the entries that match, not only the findings.
-        #[arg(long)]
-        list: bool,
+        #[command(flatten)]
+        /// How to replay.
+        how: Replaying,
         #[command(flatten)]
         /// Whose time.
         time: TimeRoots,

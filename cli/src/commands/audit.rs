@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use audit::checkpoint::LogKey;
-use audit::replay::{self, Event, Filter};
+use audit::replay::{Event, Filter, Options, replay as replay_log};
 use audit::verify::{self, Finding, Findings, Severity};
 use serde_json::{Value, json};
 
@@ -16,8 +16,10 @@ use crate::output::{Output, ms_of_time};
 mod bundle;
 pub mod event;
 mod fetch;
+mod progress;
 mod proof;
 mod reconcile;
+mod replay;
 mod time;
 pub mod witnesses;
 
@@ -46,9 +48,9 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
             log,
             vouched,
             wanted,
-            list,
+            how,
             time,
-        } => replay_log(&log, (&vouched, &time), &wanted, list, output),
+        } => replay::run((&log, &vouched, &time), &wanted, &how, output),
         Audit::Reconcile(args) => reconcile::run(&args, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
         Audit::Show { index, log } => show(index, &log, output),
@@ -145,64 +147,6 @@ fn verify_log(
     found(report.is_proven(), report.findings.errors(), output)
 }
 
-fn replay_log(
-    log: &LogDir,
-    (vouched, time): (&Vouched, &TimeRoots),
-    wanted: &Wanted,
-    list: bool,
-    output: Output,
-) -> Result<(), Failure> {
-    let dir = directory(log)?;
-    let filter = filter(wanted)?;
-    let bar = output.progress(0, "replaying", "جارٍ إعادة الفحص");
-    let mut on_progress = |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    };
-    let mut failed = None;
-    let mut on_event = |event: &Event| {
-        let shown = if output.json {
-            output.json_line(&event_json(event))
-        } else {
-            Ok(())
-        };
-        failed = shown.err().or(failed.take());
-        output.line(event_line(event));
-    };
-    let options = replay::Options {
-        key: given_key(log)?,
-        policy: witnesses::given(vouched)?,
-        filter,
-        on_progress: Some(&mut on_progress),
-        on_event: if list { Some(&mut on_event) } else { None },
-        time: time::options(time)?,
-    };
-    let report = replay::replay(dir, options);
-    bar.finish_and_clear();
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
-    let summary = json!({
-        "files": files_json(&report.files),
-        "kinds": report.kinds,
-        "codes": report.codes,
-        "open": report.open,
-        "seals_verified": report.seals,
-        "findings": findings_json(&report.findings),
-        "clean": report.is_clean(),
-    });
-    if list && output.json {
-        output.json_line(&summary)?;
-    } else {
-        output.show(&summary, || print_replay(&report, output))?;
-    }
-    found(
-        report.is_clean(),
-        report.files.findings.errors() + report.findings.errors(),
-        output,
-    )
-}
-
 fn found(good: bool, errors: u64, output: Output) -> Result<(), Failure> {
     if good {
         output.line(output.say("The log holds.", "السجل سليم."));
@@ -255,43 +199,6 @@ fn print_files(report: &verify::Report, output: Output) {
     print_findings(&report.findings, output);
 }
 
-fn print_replay(report: &replay::Report, output: Output) {
-    print_files(&report.files, output);
-    let heading = [
-        output.say("entries", "القيود"),
-        output.say("count", "العدد"),
-    ];
-    output.table(
-        heading,
-        report
-            .kinds
-            .iter()
-            .map(|(kind, count)| [(*kind).to_owned(), count.to_string()]),
-    );
-    let heading = [
-        output.say("decision", "القرار"),
-        output.say("count", "العدد"),
-    ];
-    output.table(
-        heading,
-        report
-            .codes
-            .iter()
-            .map(|(code, count)| [code.clone(), count.to_string()]),
-    );
-    output.line(format!(
-        "{}: {}",
-        output.say("seals verified", "أختام جرى التحقق منها"),
-        report.seals
-    ));
-    output.line(format!(
-        "{}: {}",
-        output.say("requests still open", "طلبات ما زالت مفتوحة"),
-        report.open
-    ));
-    print_findings(&report.findings, output);
-}
-
 fn print_findings(findings: &Findings, output: Output) {
     for finding in findings.kept() {
         output.line(finding.to_string());
@@ -315,13 +222,13 @@ fn tail(log: &LogDir, count: u64, wanted: &Wanted, output: Output) -> Result<(),
         }
         last.push_back(event.clone());
     };
-    let options = replay::Options {
+    let options = Options {
         key: given_key(log)?,
         filter: filter(wanted)?,
         on_event: Some(&mut on_event),
         ..Default::default()
     };
-    let report = replay::replay(dir, options);
+    let report = replay_log(dir, options);
     for event in last.iter().take(keep) {
         if output.json {
             output.json_line(&event_json(event))?
@@ -362,9 +269,9 @@ fn show(index: u64, log: &LogDir, output: Output) -> Result<(), Failure> {
         to: Some(index + 1),
         ..Filter::default()
     };
-    replay::replay(
+    replay_log(
         dir,
-        replay::Options {
+        Options {
             key: given_key(log)?,
             filter,
             on_event: Some(&mut on_event),
@@ -419,6 +326,7 @@ fn files_json(report: &verify::Report) -> Value {
         "key_given": report.key_given,
         "witnesses": witnesses::witnessed_json(report.witnessed.as_ref()),
         "entries": report.entries,
+        "as_of": report.as_of.map(|as_of| as_of.size),
         "registry_size": report.registry.size,
         "registry_root": report.registry.root.to_string(),
         "time": time::json(&report.time),

@@ -1,33 +1,36 @@
 //! How exchanges end: closings, refusals, late answers, disputes.
 
-use bytes::Bytes;
-use proto::authorise::{self, SealedRequest};
-use proto::entry::Entry;
-use proto::facts::ExchangeFacts;
+use proto::authorise::{self, AnswerFault};
 use proto::header::Outcome;
-use proto::limits::DEADLINE_MS_MAX;
-use proto::seal::Seal;
+use proto::limits::{DEADLINE_MS_MAX, label};
 use proto::{Code, Digest};
 
-use super::{Judge, RECORD_DELAY_MS};
-use crate::replay::pairing::Recorded;
-use crate::replay::{Event, code_in, rule};
+use super::{Exchange, Judge};
+use crate::replay::docket::Sealed;
+use crate::replay::pairing::{Named, Recorded};
+use crate::replay::prepare::Header;
+use crate::replay::{Event, RECORD_DELAY_MS, code_in, rule};
 
-impl Judge {
-    pub(super) fn closing(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else {
+impl Judge<'_> {
+    pub(super) fn closing(&mut self, mut exchange: Exchange<'_>, event: &mut Event) {
+        let index = exchange.index;
+        let (request_index, now_us) = (
+            exchange.facts.request_index,
+            exchange.entry.stamp.recorded_at_us,
+        );
+        let named = self.pairing.end(request_index, now_us);
+        let ended = matches!(named, Named::Ended);
+        let Some(request) = self.recorded(named, &exchange, event) else {
             return;
         };
-        let Some(request) = self.named_request(index, &facts, event) else {
-            return;
-        };
-        if !self.pairing.end(request.index) {
+        if ended {
             self.fault(
                 index,
                 rule::PAIRING,
                 format!("the request at {} had ended before", request.index),
             );
         }
+        let facts = &exchange.facts;
         let Some(outcome) = Outcome::parse(&facts.code) else {
             return self.fault(
                 index,
@@ -42,7 +45,8 @@ impl Judge {
                 "the ending names another grant than its request",
             );
         }
-        let late_ms = entry
+        let late_ms = exchange
+            .entry
             .stamp
             .recorded_at_ms()
             .saturating_sub(request.recorded_at_us / 1_000);
@@ -53,7 +57,7 @@ impl Judge {
                 format!("answered {late_ms} ms after its request"),
             );
         }
-        match self.sealed_answer(index, entry, &request) {
+        match self.sealed_answer(&mut exchange, &request) {
             Some(expected) if expected != outcome => {
                 self.fault(
                     index,
@@ -65,7 +69,7 @@ impl Judge {
                     ),
                 );
             }
-            None if entry.header.is_empty() && outcome == Outcome::Answered => {
+            None if exchange.entry.header.is_empty() && outcome == Outcome::Answered => {
                 self.fault(
                     index,
                     rule::ANSWER,
@@ -76,52 +80,60 @@ impl Judge {
         }
     }
 
-    /// The outcome that the entry's sealed answer stands for; `None` when there is no answer that holds.
-    fn sealed_answer(&mut self, index: u64, entry: &Entry, request: &Recorded) -> Option<Outcome> {
-        if entry.header.is_empty() && entry.seal.is_none() {
+    /// The outcome that the entry's sealed answer stands for; `None` when there is no answer, or none to this request.
+    /// Its signature is verified meanwhile.
+    fn sealed_answer(
+        &mut self,
+        exchange: &mut Exchange<'_>,
+        request: &Recorded,
+    ) -> Option<Outcome> {
+        let index = exchange.index;
+        let Header::Answer(answer) = std::mem::take(&mut exchange.header) else {
             return None;
-        }
-        let seal = entry.seal.clone().unwrap_or(Seal {
-            cose: Bytes::new(),
-            leaf_index: 0,
-            tree_size: 0,
-            path: Vec::new(),
-        });
-        let sealed = SealedRequest {
-            header: &request.header,
-            opened: &request.opened,
-            seal: &request.seal,
         };
-        let memory = Some((&self.memory, entry.stamp.recorded_at_ms()));
-        match authorise::verify_answer(&self.registry, sealed, &entry.header, &seal, memory) {
+        let judged = answer.ok_or(AnswerFault::Malformed).and_then(|answer| {
+            let head = exchange.sealed.take().ok_or(AnswerFault::Seal)?;
+            let key = self
+                .registry
+                .seal_key(&head.kid(), &request.opened.provider)
+                .map_err(|_| AnswerFault::Seal)?;
+            self.docket.verify(Sealed {
+                index,
+                label: label::ANSWER,
+                key,
+                head,
+                rule: rule::ANSWER,
+                detail: "the sealed answer does not hold: seal",
+            });
+            authorise::answers(
+                &request.opened,
+                &request.header_sha256,
+                &request.seal_sha256,
+                &answer,
+            )?;
+            Ok(answer)
+        });
+        match judged {
             Ok(answer) => {
-                self.seals += 1;
                 self.check_seen(index, answer.seen);
                 Some(answer.status.outcome())
             }
             Err(fault) => {
-                self.fault(
-                    index,
-                    rule::ANSWER,
-                    format!("the sealed answer does not hold: {fault}"),
-                );
+                let detail = format!("the sealed answer does not hold: {fault}");
+                self.fault(index, rule::ANSWER, detail);
                 None
             }
         }
     }
 
-    pub(super) fn refusal(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else {
-            return;
+    pub(super) fn refusal(&mut self, mut exchange: Exchange<'_>, event: &mut Event) {
+        let index = exchange.index;
+        let Some(code) = code_in(&exchange.facts) else {
+            let detail = format!("'{}' is no refusal code", exchange.facts.code);
+            return self.fault(index, rule::FACTS, detail);
         };
-        let Some(code) = code_in(&facts) else {
-            return self.fault(
-                index,
-                rule::FACTS,
-                format!("'{}' is no refusal code", facts.code),
-            );
-        };
-        if entry.header.is_empty() {
+        if exchange.entry.header.is_empty() {
+            let facts = &exchange.facts;
             if facts.count == 0 && Digest::from_slice(&facts.refused_sha256).is_none() {
                 self.fault(
                     index,
@@ -131,9 +143,19 @@ impl Judge {
             }
             return;
         }
-        let Some((opened, _)) = self.sealed_request(index, entry, event) else {
+        let Some((opened, kid)) = self.sealed_request(&mut exchange, event) else {
             return;
         };
+        if code != Code::Duplicate {
+            // Another arrival of a header that was counted.
+            self.follow(kid, &opened, index);
+        }
+        if takes_the_id(code) {
+            let used = self.used(&exchange);
+            self.pairing
+                .use_id(&opened.consumer, opened.exchange_id, used);
+        }
+        let facts = &exchange.facts;
         let judged = authorise::authorise(&self.registry, &opened, facts.decided_at_ms);
         let agrees = match (code, &judged) {
             // Judged before the agreement is looked at; the clock and the ids are the switch's own.
@@ -164,40 +186,49 @@ impl Judge {
         }
     }
 
-    pub(super) fn late(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else {
+    pub(super) fn late(&mut self, mut exchange: Exchange<'_>, event: &mut Event) {
+        let Some(request) = self.named_request(&exchange, event) else {
             return;
         };
-        let Some(request) = self.named_request(index, &facts, event) else {
-            return;
-        };
-        if !request.ended {
+        let (request, ended) = request;
+        if !ended {
             self.fault(
-                index,
+                exchange.index,
                 rule::PAIRING,
                 "a late answer to a request that had not ended",
             );
         }
-        self.sealed_answer(index, entry, &request);
+        self.sealed_answer(&mut exchange, &request);
     }
 
-    pub(super) fn dispute(&mut self, index: u64, entry: &Entry, event: &mut Event) {
-        let Some(facts) = self.facts(index, entry, event) else {
+    pub(super) fn dispute(&mut self, mut exchange: Exchange<'_>, event: &mut Event) {
+        let index = exchange.index;
+        let Some((request, _)) = self.named_request(&exchange, event) else {
             return;
         };
-        let Some(request) = self.named_request(index, &facts, event) else {
-            return;
-        };
-        let Some(seal) = &entry.seal else {
+        if exchange.entry.seal.is_none() {
             return self.fault(index, rule::SEAL, "a dispute without a seal");
+        }
+        let opened = match std::mem::take(&mut exchange.header) {
+            Header::Dispute(opened) => opened,
+            _ => Err(Code::Malformed),
         };
-        match authorise::verify_dispute(
-            &self.registry,
-            &entry.header,
-            seal,
-            &request.opened.consumer,
-        ) {
-            Ok(dispute) if dispute.exchange_id == request.opened.exchange_id => self.seals += 1,
+        let judged = opened.and_then(|dispute| {
+            let head = exchange.sealed.take().ok_or(Code::BadSeal)?;
+            let consumer = &request.opened.consumer;
+            let key = self.registry.seal_key(&head.kid(), consumer)?;
+            self.docket.verify(Sealed {
+                index,
+                label: label::DISPUTE,
+                key,
+                head,
+                rule: rule::SEAL,
+                detail: "the dispute does not hold: bad_seal",
+            });
+            Ok(dispute)
+        });
+        match judged {
+            Ok(dispute) if dispute.exchange_id == request.opened.exchange_id => {}
             Ok(_) => self.fault(
                 index,
                 rule::PAIRING,
@@ -211,15 +242,34 @@ impl Judge {
         }
     }
 
-    /// The request that an ending, a late answer or a dispute names by index and leaf hash.
+    /// The request that a late answer or a dispute names, and whether it had ended.
     fn named_request(
         &mut self,
-        index: u64,
-        facts: &ExchangeFacts,
+        exchange: &Exchange<'_>,
+        event: &mut Event,
+    ) -> Option<(Recorded, bool)> {
+        let now_us = exchange.entry.stamp.recorded_at_us;
+        let named = self.pairing.named(exchange.facts.request_index, now_us);
+        let ended = matches!(named, Named::Ended);
+        let request = self.recorded(named, exchange, event)?;
+        Some((request, ended))
+    }
+
+    /// The request that an ending, a late answer or a dispute names by index and leaf hash.
+    fn recorded(
+        &mut self,
+        named: Named,
+        exchange: &Exchange<'_>,
         event: &mut Event,
     ) -> Option<Recorded> {
+        let (index, facts) = (exchange.index, &exchange.facts);
         event.request_index = Some(facts.request_index);
-        let Some(request) = self.pairing.request(facts.request_index).cloned() else {
+        let request = match named {
+            Named::Open(request) => Some(request),
+            Named::Ended => self.again.request(facts.request_index),
+            Named::Unknown => None,
+        };
+        let Some(request) = request else {
             self.fault(
                 index,
                 rule::PAIRING,
@@ -230,10 +280,32 @@ impl Judge {
             );
             return None;
         };
-        event.describe(&request.opened);
+        if self.told {
+            event.describe(&request.opened);
+        }
         if facts.request_leaf[..] != request.leaf.0[..] {
             self.fault(index, rule::PAIRING, "the request's leaf hash is another");
         }
         Some(request)
     }
+}
+
+/// Whether a refusal with this code came after its exchange id was taken: the id cannot be used again then. Before it,
+/// anybody may have sent the header, and the system that sealed it may still do so itself.
+fn takes_the_id(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NoAgreement
+            | Code::AgreementExpired
+            | Code::AgreementRevoked
+            | Code::OperationNotGranted
+            | Code::PurposeNotGranted
+            | Code::FieldNotGranted
+            | Code::DelegationBroken
+            | Code::UnknownService
+            | Code::ContractViolation
+            | Code::OperationDisabled
+            | Code::QuotaExceeded
+            | Code::ProviderOffline
+    )
 }

@@ -12,7 +12,7 @@ use proto::{Code, Digest};
 use super::Judge;
 use crate::replay::{Event, rule};
 
-impl Judge {
+impl Judge<'_> {
     pub(super) fn oversight(&mut self, index: u64, entry: &Entry, event: &mut Event) {
         let judged = match entry.kind {
             Kind::Access => access(index, entry),
@@ -28,7 +28,7 @@ impl Judge {
 
     fn hold(&mut self, entry: &Entry) -> Result<String, String> {
         let hold = verify_hold(&self.registry, &entry.header, seal_of(entry)?).map_err(not_held)?;
-        self.seals += 1;
+        self.docket.count_seal();
         let (count, ground) = (hold.exchanges.len(), &hold.ground);
         let what = if hold.ended { "ended" } else { "begun" };
         Ok(format!(
@@ -40,7 +40,7 @@ impl Judge {
     fn erasure(&mut self, entry: &Entry) -> Result<String, String> {
         let erasure =
             verify_erasure(&self.registry, &entry.header, seal_of(entry)?).map_err(not_held)?;
-        self.seals += 1;
+        self.docket.count_seal();
         let ground = &erasure.ground;
         Ok(match &erasure.erased {
             Erased::Payloads(system, exchanges) => {

@@ -10,7 +10,7 @@ use proto::act::{
     KeyBinding, Operation, Operator, ServiceDefinition, Step,
 };
 use proto::commitment::{Commitment, Salt};
-use proto::entry::Draft;
+use proto::entry::{Draft, Entry, Kind};
 use proto::facts::ExchangeFacts;
 use proto::header::{AnswerHeader, AnswerStatus, RequestHeader};
 use proto::id::{AgencyId, ExchangeId, Part, SystemId};
@@ -40,12 +40,18 @@ pub(crate) struct Forger {
     pub(crate) registry: Registry,
     pub(crate) agreement: Digest,
     pub(crate) sequence: u64,
+    /// Of the one grant; 0: none.
+    pub(crate) daily_quota: u64,
     pub(crate) civil: TestSigner,
     pub(crate) moss: TestSigner,
 }
 
 impl Forger {
     pub(crate) async fn new() -> Self {
+        Self::with_quota(3).await
+    }
+
+    pub(crate) async fn with_quota(daily_quota: u64) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Clock::fixed(NOW_MS * 1_000);
         let signer = TestSigner::new(200);
@@ -89,6 +95,7 @@ impl Forger {
             registry,
             agreement: Digest::default(),
             sequence: 0,
+            daily_quota,
             civil: TestSigner::new(10),
             moss: TestSigner::new(20),
         };
@@ -218,7 +225,7 @@ impl Forger {
                 purposes: vec![part("takaful")],
                 fields: vec![part("name_ar")],
                 legal_basis: "Law".to_owned(),
-                daily_quota: 3,
+                daily_quota: self.daily_quota,
                 retention_days: 1,
                 rate_per_s: 0,
                 row_scope: Vec::new(),

@@ -57,13 +57,7 @@ pub(super) fn prove(
 pub(super) fn check(file: &Path, log: &LogDir, output: Output) -> Result<(), Failure> {
     let dir = directory(log)?;
     let key = key_or_beside(log)?;
-    let length = fs::metadata(file)
-        .map_err(|error| in_file(file, error))?
-        .len();
-    if length > FILE_BYTES_MAX {
-        return Err(in_file(file, "too long for a tlog-proof"));
-    }
-    let text = fs::read(file).map_err(|error| in_file(file, error))?;
+    let text = read_short(file, "too long for a tlog-proof")?;
     let proof = TlogProof::from_text(&text).map_err(|error| in_file(file, error))?;
     let compared = verify::compare(dir, &proof, &key);
     let value = json!({
@@ -114,4 +108,15 @@ pub(super) fn unproven(error: &ProveError) -> Failure {
         ProveError::Beyond { .. } => Failure::usage(error),
         _ => Failure::untrusted(error),
     }
+}
+
+/// Reads a proof or checkpoint that somebody kept.
+pub(super) fn read_short(file: &Path, too_long: &str) -> Result<Vec<u8>, Failure> {
+    let length = fs::metadata(file)
+        .map_err(|error| in_file(file, error))?
+        .len();
+    if length > FILE_BYTES_MAX {
+        return Err(in_file(file, too_long));
+    }
+    fs::read(file).map_err(|error| in_file(file, error))
 }

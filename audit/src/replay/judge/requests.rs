@@ -1,0 +1,196 @@
+//! Requests: whether each was let through as the rules say, and what counts by request.
+
+use proto::authorise;
+use proto::facts::ExchangeFacts;
+use proto::header::RequestHeader;
+use proto::limits::{WINDOW_MS_MAX, label};
+use proto::{Code, Digest};
+
+use super::{Exchange, Judge};
+use crate::replay::counts::Gap;
+use crate::replay::docket::Sealed;
+use crate::replay::pairing::{Recorded, Use};
+use crate::replay::prepare::Header;
+use crate::replay::{Event, rule};
+
+impl Judge<'_> {
+    pub(super) fn request(&mut self, mut exchange: Exchange<'_>, event: &mut Event) {
+        let Some((opened, kid)) = self.sealed_request(&mut exchange, event) else {
+            return;
+        };
+        let (index, facts) = (exchange.index, &exchange.facts);
+        match authorise::authorise(&self.registry, &opened, facts.decided_at_ms) {
+            Ok(permission) => {
+                let same = facts.agreement[..] == permission.agreement.0[..]
+                    && facts.grant == permission.grant;
+                if !same {
+                    self.fault(
+                        index,
+                        rule::DECISION,
+                        "recorded under another grant than the one that permits it",
+                    );
+                }
+                self.count(index, facts, permission.daily_quota);
+            }
+            Err(denial) => {
+                let detail = format!(
+                    "let through, but {} ({}) refuses it",
+                    denial.code, denial.clause
+                );
+                self.fault(index, rule::DECISION, detail);
+            }
+        }
+        if let Err(code) = authorise::locate(&self.registry, &opened) {
+            self.fault(
+                index,
+                rule::DECISION,
+                format!("let through, but its service is {code}"),
+            );
+        }
+        self.count_agency(index, facts, &opened);
+        let peer = Digest::from_slice(&facts.peer_sha256);
+        let connects = |peer| self.registry.may_connect(&opened.consumer, &peer);
+        if let Some(Err(code)) = peer.map(connects) {
+            let detail = format!("let through over a certificate that may not connect: {code}");
+            self.fault(index, rule::DECISION, detail);
+        }
+        self.check_fresh(index, facts, &opened);
+        self.follow(kid, &opened, index);
+        let used = self.used(&exchange);
+        let first = self
+            .pairing
+            .use_id(&opened.consumer, opened.exchange_id, used);
+        if !first {
+            self.fault(
+                index,
+                rule::DUPLICATE,
+                "this system recorded a request with this exchange id before",
+            );
+        }
+        let [header_sha256, seal_sha256] = exchange.digests;
+        self.pairing.begin(Recorded {
+            index,
+            leaf: exchange.leaf,
+            recorded_at_us: exchange.entry.stamp.recorded_at_us,
+            header_sha256,
+            seal_sha256,
+            agreement: event.agreement,
+            grant: exchange.facts.grant,
+            opened,
+        });
+    }
+
+    /// Opens the sealed request of a request or refusal entry. Its signature is verified meanwhile.
+    pub(super) fn sealed_request(
+        &mut self,
+        exchange: &mut Exchange<'_>,
+        event: &mut Event,
+    ) -> Option<(Box<RequestHeader>, Digest)> {
+        let index = exchange.index;
+        if exchange.entry.seal.is_none() {
+            self.fault(index, rule::SEAL, "a request without a seal");
+            return None;
+        }
+        let opened = match std::mem::take(&mut exchange.header) {
+            Header::Request(opened) => opened,
+            _ => Err(Code::Malformed),
+        };
+        let judged = opened.and_then(|opened| {
+            let head = exchange.sealed.take().ok_or(Code::BadSeal)?;
+            let key = self.registry.seal_key(&head.kid(), &opened.consumer)?;
+            Ok((opened, head, key))
+        });
+        match judged {
+            Ok((opened, head, key)) => {
+                let kid = head.kid();
+                self.docket.verify(Sealed {
+                    index,
+                    label: label::REQUEST,
+                    key,
+                    head,
+                    rule: rule::SEAL,
+                    detail: "the sealed request does not hold: bad_seal",
+                });
+                if self.told {
+                    event.describe(&opened);
+                }
+                self.check_seen(index, opened.seen);
+                Some((opened, kid))
+            }
+            Err(code) => {
+                let detail = format!("the sealed request does not hold: {code}");
+                self.fault(index, rule::SEAL, detail);
+                None
+            }
+        }
+    }
+
+    pub(super) fn used(&self, exchange: &Exchange<'_>) -> Use {
+        Use {
+            recorded_at_us: exchange.entry.stamp.recorded_at_us,
+            decided_at_ms: exchange.facts.decided_at_ms,
+            header_sha256: exchange.digests[0],
+        }
+    }
+
+    fn count(&mut self, index: u64, facts: &ExchangeFacts, daily_quota: u64) {
+        if daily_quota == 0 {
+            return;
+        }
+        let Some(agreement) = Digest::from_slice(&facts.agreement) else {
+            return;
+        };
+        let used = self
+            .days
+            .count_grant(agreement, facts.grant, facts.decided_at_ms);
+        if used > daily_quota || facts.quota_used == 0 || facts.quota_used > daily_quota {
+            let detail = format!(
+                "request {used} of the day under a quota of {daily_quota}, counted as {}",
+                facts.quota_used
+            );
+            self.fault(index, rule::QUOTA, detail);
+        }
+    }
+
+    /// Every agency is counted: operators may set a quota in the middle of a day.
+    fn count_agency(&mut self, index: u64, facts: &ExchangeFacts, opened: &RequestHeader) {
+        let agency = opened.consumer.agency();
+        let known = self.registry.agency(&agency);
+        let daily_quota = known.map_or(0, |known| known.daily_quota);
+        let used = self.days.count_agency(agency, facts.decided_at_ms);
+        if daily_quota > 0 && used > daily_quota {
+            let detail =
+                format!("request {used} of its agency's day, under a quota of {daily_quota}");
+            self.fault(index, rule::QUOTA, detail);
+        }
+    }
+
+    /// An old request that is let through again would be one that its system never made.
+    fn check_fresh(&mut self, index: u64, facts: &ExchangeFacts, opened: &RequestHeader) {
+        let off_ms = facts.decided_at_ms.abs_diff(opened.issued_at_ms);
+        if off_ms > WINDOW_MS_MAX {
+            let detail =
+                format!("let through {off_ms} ms away from the time that it was sealed at");
+            self.fault(index, rule::TIME, detail);
+        }
+    }
+
+    /// Follows the sequence numbers of adapter runs.
+    pub(super) fn follow(&mut self, kid: Digest, opened: &RequestHeader, index: u64) {
+        let gaps = self
+            .runs
+            .follow((kid, opened.run_id), opened.sequence, index);
+        for gap in gaps {
+            self.gap(gap);
+        }
+    }
+
+    pub(super) fn gap(&mut self, gap: Gap) {
+        let run = hex::encode(&gap.run[..4]);
+        let detail = format!(
+            "run {run}… sealed {} requests, {} of them are not here; ask the agency for the rest",
+            gap.largest, gap.missing
+        );
+        self.notice(None, rule::SEQUENCE, detail);
+    }
+}
