@@ -30,11 +30,13 @@ mod pairing;
 mod prepare;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod what_if;
 
 pub use event::Event;
 
 use judge::Judge;
 use prepare::{Prepared, prepare};
+use what_if::{Changed, Flip, WhatIf};
 
 /// The rules that a replay adds to [`crate::verify::rule`].
 pub mod rule {
@@ -111,6 +113,10 @@ pub struct Options<'a> {
     pub on_event: Option<&'a mut dyn FnMut(&Event)>,
     /// The time-stamp authorities' roots; see [`crate::verify::Options::time`].
     pub time: Option<verify::TimeOptions>,
+    /// Agreements that are supposed to stand otherwise; see [`Report::changed`].
+    pub what_if: Option<WhatIf>,
+    /// Given each decision that would have been another by it, of entries that pass the filter.
+    pub on_flip: Option<&'a mut dyn FnMut(&Flip)>,
 }
 
 impl fmt::Debug for Options<'_> {
@@ -120,6 +126,7 @@ impl fmt::Debug for Options<'_> {
             .field("threads", &self.threads)
             .field("at", &self.at)
             .field("filter", &self.filter)
+            .field("what_if", &self.what_if)
             .finish_non_exhaustive()
     }
 }
@@ -139,6 +146,8 @@ pub struct Report {
     pub open: u64,
     /// Seals verified.
     pub seals: u64,
+    /// What [`Options::what_if`] would have changed. It says nothing about this log.
+    pub changed: Option<Changed>,
 }
 
 impl Report {
@@ -178,17 +187,27 @@ fn replay_with(pool: &Pool, dir: &Path, options: Options<'_>) -> Report {
         on_progress,
         mut on_event,
         time,
+        what_if,
+        mut on_flip,
     } = options;
     let store = TileStore::new(dir);
-    let told = on_event.is_some();
-    let mut judge = Judge::new(pool, &store, Findings::new(FINDINGS_MAX), told);
+    let told = on_event.is_some() || what_if.is_some();
+    let mut judge = Judge::new(pool, &store, told, what_if);
     let mut meet = |met: Met<'_, Prepared>| match met {
         Met::Entry(reached) => {
             let event = judge.entry(reached);
-            if let Some(on_event) = &mut on_event
-                && filter.admits(&event)
-            {
+            let flip = judge.take_flip();
+            if !told || !filter.admits(&event) {
+                return;
+            }
+            if let Some(on_event) = &mut on_event {
                 on_event(&event);
+            }
+            if let Some(flip) = flip {
+                judge.count_flip(&flip);
+                if let Some(on_flip) = &mut on_flip {
+                    on_flip(&flip);
+                }
             }
         }
         Met::BundleEnd => judge.pause(),
@@ -210,6 +229,7 @@ fn replay_with(pool: &Pool, dir: &Path, options: Options<'_>) -> Report {
         codes: tally.codes,
         open: tally.open,
         seals: tally.seals,
+        changed: tally.changed,
     }
 }
 

@@ -6,7 +6,7 @@
 //! of all of them after other work took the caches, as a switch's own work does between two requests (what a request
 //! pays). A ratio is taken within a round; its median is over rounds.
 
-mod country;
+pub(crate) mod country;
 
 use std::fmt;
 use std::hint::black_box;
@@ -205,10 +205,11 @@ fn cold_ns(
 }
 
 /// Median, lowest and highest.
-struct Spread(f64, f64, f64);
+pub(crate) struct Spread(f64, f64, f64);
 
 impl Spread {
-    fn of(values: &[f64]) -> Self {
+    /// Of one figure's rounds.
+    pub(crate) fn of(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let at = |place: usize| sorted.get(place).copied().unwrap_or(f64::NAN);
@@ -219,8 +220,13 @@ impl Spread {
         )
     }
 
+    /// The median alone, without digits behind the point.
+    pub(crate) fn median(&self) -> String {
+        format!("{:.0}", self.0)
+    }
+
     /// Of the ratios within each round.
-    fn ratio(own: &[f64], first: &[f64]) -> Self {
+    pub(crate) fn ratio(own: &[f64], first: &[f64]) -> Self {
         let ratios: Vec<f64> = own
             .iter()
             .zip(first)

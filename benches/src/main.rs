@@ -15,7 +15,8 @@
 //! | [`evidence`] | the log of the run, verified from its files |
 //! | [`report`] | medians, spreads, ratios; the table and the JSON |
 //!
-//! `benches authorise` is another measurement, of one function: [`authorise`].
+//! `benches authorise` is another measurement, of one function: [`authorise`]. `benches replay` is one of an auditor's
+//! walk over a log: [`replay`].
 
 mod authorise;
 mod child;
@@ -25,6 +26,7 @@ mod harness;
 mod load;
 mod ours;
 mod peer;
+mod replay;
 mod report;
 
 use std::ffi::OsStr;
@@ -54,6 +56,8 @@ struct Arguments {
 enum Role {
     /// What one decision costs at 10, 1,000 and 100,000 agreements.
     Authorise,
+    /// How fast a log is hashed, folded and judged again, with all its seals.
+    Replay(replay::Plan),
     /// The gRPC server behind nginx.
     #[command(hide = true)]
     Backend {
@@ -102,6 +106,7 @@ fn main() -> ExitCode {
             .map_err(Into::into)
             .and_then(|runtime| runtime.block_on(harness::run(&plan))),
         Some(Role::Authorise) => authorise::run(),
+        Some(Role::Replay(plan)) => replay::run(&plan),
         Some(Role::Backend { dir }) => play(peer::backend::serve(dir)),
         Some(Role::PeerLoad {
             dir,

@@ -11,6 +11,7 @@
 //! | `missing`, `change` | what would change it, in both languages |
 //! | `readers` | who may read a field |
 //! | `rows` | which records a permitted request may see |
+//! | `suppose` | what would be decided if agreements stood otherwise |
 
 use std::fmt;
 
@@ -20,6 +21,7 @@ mod explain;
 mod missing;
 mod readers;
 mod rows;
+mod suppose;
 mod verify;
 
 pub use change::Change;
@@ -27,6 +29,7 @@ pub use choose::{Choice, choose};
 pub use explain::{Explanation, Question, explain, explain_request};
 pub use readers::{Reader, who_can};
 pub use rows::{Row, row_scope};
+pub use suppose::{Supposed, SupposedPermission, Supposition};
 pub use verify::{
     AnswerFault, SealedRequest, answers, code_of, verify_answer, verify_dispute, verify_erasure,
     verify_hold, verify_request,

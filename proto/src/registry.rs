@@ -8,6 +8,7 @@ mod digest;
 mod fold;
 mod names;
 mod record;
+mod suppose;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use proto::authorise::{Denial, Permission};
 use proto::entry::{Entry, Kind};
 use proto::facts::{self, ExchangeFacts};
-use proto::header::{Outcome, Seen};
+use proto::header::{Outcome, RequestHeader, Seen};
 use proto::id::ExchangeId;
 use proto::registry::Registry;
 use proto::seal::SealedHead;
@@ -16,7 +17,8 @@ use super::docket::Docket;
 use super::heads::Heads;
 use super::pairing::Pairing;
 use super::prepare::{Header, Prepared};
-use super::{Event, RECORD_DELAY_MS, error, rule};
+use super::what_if::{Asked, Changed, Flip, Supposing, WhatIf};
+use super::{Event, FINDINGS_MAX, RECORD_DELAY_MS, error, rule};
 use crate::tiles::TileStore;
 use crate::tiles::published::read_published;
 use crate::verify::pool::Pool;
@@ -38,6 +40,9 @@ pub(super) struct Judge<'p> {
     days: Days,
     runs: Runs,
     tally: Tally,
+    /// What is supposed, if anything is, and what the last entry would have been by it.
+    supposing: Option<Supposing>,
+    flip: Option<Flip>,
     /// Whether somebody reads the events: filling them in costs as much as judging.
     told: bool,
 }
@@ -50,6 +55,7 @@ pub(super) struct Tally {
     pub(super) codes: BTreeMap<&'static str, u64>,
     pub(super) open: u64,
     pub(super) seals: u64,
+    pub(super) changed: Option<Changed>,
 }
 
 /// An exchange entry, taken apart.
@@ -67,7 +73,12 @@ struct Exchange<'a> {
 
 impl<'p> Judge<'p> {
     /// Over the log in `store`. Events are filled in only when they are `told`.
-    pub(super) fn new(pool: &'p Pool, store: &TileStore, findings: Findings, told: bool) -> Self {
+    pub(super) fn new(
+        pool: &'p Pool,
+        store: &TileStore,
+        told: bool,
+        what_if: Option<WhatIf>,
+    ) -> Self {
         let published = read_published(store.dir()).ok().flatten();
         let published = published.map_or(0, |published| published.checkpoint.size);
         Self {
@@ -75,10 +86,12 @@ impl<'p> Judge<'p> {
             heads: Heads::new(store, published),
             pairing: Pairing::default(),
             again: Again::new(store.clone(), published),
-            docket: Docket::new(pool, findings),
+            docket: Docket::new(pool, Findings::new(FINDINGS_MAX)),
             days: Days::default(),
             runs: Runs::default(),
             tally: Tally::default(),
+            supposing: what_if.map(Supposing::new),
+            flip: None,
             told,
         }
     }
@@ -143,6 +156,37 @@ impl<'p> Judge<'p> {
         }
     }
 
+    /// The decision of the last entry, if it would have been another.
+    pub(super) fn take_flip(&mut self) -> Option<Flip> {
+        self.flip.take()
+    }
+
+    /// Counts a flip that somebody wants to know of.
+    pub(super) fn count_flip(&mut self, flip: &Flip) {
+        if let Some(supposing) = &mut self.supposing {
+            supposing.count(flip);
+        }
+    }
+
+    /// Judges a decision that was recorded as the rules decide it once more, as it is supposed that they were.
+    fn suppose(
+        &mut self,
+        exchange: &Exchange<'_>,
+        request: &RequestHeader,
+        real: &Result<Permission, Denial>,
+    ) {
+        if let Some(supposing) = &mut self.supposing {
+            let asked = Asked {
+                index: exchange.index,
+                recorded_at_us: exchange.entry.stamp.recorded_at_us,
+                decided_at_ms: exchange.facts.decided_at_ms,
+                request,
+                real,
+            };
+            self.flip = supposing.judge(&self.registry, &asked);
+        }
+    }
+
     /// Now and then: what can wait is done.
     pub(super) fn pause(&mut self) {
         self.docket.pause();
@@ -157,10 +201,14 @@ impl<'p> Judge<'p> {
         for gap in std::mem::take(&mut self.runs).finish() {
             self.gap(gap);
         }
+        let changed = self
+            .supposing
+            .map(|supposing| supposing.finish(&self.registry));
         let (findings, seals) = self.docket.finish();
         let tally = Tally {
             open: open.len() as u64,
             seals,
+            changed,
             ..self.tally
         };
         (findings, tally)

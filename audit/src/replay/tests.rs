@@ -16,6 +16,7 @@ use crate::checkpoint::tests::TestSigner;
 
 mod batches;
 pub(crate) mod forger;
+mod supposed;
 mod threads;
 
 use forger::{Forger, NOW_MS, ORIGIN, part};

@@ -35,14 +35,16 @@ pub(super) struct Country {
     agreed: Vec<(usize, usize, Digest)>,
 }
 
+/// A key that somebody seals with.
 #[derive(Debug)]
-struct Key {
+pub(crate) struct Key {
     file: SealKeyFile,
     public: PublicKey,
 }
 
 impl Key {
-    fn make() -> anyhow::Result<Self> {
+    /// A new one.
+    pub(crate) fn make() -> anyhow::Result<Self> {
         let file = SealKeyFile::generate(SealAlgorithm::Ed25519)?;
         let public = PublicKey::from_spki(&file.public_spki_der())?;
         Ok(Self { file, public })

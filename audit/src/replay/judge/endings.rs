@@ -174,7 +174,11 @@ impl Judge<'_> {
             (_, Err(denial)) => denial.code == code && denial.clause.to_string() == facts.clause,
             (_, Ok(_)) => false,
         };
+        if judged.as_ref().is_err_and(|denial| denial.code == code) {
+            self.suppose(&exchange, &opened, &judged);
+        }
         if !agrees {
+            let facts = &exchange.facts;
             let detail = match judged {
                 Ok(_) => format!("refused as {code}, but the agreements permit it"),
                 Err(denial) => format!(

@@ -19,7 +19,8 @@ impl Judge<'_> {
             return;
         };
         let (index, facts) = (exchange.index, &exchange.facts);
-        match authorise::authorise(&self.registry, &opened, facts.decided_at_ms) {
+        let judged = authorise::authorise(&self.registry, &opened, facts.decided_at_ms);
+        match &judged {
             Ok(permission) => {
                 let same = facts.agreement[..] == permission.agreement.0[..]
                     && facts.grant == permission.grant;
@@ -48,6 +49,9 @@ impl Judge<'_> {
             );
         }
         self.count_agency(index, facts, &opened);
+        if judged.is_ok() {
+            self.suppose(&exchange, &opened, &judged);
+        }
         let peer = Digest::from_slice(&facts.peer_sha256);
         let connects = |peer| self.registry.may_connect(&opened.consumer, &peer);
         if let Some(Err(code)) = peer.map(connects) {
