@@ -28,7 +28,7 @@ use shown::{list, print, words};
 use terms::Terms;
 
 /// Digits of an agreement's id that must be given at least.
-const PREFIX_MIN: usize = 6;
+pub(crate) const PREFIX_MIN: usize = 6;
 
 /// Runs one of the agreement commands.
 ///
@@ -186,13 +186,18 @@ async fn submit(
     Ok(Done { step, id, receipt })
 }
 
+/// Whether `text` can be the first digits of an agreement's id.
+pub(crate) fn is_prefix(text: &str) -> bool {
+    text.len() >= PREFIX_MIN && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The agreement of an id or of its first digits.
 ///
 /// # Errors
 /// A usage failure for too few digits, none that begins so, or several.
 pub fn find<'a>(registry: &'a Registry, text: &str) -> Result<&'a Record, Failure> {
     let text = text.to_ascii_lowercase();
-    if text.len() < PREFIX_MIN || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !is_prefix(&text) {
         return Err(Failure::usage(format!(
             "'{text}' is not an agreement's id: give at least {PREFIX_MIN} of its hex digits"
         )));

@@ -21,6 +21,7 @@ mod proof;
 mod reconcile;
 mod replay;
 mod time;
+mod what_if;
 pub mod witnesses;
 
 pub use event::{event_json, event_line};
