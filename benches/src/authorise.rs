@@ -220,11 +220,6 @@ impl Spread {
         )
     }
 
-    /// The median alone, without digits behind the point.
-    pub(crate) fn median(&self) -> String {
-        format!("{:.0}", self.0)
-    }
-
     /// Of the ratios within each round.
     pub(crate) fn ratio(own: &[f64], first: &[f64]) -> Self {
         let ratios: Vec<f64> = own

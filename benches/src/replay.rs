@@ -11,7 +11,7 @@ mod reference;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use audit::replay::{Options, replay};
 use audit::verify::{self, verify_directory};
 use clap::Args;
@@ -19,6 +19,7 @@ use proto::entry::Entry;
 use proto::registry::Registry;
 
 use crate::authorise::Spread;
+use crate::cost::{load_average, machine, usage};
 use log::Written;
 use reference::Reference;
 
@@ -42,12 +43,73 @@ pub(crate) struct Plan {
 /// Headers sealed together in the second log.
 const TOGETHER: usize = 16;
 
+/// How long something took.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    wall_s: f64,
+    /// Of all threads of this process.
+    cpu_s: f64,
+}
+
+impl Took {
+    fn by<T>(work: impl FnOnce() -> T) -> anyhow::Result<(T, Self)> {
+        let cpu_us = || usage(std::process::id(), false).map(|usage| usage.cpu_us);
+        let (before_us, begun) = (cpu_us()?, Instant::now());
+        let done = work();
+        let took = Self {
+            wall_s: begun.elapsed().as_secs_f64(),
+            cpu_s: (cpu_us()? - before_us) as f64 / 1e6,
+        };
+        Ok((done, took))
+    }
+}
+
 /// One figure, round by round.
 #[derive(Default)]
 struct Figure {
+    name: String,
     entries_per_s: Vec<f64>,
-    /// What the machine does bare, entries a second on one core.
+    /// What other processes take from the machine counts less in it.
+    entries_per_cpu_s: Vec<f64>,
+    /// What the machine does bare, entries a CPU second.
     bare: Vec<f64>,
+}
+
+#[derive(Default)]
+struct Figures(Vec<Figure>);
+
+impl Figures {
+    fn note(&mut self, name: String, entries: u64, took: Took, bare: f64) {
+        let place = self.0.iter().position(|figure| figure.name == name);
+        let place = place.unwrap_or_else(|| {
+            self.0.push(Figure {
+                name,
+                ..Figure::default()
+            });
+            self.0.len() - 1
+        });
+        let figure = &mut self.0[place];
+        figure.entries_per_s.push(entries as f64 / took.wall_s);
+        figure.entries_per_cpu_s.push(entries as f64 / took.cpu_s);
+        figure.bare.push(bare);
+    }
+
+    fn print(&self, rounds: usize) {
+        println!(
+            "Median (lowest..highest) of {rounds} rounds. Bare: as many entries hashed with SHA-256, or as many"
+        );
+        println!("signatures verified as there are seals, and nothing else.\n");
+        for figure in &self.0 {
+            println!("{}", figure.name);
+            println!(
+                "  {} entries/s, {} a CPU second; bare {} a CPU second, × {}",
+                Spread::of(&figure.entries_per_s),
+                Spread::of(&figure.entries_per_cpu_s),
+                Spread::of(&figure.bare),
+                Spread::ratio(&figure.entries_per_cpu_s, &figure.bare)
+            );
+        }
+    }
 }
 
 /// Writes both logs, measures, prints.
@@ -59,56 +121,62 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         println!("Not optimised: these figures are worthless. Use cargo run --release.");
     }
     let dir = tempfile::tempdir()?;
-    let (one, many) = (dir.path().join("alone"), dir.path().join("together"));
-    let together = write(&many, plan.together, TOGETHER)?;
+    let together = write(&dir.path().join("together"), plan.together, TOGETHER)?;
     if let Some(threads) = plan.only {
         for _ in 0..plan.rounds {
-            let speed = replayed(&many, &together, threads)?;
-            println!("{speed:.0} entries/s with {threads} thread(s)");
+            let (entries, took) = replayed(&together, threads)?;
+            println!(
+                "{:.0} entries/s with {threads} thread(s)",
+                entries as f64 / took.wall_s
+            );
         }
         return Ok(());
     }
-    let alone = write(&one, plan.alone, 1)?;
+    let alone = write(&dir.path().join("alone"), plan.alone, 1)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("{}, {cores} cores\n", crate::cost::machine());
-    let mut figures: Vec<(String, Figure)> = Vec::new();
-    let mut note = |name: &str, speed: f64, bare: f64| {
-        let place = figures.iter().position(|(known, _)| known == name);
-        let place = place.unwrap_or_else(|| {
-            figures.push((name.to_owned(), Figure::default()));
-            figures.len() - 1
-        });
-        let figure = &mut figures[place].1;
-        figure.entries_per_s.push(speed);
-        figure.bare.push(bare);
-    };
+    println!("{}; load average {:.1}", machine(), load_average()?);
     let reference = Reference::of(&together)?;
-    for _ in 0..plan.rounds {
-        let bare = reference.measure();
-        for threads in [1, cores] {
-            let of = format!("{threads} thread(s)");
-            let hashed = hashed(&many, &together, threads)?;
-            note(&format!("hashed and folded, {of}"), hashed, bare.sha256);
-            let speed = replayed(&one, &alone, threads)?;
-            note(&format!("judged, sealed alone, {of}"), speed, bare.ed25519);
-            let speed = replayed(&many, &together, threads)?;
-            let shared = bare.ed25519 * TOGETHER as f64;
-            note(&format!("judged, sealed 16 together, {of}"), speed, shared);
-        }
-    }
-    println!(
-        "entries/s, median (lowest..highest) of {} rounds; ÷ bare: SHA-256 of the same bytes, or Ed25519\nverifications as many as there are seals, on one core",
-        plan.rounds
-    );
-    for (name, figure) in &figures {
+    for written in [&alone, &together] {
+        let peak_kib = peak_kib(|| replayed(written, cores))?;
         println!(
-            "  {name:<42} {:>32}   bare {:>10}   ÷ bare {}",
-            Spread::of(&figure.entries_per_s).to_string(),
-            Spread::of(&figure.bare).median(),
-            Spread::ratio(&figure.entries_per_s, &figure.bare)
+            "{} entries replayed in at most {} MiB more than before",
+            written.entries,
+            peak_kib / 1_024
         );
     }
+    println!();
+    let mut figures = Figures::default();
+    for _ in 0..plan.rounds {
+        let bare = reference.measure()?;
+        let shared = bare.ed25519 * TOGETHER as f64;
+        for threads in [1, cores] {
+            let with = |what: &str| format!("{what}, {threads} thread(s)");
+            let (entries, took) = hashed(&together, threads)?;
+            figures.note(with("hashed and folded"), entries, took, bare.sha256);
+            let (entries, took) = replayed(&alone, threads)?;
+            figures.note(with("judged, sealed alone"), entries, took, bare.ed25519);
+            let (entries, took) = replayed(&together, threads)?;
+            figures.note(with("judged, sealed 16 together"), entries, took, shared);
+        }
+    }
+    figures.print(plan.rounds);
+    println!("load average at the end {:.1}", load_average()?);
     Ok(())
+}
+
+/// How far resident memory rose above what it was, KiB.
+fn peak_kib<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<u64> {
+    // Forgets the highest so far.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let before = usage(std::process::id(), false)?.rss_kib;
+    work()?;
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok())
+        .ok_or_else(|| anyhow!("/proc/self/status names no peak"))?;
+    Ok(peak.saturating_sub(before))
 }
 
 fn write(dir: &Path, exchanges: u64, together: usize) -> anyhow::Result<Written> {
@@ -123,8 +191,8 @@ fn write(dir: &Path, exchanges: u64, together: usize) -> anyhow::Result<Written>
     Ok(written)
 }
 
-/// Entries a second: every leaf and tile hashed, every entry decoded, the registry folded.
-fn hashed(dir: &Path, written: &Written, threads: usize) -> anyhow::Result<f64> {
+/// Every leaf and tile hashed, every entry decoded, the registry folded.
+fn hashed(written: &Written, threads: usize) -> anyhow::Result<(u64, Took)> {
     let mut registry = Registry::empty();
     let mut refused = None;
     let mut fold = |index: u64, entry: &Entry| {
@@ -134,34 +202,26 @@ fn hashed(dir: &Path, written: &Written, threads: usize) -> anyhow::Result<f64> 
             refused.get_or_insert(error);
         }
     };
-    let begun = Instant::now();
-    let report = verify_directory(
-        dir,
-        verify::Options {
-            key: Some(written.key.clone()),
-            threads,
-            on_entry: Some(&mut fold),
-            ..Default::default()
-        },
-    );
-    let took = begun.elapsed().as_secs_f64();
+    let options = verify::Options {
+        key: Some(written.key.clone()),
+        threads,
+        on_entry: Some(&mut fold),
+        ..Default::default()
+    };
+    let (report, took) = Took::by(|| verify_directory(&written.dir, options))?;
     ensure!(refused.is_none(), "the registry does not fold: {refused:?}");
     ensure!(report.is_proven(), "not proven: {:?}", report.findings);
-    Ok(report.entries as f64 / took)
+    Ok((report.entries, took))
 }
 
-/// Entries a second: all that, and every decision judged again, every seal verified, every request paired.
-fn replayed(dir: &Path, written: &Written, threads: usize) -> anyhow::Result<f64> {
-    let begun = Instant::now();
-    let report = replay(
-        dir,
-        Options {
-            key: Some(written.key.clone()),
-            threads,
-            ..Default::default()
-        },
-    );
-    let took = begun.elapsed().as_secs_f64();
+/// All that, and every decision judged again, every seal verified, every request paired.
+fn replayed(written: &Written, threads: usize) -> anyhow::Result<(u64, Took)> {
+    let options = Options {
+        key: Some(written.key.clone()),
+        threads,
+        ..Default::default()
+    };
+    let (report, took) = Took::by(|| replay(&written.dir, options))?;
     ensure!(report.is_clean(), "not clean: {:?}", report.findings);
     ensure!(
         report.seals >= written.sealed && report.open == 0,
@@ -170,5 +230,5 @@ fn replayed(dir: &Path, written: &Written, threads: usize) -> anyhow::Result<f64
         written.sealed,
         report.open
     );
-    Ok(report.files.entries as f64 / took)
+    Ok((report.files.entries, took))
 }

@@ -73,14 +73,27 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// Bytes of a leaf up to which it is joined with its prefix and hashed in one call: most headers and entries.
+const JOINED_MAX: usize = 1_024;
+
 /// RFC 6962 §2.1: SHA-256(0x00 ‖ leaf).
 pub fn leaf_hash(leaf: &[u8]) -> Digest {
-    Digest::of_parts(&[&[0x00], leaf])
+    let mut joined = [0; 1 + JOINED_MAX];
+    match joined.get_mut(1..=leaf.len()) {
+        Some(place) => {
+            place.copy_from_slice(leaf);
+            Digest::of(&joined[..=leaf.len()])
+        }
+        None => Digest::of_parts(&[&[0x00], leaf]),
+    }
 }
 
 /// RFC 6962 §2.1: SHA-256(0x01 ‖ left ‖ right).
 pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    Digest::of_parts(&[&[0x01], &left.0, &right.0])
+    let mut joined = [0x01; 1 + 2 * Digest::LEN];
+    joined[1..=Digest::LEN].copy_from_slice(&left.0);
+    joined[1 + Digest::LEN..].copy_from_slice(&right.0);
+    Digest::of(&joined)
 }
 
 /// RFC 6962 §2.1: the head of the tree over `leaves` (already leaf hashes). Empty: SHA-256 of nothing.
@@ -158,6 +171,32 @@ mod tests {
         assert_eq!(
             leaf_hash(b"").to_string(),
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+        );
+    }
+
+    #[test]
+    fn a_leaf_of_any_length_is_hashed_behind_its_prefix() {
+        for len in [
+            0,
+            1,
+            55,
+            64,
+            JOINED_MAX - 1,
+            JOINED_MAX,
+            JOINED_MAX + 1,
+            5_000,
+        ] {
+            let leaf: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            assert_eq!(
+                leaf_hash(&leaf),
+                Digest::of_parts(&[&[0x00], &leaf]),
+                "{len}"
+            );
+        }
+        let (left, right) = (Digest::of(b"left"), Digest::of(b"right"));
+        assert_eq!(
+            node_hash(&left, &right),
+            Digest::of_parts(&[&[0x01], &left.0, &right.0])
         );
     }
 
