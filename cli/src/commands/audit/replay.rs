@@ -6,7 +6,7 @@ use std::path::Path;
 use audit::receipt::tlog_proof::{FIRST_LINE, TlogProof};
 use audit::replay::what_if::Flip;
 use audit::replay::{self, Event};
-use audit::verify::At;
+use audit::verify::{At, rule};
 use serde_json::json;
 
 use super::progress::Progress;
@@ -41,6 +41,8 @@ pub(super) fn run(
         failed = shown.err().or(failed.take());
         output.line(event_line(event));
     };
+    let at = how.at.as_deref().map(at).transpose()?;
+    let by_number = matches!(at, Some(At::Size(_)));
     let what_if = how.what_if.as_deref().map(what_if::load).transpose()?;
     let mut flips = what_if.as_ref().map(|what_if| Flips::new(what_if, output));
     let mut on_flip = |flip: &Flip| {
@@ -53,7 +55,7 @@ pub(super) fn run(
         policy: witnesses::given(vouched)?,
         time: time::options(time_roots)?,
         threads: how.threads.map_or(0, usize::from),
-        at: how.at.as_deref().map(at).transpose()?,
+        at,
         filter: filter(wanted)?,
         on_progress: Some(&mut on_progress),
         on_event: if how.list { Some(&mut on_event) } else { None },
@@ -66,6 +68,9 @@ pub(super) fn run(
     progress.end();
     if let Some(failure) = failed {
         return Err(failure);
+    }
+    if let Some(unusable) = unusable(&report, by_number) {
+        return Err(unusable);
     }
     let errors = report.files.findings.errors() + report.findings.errors();
     if let (Some(flips), Some(changed)) = (flips, &report.changed) {
@@ -86,16 +91,6 @@ pub(super) fn run(
     } else {
         output.show(&summary, || print(&report, output))?;
     }
-    if let Some(as_of) = report.files.as_of.filter(|_| report.is_clean()) {
-        output.line(format!(
-            "{}: {}",
-            output.say(
-                "what follows was left out; entries looked at",
-                "ما بعدها لم يُفحص؛ القيود المفحوصة"
-            ),
-            as_of.size
-        ));
-    }
     found(report.is_clean(), errors, output)
 }
 
@@ -113,6 +108,16 @@ fn at(text: &str) -> Result<At, Failure> {
     Ok(At::Note(bytes.into()))
 }
 
+/// Why it could not be stopped where it was asked to: nothing was looked at, so nothing is said about the log.
+fn unusable(report: &replay::Report, by_number: bool) -> Option<Failure> {
+    let kept = report.files.findings.kept();
+    let found = kept.iter().find(|finding| finding.rule == rule::AT)?;
+    Some(match by_number {
+        true => Failure::usage(&found.detail),
+        false => Failure::untrusted(&found.detail),
+    })
+}
+
 fn summary(report: &replay::Report) -> serde_json::Value {
     json!({
         "files": files_json(&report.files),
@@ -127,6 +132,20 @@ fn summary(report: &replay::Report) -> serde_json::Value {
 
 fn print(report: &replay::Report, output: Output) {
     print_files(&report.files, output);
+    if let Some(as_of) = report.files.as_of {
+        let root = report.files.root.map(|root| root.to_string());
+        output.line(format!(
+            "{}: {} {}, {} {}",
+            output.say(
+                "what follows is left out; looked at",
+                "لم يُفحص ما بعدها؛ فُحص"
+            ),
+            as_of.size,
+            output.say("entries", "قيدًا"),
+            output.say("root", "جذرها"),
+            root.unwrap_or_default(),
+        ));
+    }
     let heading = [
         output.say("entries", "القيود"),
         output.say("count", "العدد"),
