@@ -124,7 +124,7 @@ impl Told {
         self.report
             .codes
             .iter()
-            .map(|(code, count)| (code.as_str(), *count))
+            .map(|(code, count)| (*code, *count))
             .collect()
     }
 
