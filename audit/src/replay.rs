@@ -11,7 +11,6 @@ use std::path::Path;
 
 use proto::Code;
 use proto::facts;
-use proto::id::ExchangeId;
 
 use crate::checkpoint::LogKey;
 use crate::policy::Policy;
@@ -24,6 +23,7 @@ mod again;
 mod counts;
 mod docket;
 mod event;
+mod filter;
 mod heads;
 mod judge;
 mod pairing;
@@ -33,6 +33,7 @@ pub(crate) mod tests;
 pub mod what_if;
 
 pub use event::Event;
+pub use filter::Filter;
 
 use judge::Judge;
 use prepare::{Prepared, prepare};
@@ -69,29 +70,6 @@ pub mod rule {
     pub use crate::verify::rule::FORK;
     /// Sequence numbers of one adapter run that never reached the log.
     pub const SEQUENCE: &str = "sequence";
-}
-
-/// Which entries the caller wants to see. Every entry is judged whatever the filter says.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only this exchange.
-    pub exchange: Option<ExchangeId>,
-    /// Only entries in which this system, or this agency (a prefix of parts), takes part.
-    pub party: Option<String>,
-    /// Only this service name.
-    pub service: Option<String>,
-    /// Only this purpose.
-    pub purpose: Option<String>,
-    /// Only this outcome or refusal code.
-    pub code: Option<String>,
-    /// Only from this Unix time in milliseconds on, and before that one.
-    pub from_ms: Option<u64>,
-    /// See `from_ms`.
-    pub to_ms: Option<u64>,
-    /// Only from this index on, and before that one.
-    pub from: Option<u64>,
-    /// See `from`.
-    pub to: Option<u64>,
 }
 
 /// How to replay.
@@ -230,41 +208,6 @@ fn replay_with(pool: &Pool, dir: &Path, options: Options<'_>) -> Report {
         open: tally.open,
         seals: tally.seals,
         changed: tally.changed,
-    }
-}
-
-impl Filter {
-    /// Whether `event` is wanted.
-    pub fn admits(&self, event: &Event) -> bool {
-        let recorded_ms = event.recorded_at_us / 1_000;
-        let party = |wanted: &String| {
-            [&event.consumer, &event.provider]
-                .into_iter()
-                .flatten()
-                .any(|system| {
-                    let rest = system.as_str().strip_prefix(wanted.as_str());
-                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                })
-        };
-        self.exchange
-            .is_none_or(|wanted| event.exchange == Some(wanted))
-            && self.party.as_ref().is_none_or(party)
-            && self
-                .service
-                .as_ref()
-                .is_none_or(|wanted| event.service == *wanted)
-            && self
-                .purpose
-                .as_ref()
-                .is_none_or(|wanted| event.purpose == *wanted)
-            && self
-                .code
-                .as_ref()
-                .is_none_or(|wanted| event.code == *wanted)
-            && self.from_ms.is_none_or(|from| recorded_ms >= from)
-            && self.to_ms.is_none_or(|to| recorded_ms < to)
-            && self.from.is_none_or(|from| event.index >= from)
-            && self.to.is_none_or(|to| event.index < to)
     }
 }
 

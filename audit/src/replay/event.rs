@@ -2,7 +2,7 @@
 
 use proto::Digest;
 use proto::entry::{Entry, Kind};
-use proto::header::RequestHeader;
+use proto::header::{RequestHeader, Subject};
 use proto::id::{ExchangeId, SystemId};
 
 /// One entry as a person reads it. Parts that the entry does not have are empty.
@@ -26,6 +26,12 @@ pub struct Event {
     pub operation: String,
     /// The stated purpose.
     pub purpose: String,
+    /// The clerk's pseudonym.
+    pub actor: Option<Digest>,
+    /// Whom it is about, under pseudonyms.
+    pub subjects: Vec<Subject>,
+    /// The key that this entry's seal names, whether or not the seal holds.
+    pub key: Option<Digest>,
     /// Outcome or refusal code; empty on requests.
     pub code: String,
     /// The clause that decided a refusal.
@@ -39,7 +45,7 @@ pub struct Event {
 }
 
 impl Event {
-    pub(super) fn of(index: u64, entry: &Entry) -> Self {
+    pub(crate) fn of(index: u64, entry: &Entry) -> Self {
         Self {
             index,
             kind: entry.kind,
@@ -50,6 +56,12 @@ impl Event {
             service: String::new(),
             operation: String::new(),
             purpose: String::new(),
+            actor: None,
+            subjects: Vec::new(),
+            key: entry
+                .seal
+                .as_ref()
+                .and_then(|seal| Some(seal.open().ok()?.kid())),
             code: String::new(),
             clause: String::new(),
             agreement: None,
@@ -58,12 +70,14 @@ impl Event {
         }
     }
 
-    pub(super) fn describe(&mut self, request: &RequestHeader) {
+    pub(crate) fn describe(&mut self, request: &RequestHeader) {
         self.exchange = Some(request.exchange_id);
         self.consumer = Some(request.consumer.clone());
         self.provider = Some(request.provider.clone());
         self.service = request.service.to_string();
         self.operation = request.operation.to_string();
         self.purpose = request.purpose.to_string();
+        self.actor = request.actor;
+        self.subjects.clone_from(&request.subjects);
     }
 }

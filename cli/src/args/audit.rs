@@ -4,7 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use proto::id::{AgencyId, ExchangeId, Part, SystemId};
+
+mod wanted;
+
+pub use wanted::Wanted;
+pub(super) use wanted::exchange_id;
 
 use super::{About, Breach, SubjectKey, Subjects};
 
@@ -48,38 +52,6 @@ pub struct TimeRoots {
     /// How far a stamp may lie beyond a token's time: a whole number and s, m, h or d.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub time_tolerance: Duration,
-}
-
-/// Which entries are shown.
-#[derive(Debug, Default, Args)]
-pub struct Wanted {
-    /// Only this exchange.
-    #[arg(long, value_parser = exchange_id)]
-    pub exchange: Option<ExchangeId>,
-    /// Only this agency or system: INSTANCE/CLASS/AGENCY[/SYSTEM].
-    #[arg(long, value_parser = party)]
-    pub party: Option<String>,
-    /// Only this service, for example persons.v1.
-    #[arg(long, value_parser = part)]
-    pub service: Option<String>,
-    /// Only this purpose.
-    #[arg(long, value_parser = part)]
-    pub purpose: Option<String>,
-    /// Only this outcome or refusal code.
-    #[arg(long, value_parser = part)]
-    pub code: Option<String>,
-    /// From this RFC 3339 time on.
-    #[arg(long)]
-    pub since: Option<String>,
-    /// Before this RFC 3339 time.
-    #[arg(long)]
-    pub until: Option<String>,
-    /// From this index on.
-    #[arg(long)]
-    pub from: Option<u64>,
-    /// Before this index.
-    #[arg(long)]
-    pub to: Option<u64>,
 }
 
 /// How a log is replayed.
@@ -139,7 +111,7 @@ pub enum Audit {
         vouched: Vouched,
         #[command(flatten)]
         /// Which entries to list.
-        wanted: Wanted,
+        wanted: Box<Wanted>,
         #[command(flatten)]
         /// How to replay.
         how: Replaying,
@@ -159,7 +131,7 @@ pub enum Audit {
         count: u64,
         #[command(flatten)]
         /// Which entries.
-        wanted: Wanted,
+        wanted: Box<Wanted>,
     },
     /// One entry in full.
     Show {
@@ -200,26 +172,7 @@ pub enum Audit {
     Breach(Breach),
 }
 
-fn party(text: &str) -> Result<String, String> {
-    match (AgencyId::parse(text), SystemId::parse(text)) {
-        (Ok(_), _) | (_, Ok(_)) => Ok(text.to_owned()),
-        (Err(_), Err(_)) => Err(
-            "neither an agency (INSTANCE/CLASS/AGENCY) nor a system (INSTANCE/CLASS/AGENCY/SYSTEM)"
-                .to_owned(),
-        ),
-    }
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
     broker::config::duration_of(text)
         .ok_or_else(|| "write a whole number and s, m, h or d, for example 5s".to_owned())
-}
-
-fn part(text: &str) -> Result<String, String> {
-    Part::parse(text).map_err(|error| error.to_string())?;
-    Ok(text.to_owned())
-}
-
-pub(super) fn exchange_id(text: &str) -> Result<ExchangeId, String> {
-    ExchangeId::parse(text).ok_or_else(|| "not a UUIDv7".to_owned())
 }

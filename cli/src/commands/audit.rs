@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::people;
 use crate::args::{Audit, LogDir, TimeRoots, Vouched, Wanted};
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, ms_of_time};
+use crate::output::Output;
 
 mod bundle;
 pub mod event;
@@ -21,10 +21,13 @@ mod proof;
 mod reconcile;
 mod replay;
 mod time;
+mod wanted;
 mod what_if;
 pub mod witnesses;
 
 pub use event::{event_json, event_line};
+
+use wanted::filter;
 
 /// Runs one of the audit commands.
 ///
@@ -302,20 +305,6 @@ fn show(index: u64, log: &LogDir, output: Output) -> Result<(), Failure> {
         output.line(text);
         Ok(())
     }
-}
-
-fn filter(wanted: &Wanted) -> Result<Filter, Failure> {
-    Ok(Filter {
-        exchange: wanted.exchange,
-        party: wanted.party.clone(),
-        service: wanted.service.clone(),
-        purpose: wanted.purpose.clone(),
-        code: wanted.code.clone(),
-        from_ms: wanted.since.as_deref().map(ms_of_time).transpose()?,
-        to_ms: wanted.until.as_deref().map(ms_of_time).transpose()?,
-        from: wanted.from,
-        to: wanted.to,
-    })
 }
 
 fn files_json(report: &verify::Report) -> Value {

@@ -14,7 +14,7 @@ pub struct Bundle {
     pub log: LogDir,
     #[command(flatten)]
     /// Which entries; an exchange is always taken whole.
-    pub wanted: Wanted,
+    pub wanted: Box<Wanted>,
     /// The new file; without it evidence-ID.zip or evidence-FROM-TO.zip in this folder.
     #[arg(long, short)]
     pub output: Option<PathBuf>,

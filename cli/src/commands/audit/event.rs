@@ -2,6 +2,7 @@
 
 use audit::replay::Event;
 use proto::entry::Kind;
+use proto::header::Subject;
 use serde_json::{Value, json};
 
 use crate::output::time_of_ms;
@@ -48,10 +49,18 @@ pub fn event_json(event: &Event) -> Value {
         "service": event.service,
         "operation": event.operation,
         "purpose": event.purpose,
+        "actor": event.actor.map(|actor| actor.to_string()),
+        "subjects": event.subjects.iter().map(subject_text).collect::<Vec<_>>(),
+        "seal_key": event.key.map(|key| key.to_string()),
         "code": event.code,
         "clause": event.clause,
         "agreement": event.agreement.map(|id| id.to_string()),
         "request_index": event.request_index,
         "summary": event.summary,
     })
+}
+
+/// A person's pseudonym as `--subject` takes it.
+pub fn subject_text(subject: &Subject) -> String {
+    format!("{}:{}", subject.scheme, subject.pseudonym)
 }
