@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod cosignature;
 pub mod evidence;
+pub mod find;
 pub mod journal;
 pub mod log;
 pub mod note;

@@ -75,6 +75,28 @@ impl Edge {
         self.size += 1;
     }
 
+    /// Appends a whole subtree of 2^`level` leaves by its head; `false`, and nothing appended, where no such subtree
+    /// begins at this size.
+    #[must_use]
+    pub fn push_subtree(&mut self, level: u8, head: Digest) -> bool {
+        let leaves = 1u64.checked_shl(u32::from(level)).unwrap_or(0);
+        let Some(size) = self.size.checked_add(leaves) else {
+            return false;
+        };
+        if leaves == 0 || !self.size.is_multiple_of(leaves) {
+            return false;
+        }
+        let mut head = head;
+        for _ in 0..(self.size >> level).trailing_ones() {
+            if let Some(left) = self.hashes.pop() {
+                head = node_hash(&left, &head);
+            }
+        }
+        self.hashes.push(head);
+        self.size = size;
+        true
+    }
+
     /// Head of the tree. Empty: SHA-256 of nothing.
     pub fn root(&self) -> Digest {
         fold(self.hashes.iter().rev().copied()).unwrap_or_else(|| Digest::of(&[]))

@@ -25,7 +25,8 @@ mod witness;
 pub use agency::{Agency, AuthorityKey, NewAuthorityKey};
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
 pub use audit::{
-    Audit, Bundle, Fetch, LogDir, Replaying, TamperDemo, TimeRoots, Verified, Vouched, Wanted,
+    Audit, Bundle, Fetch, Find, LogDir, Proved, Replaying, TamperDemo, TimeRoots, Verified,
+    Vouched, Wanted,
 };
 pub use backup::{Backup, Restore};
 pub use certs::Certs;

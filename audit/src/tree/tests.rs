@@ -264,3 +264,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn whole_subtrees_make_the_tree_that_their_leaves_make() {
+    let leaves: Vec<Digest> = (0u8..40).map(|leaf| leaf_hash(&[leaf])).collect();
+    for low in 0..40usize {
+        for level in 0..6u8 {
+            let mut edge = Edge::new();
+            leaves[..low].iter().for_each(|leaf| edge.push(*leaf));
+            let high = low + (1 << level);
+            let before = edge.clone();
+            let head = leaves.get(low..high).map(tree_head);
+            let fits = low % (1 << level) == 0;
+            let pushed = edge.push_subtree(level, head.unwrap_or_default());
+            assert_eq!(pushed, fits, "{low} {level}");
+            if !pushed {
+                assert_eq!(edge, before);
+            } else if head.is_some() {
+                assert_eq!(edge.root(), tree_head(&leaves[..high]), "{low} {level}");
+            }
+        }
+    }
+    let mut edge = Edge::new();
+    assert!(edge.push_subtree(63, Digest::default()) && edge.push_subtree(62, Digest::default()));
+    assert!(!edge.push_subtree(63, Digest::default()) && !edge.push_subtree(64, Digest::default()));
+}

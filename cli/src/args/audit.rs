@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+mod find;
 mod wanted;
 
+pub use find::{Find, Proved};
 pub use wanted::Wanted;
 pub(super) use wanted::exchange_id;
 
@@ -121,6 +123,8 @@ pub enum Audit {
     },
     /// Compare the parties' receipts with the log: what is missing on which side, and whom that convicts.
     Reconcile(super::Reconcile),
+    /// Find entries by any of their parts, and say whether the answer is proved.
+    Find(Box<Find>),
     /// The last entries.
     Tail {
         #[command(flatten)]

@@ -16,10 +16,12 @@ use crate::output::Output;
 mod bundle;
 pub mod event;
 mod fetch;
+mod find;
 mod progress;
 mod proof;
 mod reconcile;
 mod replay;
+mod scanned;
 mod time;
 mod wanted;
 mod what_if;
@@ -56,6 +58,7 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
             time,
         } => replay::run((&log, &vouched, &time), &wanted, &how, output),
         Audit::Reconcile(args) => reconcile::run(&args, output),
+        Audit::Find(find) => find::run(&find, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
         Audit::Show { index, log } => show(index, &log, output),
         Audit::TamperDemo(what) => crate::block_on(crate::demo::tampering::run(what, output)),

@@ -1,5 +1,6 @@
 //! One entry of a replay: as a line for people, as JSON for machines.
 
+use audit::find::printable;
 use audit::replay::Event;
 use proto::entry::Kind;
 use proto::header::Subject;
@@ -25,13 +26,13 @@ pub fn event_line(event: &Event) -> String {
         line += &format!("  of {request}");
     }
     if !event.code.is_empty() {
-        line += &format!("  {}", event.code);
+        line += &format!("  {}", printable(&event.code));
     }
     if !event.clause.is_empty() {
-        line += &format!(" [{}]", event.clause);
+        line += &format!(" [{}]", printable(&event.clause));
     }
     if event.kind == Kind::Epoch {
-        line += &format!("  {}", event.summary);
+        line += &format!("  {}", printable(&event.summary));
     }
     line
 }

@@ -1,0 +1,84 @@
+//! Proves that a range of entries is in the log: their own hashes, and outside the range those of the tiles, must make
+//! the signed root. A wrong tile makes another root, never a wrong proof.
+
+use std::ops::Range;
+
+use proto::digest::leaf_hash;
+
+use crate::checkpoint::Checkpoint;
+use crate::tiles::{TileReader, TileStore};
+use crate::tree::{Edge, HashReader as _, TreeHead, consistency_proof, verify_consistency};
+
+/// The tree as far as the scan has come.
+#[derive(Debug)]
+pub(super) struct Proving {
+    tiles: TileReader,
+    published: TreeHead,
+    edge: Edge,
+    /// Why the tree cannot be made any more.
+    failed: Option<String>,
+}
+
+impl Proving {
+    pub(super) fn new(store: &TileStore, published: TreeHead) -> Self {
+        Self {
+            tiles: store.reader(published.size),
+            published,
+            edge: Edge::new(),
+            failed: None,
+        }
+    }
+
+    /// The next entry.
+    pub(super) fn push(&mut self, entry: &[u8]) {
+        self.edge.push(leaf_hash(entry));
+    }
+
+    /// Takes the hashes up to entry `end` from the tiles. Where entries in the range are unreadable their hashes come
+    /// from there, too: what was read stays proved, and the gap is told apart.
+    pub(super) fn skip_to(&mut self, end: u64) {
+        while self.edge.size() < end && self.failed.is_none() {
+            let at = self.edge.size();
+            // The largest whole subtree that begins here and ends by then. Both below 64.
+            let aligned = if at == 0 { 63 } else { at.trailing_zeros() };
+            let level = aligned.min((end - at).ilog2()) as u8;
+            match self.tiles.node(level, at >> level) {
+                Ok(head) => {
+                    let _ = self.edge.push_subtree(level, head);
+                }
+                Err(error) => {
+                    self.failed = Some(format!("the hash tiles from entry {at} on: {error}"));
+                }
+            }
+        }
+    }
+
+    /// Whether all of it makes `checkpoint`, and the published log extends that.
+    pub(super) fn finish(
+        mut self,
+        checkpoint: &Checkpoint,
+        range: &Range<u64>,
+    ) -> Result<(), String> {
+        self.skip_to(range.end);
+        self.skip_to(checkpoint.size);
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
+        if self.edge.head() != checkpoint.head() {
+            return Err(format!(
+                "entries and hash tiles make the root {}, the checkpoint says {}; `mohawel audit verify` says where",
+                self.edge.root(),
+                checkpoint.root
+            ));
+        }
+        let (old, new) = (checkpoint.head(), self.published);
+        let proof = consistency_proof(&self.tiles, old.size, new.size)
+            .map_err(|error| format!("the hash tiles: {error}"))?;
+        verify_consistency(old.size, &old.root, new.size, &new.root, &proof).map_err(|_| {
+            format!(
+                "the log of {} entries does not extend the {} looked at",
+                new.size, old.size
+            )
+        })
+    }
+}
