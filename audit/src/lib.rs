@@ -14,6 +14,7 @@ pub mod policy;
 pub mod receipt;
 pub mod reconcile;
 pub mod replay;
+pub mod stats;
 pub mod tiles;
 pub mod timestamp;
 pub mod tree;

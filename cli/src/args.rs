@@ -25,7 +25,7 @@ mod witness;
 pub use agency::{Agency, AuthorityKey, NewAuthorityKey};
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
 pub use audit::{
-    Audit, Bundle, Fetch, Find, LogDir, Proved, Replaying, TamperDemo, TimeRoots, Verified,
+    Audit, Bundle, Fetch, Find, LogDir, Proved, Replaying, Stats, TamperDemo, TimeRoots, Verified,
     Vouched, Wanted,
 };
 pub use backup::{Backup, Restore};

@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 mod find;
+mod stats;
 mod wanted;
 
 pub use find::{Find, Proved};
+pub use stats::Stats;
 pub use wanted::Wanted;
 pub(super) use wanted::exchange_id;
 
@@ -125,6 +127,8 @@ pub enum Audit {
     Reconcile(super::Reconcile),
     /// Find entries by any of their parts, and say whether the answer is proved.
     Find(Box<Find>),
+    /// Figures by agency, service, purpose, outcome, hour or clerk.
+    Stats(Box<Stats>),
     /// The last entries.
     Tail {
         #[command(flatten)]

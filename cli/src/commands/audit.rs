@@ -14,6 +14,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
 mod bundle;
+mod chart;
 pub mod event;
 mod fetch;
 mod find;
@@ -22,6 +23,7 @@ mod proof;
 mod reconcile;
 mod replay;
 mod scanned;
+mod stats;
 mod time;
 mod wanted;
 mod what_if;
@@ -59,6 +61,7 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
         } => replay::run((&log, &vouched, &time), &wanted, &how, output),
         Audit::Reconcile(args) => reconcile::run(&args, output),
         Audit::Find(find) => find::run(&find, output),
+        Audit::Stats(stats) => stats::run(&stats, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
         Audit::Show { index, log } => show(index, &log, output),
         Audit::TamperDemo(what) => crate::block_on(crate::demo::tampering::run(what, output)),
