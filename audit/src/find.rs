@@ -27,6 +27,7 @@ mod row;
 pub(crate) mod tests;
 
 pub use printable::printable;
+pub(crate) use printable::spelled_cell;
 pub use row::Row;
 
 use proving::Proving;

@@ -1,10 +1,12 @@
 //! The log: entries in a Merkle tree, checkpoints, receipts, plain files that anyone can verify.
 
+pub mod anomaly;
 pub mod backup;
 pub mod checkpoint;
 pub mod clock;
 pub mod cosignature;
 pub mod evidence;
+pub mod export;
 pub mod find;
 pub mod journal;
 pub mod log;

@@ -11,6 +11,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     spelled(text, char::is_control)
 }
 
+/// `text` for a cell: as [`printable`], but tab and line ends stay.
+pub(crate) fn spelled_cell(text: &str) -> Cow<'_, str> {
+    spelled(text, |c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+}
+
 fn spelled(text: &str, control: impl Fn(char) -> bool) -> Cow<'_, str> {
     let hidden = |c: char| {
         control(c)

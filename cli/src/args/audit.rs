@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+mod anomalies;
+mod export;
 mod find;
 mod stats;
 mod wanted;
 
+pub use anomalies::Anomalies;
+pub use export::ExportEntries;
 pub use find::{Find, Proved};
 pub use stats::Stats;
 pub use wanted::Wanted;
@@ -129,6 +133,10 @@ pub enum Audit {
     Find(Box<Find>),
     /// Figures by agency, service, purpose, outcome, hour or clerk.
     Stats(Box<Stats>),
+    /// What in the log is unlike the rest: places to look at, each with the reason. No judgement.
+    Anomalies(Box<Anomalies>),
+    /// Write entries to a file for other tools, with a manifest that proves it; or check such a file.
+    Export(Box<ExportEntries>),
     /// The last entries.
     Tail {
         #[command(flatten)]

@@ -13,9 +13,11 @@ use crate::args::{Audit, LogDir, TimeRoots, Vouched, Wanted};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
+mod anomalies;
 mod bundle;
 mod chart;
 pub mod event;
+mod export;
 mod fetch;
 mod find;
 mod progress;
@@ -62,6 +64,8 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
         Audit::Reconcile(args) => reconcile::run(&args, output),
         Audit::Find(find) => find::run(&find, output),
         Audit::Stats(stats) => stats::run(&stats, output),
+        Audit::Anomalies(anomalies) => anomalies::run(&anomalies, output),
+        Audit::Export(export) => export::run(&export, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),
         Audit::Show { index, log } => show(index, &log, output),
         Audit::TamperDemo(what) => crate::block_on(crate::demo::tampering::run(what, output)),

@@ -15,9 +15,9 @@ pub struct Stats {
     /// hour (UTC) or actor.
     #[arg(long, value_parser = dimension, default_value = "consumer")]
     pub by: Dimension,
-    /// Rows at most; all others stand together in one. With --by hour the busiest hours are meant.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=2_208), default_value_t = 20)]
-    pub top: u16,
+    /// Rows at most; all others stand together in one. When not given: 20, but with --by hour all.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=2_208))]
+    pub top: Option<u16>,
     /// Which entries are counted.
     #[command(flatten)]
     pub wanted: Wanted,

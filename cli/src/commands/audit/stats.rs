@@ -18,6 +18,9 @@ use crate::output::Output;
 /// Cells of the longest bar.
 const BAR_CELLS: u32 = 16;
 
+/// Rows shown when the command line does not say.
+const ROWS_DEFAULT: usize = 20;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -36,12 +39,12 @@ pub(super) fn run(stats: &args::Stats, output: Output) -> Result<(), Failure> {
         output,
         &mut on_row,
     )?;
-    // Hours are drawn as days; leaving out the quieter ones there would show days that were not so.
-    let top = match stats.by {
-        Dimension::Hour if !output.json => usize::MAX,
-        _ => usize::from(stats.top),
+    // Leaving out the quieter hours would show days that were not so.
+    let all = match stats.by {
+        Dimension::Hour => usize::MAX,
+        _ => ROWS_DEFAULT,
     };
-    let counted = counting.finish(top);
+    let counted = counting.finish(stats.top.map_or(all, usize::from));
     let value = json!({
         "by": counted.by.name(),
         "rows": counted.rows.iter().map(|row| tally_json(&row.tally, json!({
@@ -193,7 +196,7 @@ fn print_days(stats: &Stats, output: Output) {
 fn print_total(stats: &Stats, output: Output) {
     let total = &stats.total;
     output.line(format!(
-        "{}: {} {}, {} {}, {} {}, {} {}, {} {}",
+        "{}: {} {} · {} {} · {} {} · {} {} · {} {}",
         output.say("in all", "المجموع"),
         total.requests,
         output.say("requests let through", "طلبًا مسموحًا"),
