@@ -45,6 +45,7 @@ pub(super) struct File {
     pub(super) limits: Given<LimitsSection>,
     #[serde(default)]
     pub(super) witness: Given<WitnessSection>,
+    #[serde(default)]
     pub(super) time: Given<TimeSection>,
     #[serde(default)]
     pub(super) outside_authorities: Given<Vec<Given<OutsideAuthoritySection>>>,
