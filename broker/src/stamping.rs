@@ -30,6 +30,8 @@ mod authority;
 
 /// From publishing to an answer, at most: below the auditor's tolerance, so that no honest stamp lies outside it.
 const ANSWER_MAX: Duration = Duration::from_secs(4);
+/// What an authority gets of it at least.
+const ASK_MIN: Duration = Duration::from_secs(1);
 /// How soon after a failure the authorities are asked again, unless the interval is shorter.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -162,6 +164,11 @@ impl Stamping {
     async fn stamp_by(&self, authority: &Authority) -> Result<(), StampError> {
         let began = Instant::now();
         let published = self.log.publish_now().await?;
+        // Held for its witnesses: the next one is stamped, rather than this one late.
+        let held = began.elapsed();
+        if held + ASK_MIN > ANSWER_MAX {
+            return Err(StampError::Held(held.as_millis()));
+        }
         let size = published.checkpoint.size;
         let dir = self.dir.clone();
         let kept = off_async(move || kept::read(&dir, size)).await?;
@@ -282,6 +289,11 @@ enum StampError {
     /// The bytes are no token over this checkpoint.
     #[error(transparent)]
     Token(#[from] TimestampError),
+    /// Publishing took too long.
+    #[error(
+        "publishing took {0} ms, which leaves no time to ask: the disk is slow, or witness.timeout_ms is large"
+    )]
+    Held(u128),
     /// Another checkpoint of this size was stamped: it is evidence, and stays.
     #[error(
         "time/ holds a token over another log of {0} entries: this one lost entries and went on. The next size is stamped"
