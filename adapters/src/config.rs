@@ -273,15 +273,7 @@ impl Config {
         let expected_keys = keys_of(&file.expected_keys, &mut problems);
         let files = Files::from_names(&file.files);
         let subject_keys = PathBuf::from(&file.subjects.keys);
-        let named = files
-            .all()
-            .map(|(key, path)| (format!("files.{key}"), path));
-        let folder = ("subjects.keys".to_owned(), subject_keys.as_path());
-        for (key, path) in named.into_iter().chain([folder]) {
-            if !is_plain(path) {
-                problems.push(format!("{key} = '{}' is not a plain path", path.display()));
-            }
-        }
+        plain_paths(&files, &subject_keys, &mut problems);
         let journal = journal_of(file.journal, &mut problems);
         let witness = witness_of(file.witness, &mut problems);
         match (system, adapter, trust_domain, genesis) {
@@ -318,6 +310,18 @@ fn keys_of(texts: &[String], problems: &mut Vec<String>) -> Vec<Digest> {
         }
     }
     keys
+}
+
+fn plain_paths(files: &Files, subject_keys: &Path, problems: &mut Vec<String>) {
+    let named = files
+        .all()
+        .map(|(key, path)| (format!("files.{key}"), path));
+    let folder = ("subjects.keys".to_owned(), subject_keys);
+    for (key, path) in named.into_iter().chain([folder]) {
+        if !is_plain(path) {
+            problems.push(format!("{key} = '{}' is not a plain path", path.display()));
+        }
+    }
 }
 
 fn is_plain(path: &Path) -> bool {
