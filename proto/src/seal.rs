@@ -4,22 +4,19 @@
 //! COSE `Sig_structure` with external AAD `label LF origin` and the detached payload
 //! `head(32) ‖ size(u32 BE)`, so a seal for one use, or for another switch, is worthless elsewhere.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
-
 use bytes::{BufMut, Bytes, BytesMut};
 use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, iana};
 use thiserror::Error;
 
 use crate::digest::{Digest, head_from_path, inclusion_path, leaf_hash, tree_head};
 use crate::key::{Algorithm, PublicKey, SignError, Signer};
-use crate::limits::{
-    SEAL_BYTES_MAX, SEAL_CONTENT_TYPE, SEAL_MEMORY_MS, SEAL_MEMORY_ROOTS, SEAL_PATH_MAX,
-    SEAL_SIZE_MAX,
-};
+use crate::limits::{SEAL_BYTES_MAX, SEAL_CONTENT_TYPE, SEAL_PATH_MAX, SEAL_SIZE_MAX};
 use form::SIGNATURE_LEN;
 
+pub use memory::SealMemory;
+
 mod form;
+mod memory;
 
 /// A seal as carried: the signature and this header's place under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +44,8 @@ impl Seal {
             return Err(SealError::Size(size));
         }
         let leaves: Vec<Digest> = headers.iter().map(|header| leaf_hash(header)).collect();
-        let (head, key) = (tree_head(&leaves), signer.key());
-        let message = signed_bytes(label, origin, &head, size, key.algorithm(), &key.kid());
+        let (algorithm, kid) = (signer.key().algorithm(), signer.key().kid());
+        let message = signed_bytes(label, origin, &tree_head(&leaves), size, algorithm, &kid);
         let signature = signer.sign(&message)?;
         let cose = Bytes::from(cose_bytes(
             signer.key().algorithm(),
@@ -261,6 +258,7 @@ impl SealedHead {
         }
     }
 
+    /// The bytes under the signature.
     fn signed_bytes(&self, label: &str, origin: &str) -> Vec<u8> {
         signed_bytes(
             label,
@@ -337,41 +335,6 @@ fn cose_bytes(algorithm: Algorithm, kid: &Digest, signature: &[u8]) -> Result<Ve
         .build()
         .to_vec()
         .map_err(|_| SealError::Malformed)
-}
-
-/// Tree heads verified a moment ago, for one TLS peer. Bounded in number and time.
-#[derive(Debug, Default)]
-pub struct SealMemory {
-    heads: Mutex<Heads>,
-}
-
-#[derive(Debug, Default)]
-struct Heads {
-    until_ms: HashMap<Digest, u64>,
-    oldest_first: VecDeque<Digest>,
-}
-
-impl SealMemory {
-    fn knows(&self, key: &Digest, now_ms: u64) -> bool {
-        let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
-        heads.until_ms.get(key).is_some_and(|until| now_ms < *until)
-    }
-
-    fn remember(&self, key: Digest, now_ms: u64) {
-        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
-        if heads
-            .until_ms
-            .insert(key, now_ms.saturating_add(SEAL_MEMORY_MS))
-            .is_none()
-        {
-            heads.oldest_first.push_back(key);
-        }
-        while heads.oldest_first.len() > SEAL_MEMORY_ROOTS {
-            if let Some(oldest) = heads.oldest_first.pop_front() {
-                heads.until_ms.remove(&oldest);
-            }
-        }
-    }
 }
 
 /// Why a seal does not hold.

@@ -1,6 +1,7 @@
 //! Seals under attack: every change to label, origin, header, place or bytes is refused.
 
 use super::*;
+use crate::limits::{SEAL_MEMORY_MS, SEAL_MEMORY_ROOTS};
 use crate::testing::{Ed25519, P256};
 
 const LABEL: &str = "mohawel/request/v1";
