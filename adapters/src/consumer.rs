@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::adapter::{Adapter, AdapterError};
 use crate::identity::Home;
 
+mod dispute;
 mod noted;
 mod outcome;
 mod refusal;
