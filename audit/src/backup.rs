@@ -13,8 +13,12 @@ use thiserror::Error;
 
 use crate::checkpoint::{self, CheckpointError, LogKey};
 use crate::journal::{JournalError, tail_size};
+use crate::rebuild::repaired::REPAIRED_FILE;
+use crate::tiles::copies::Copies;
+use crate::tiles::mend::{self, MendError};
+use crate::tiles::pruned::{KEPT_DIR, MINIMUM_FILE, read_minimum, write_minimum};
 use crate::tiles::published::{PublishError, publish, read_published};
-use crate::tiles::{TileError, TileStore, durable};
+use crate::tiles::{Pruned, PrunedError, TileError, TileStore, durable};
 use crate::timestamp::kept;
 use crate::tree::TreeHead;
 use crate::verify::OnProgress;
@@ -22,7 +26,7 @@ use crate::verify::OnProgress;
 /// Attempts at a tail that is being written to.
 const ATTEMPTS: u32 = 20;
 /// Names in a log directory that are not copied as they are: made anew, or of the running process alone.
-const APART: [&str; 7] = [
+const APART: [&str; 9] = [
     "checkpoint",
     "tile",
     "tail",
@@ -30,6 +34,8 @@ const APART: [&str; 7] = [
     "index",
     "lock",
     kept::TIME_DIR,
+    MINIMUM_FILE,
+    REPAIRED_FILE,
 ];
 
 /// What a copy holds.
@@ -55,6 +61,7 @@ pub fn copy_log(
     for _ in 0..ATTEMPTS {
         let published = copy_tiles(from, to, key, &mut on_progress)?;
         copy_others(from, to)?;
+        copy_minimum(from, to)?;
         // A token over more than the copied checkpoint would accuse the copy of having lost entries.
         kept::copy(from, to, published.size).map_err(io_at(&from.join(kept::TIME_DIR)))?;
         // Segments may have left the tail since: then a newer checkpoint covers them.
@@ -88,6 +95,11 @@ fn copy_tiles(
             log: new.size,
         });
     }
+    if Pruned::of(&TileStore::new(from))?.bundles_from() > old.size {
+        copy_pruned(from, to, new, on_progress)?;
+        publish(to, held, &published.note)?;
+        return Ok(new);
+    }
     let total = new.size;
     let entries = TileStore::new(from).read_entries(old.size..new.size, new.size);
     let entries = entries.map(|entry| {
@@ -107,6 +119,44 @@ fn copy_tiles(
     Ok(new)
 }
 
+/// The tree `new` of a log that no longer has all its entries: its hash tiles, what it kept, and the bundles it has.
+fn copy_pruned(
+    from: &Path,
+    to: &Path,
+    new: TreeHead,
+    on_progress: &mut Option<OnProgress<'_>>,
+) -> Result<(), BackupError> {
+    copy_into(&from.join(KEPT_DIR), &to.join(KEPT_DIR))?;
+    copy_minimum(from, to)?;
+    let (own, aside) = (TileStore::new(to), mend::set_aside_dir(to));
+    let copies = Copies::of(&own).and_dir(TileStore::new(from));
+    let options = mend::Options {
+        set_aside: Some(&aside),
+        on_leaf: &mut |_, _| {},
+        on_progress: &mut |done, total| {
+            if let Some(on_progress) = on_progress {
+                on_progress(done, total);
+            }
+        },
+    };
+    match mend::mend(&copies, new, options)?.lost.into_iter().next() {
+        Some(lost) => Err(BackupError::Lost {
+            path: from.join(lost.path),
+            what: lost.what,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The minimum index, where there is one; what is kept below it is there by then.
+fn copy_minimum(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let minimum = read_minimum(from)?;
+    if minimum > read_minimum(to)? {
+        write_minimum(to, minimum)?;
+    }
+    Ok(())
+}
+
 /// Everything else that is not of the running process alone: the key, policies.
 fn copy_others(from: &Path, to: &Path) -> Result<(), BackupError> {
     for entry in fs::read_dir(from).map_err(io_at(from))? {
@@ -116,6 +166,7 @@ fn copy_others(from: &Path, to: &Path) -> Result<(), BackupError> {
             APART.contains(&name)
                 || name.starts_with("store.")
                 || name.starts_with("tail.")
+                || name.contains("set-aside")
                 || name.ends_with(durable::TEMPORARY_SUFFIX)
         });
         if !apart {
@@ -219,6 +270,20 @@ pub enum BackupError {
     /// Tiles or bundles do not make what was signed.
     #[error(transparent)]
     Tiles(#[from] TileError),
+    /// The minimum index of a pruned log.
+    #[error(transparent)]
+    Minimum(#[from] PrunedError),
+    /// A pruned log's files cannot be proved or written.
+    #[error(transparent)]
+    Mend(#[from] MendError),
+    /// Entries that a pruned log should have.
+    #[error("{}: {what}; run `mohawel audit rebuild` on the log first", path.display())]
+    Lost {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The tail is another log's.
     #[error(transparent)]
     Tail(#[from] JournalError),

@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::checkpoint::{self, Checkpoint, LogKey};
 use crate::replay::{self, Filter};
 use crate::tiles::published::read_published;
-use crate::tiles::{PublishError, TILE_WIDTH, TilePath, TileStore};
+use crate::tiles::{Pruned, PublishError, TILE_WIDTH, TilePath, TileStore};
 use crate::verify::{OnProgress, VKEY_FILE};
 
 mod printable;
@@ -218,6 +218,7 @@ pub fn scan(
     let published = published.checkpoint.head();
     let mut scan = Scan {
         store: &store,
+        pruned: Pruned::of(&store).unwrap_or_else(|_| Pruned::nothing(&store)),
         published: published.size,
         proving: (check != Check::Nothing).then(|| Proving::new(&store, published)),
         requests: Requests::new(&store, published, check != Check::Nothing),
@@ -240,6 +241,7 @@ pub fn scan(
 /// One pass over the range.
 struct Scan<'a> {
     store: &'a TileStore,
+    pruned: Pruned,
     published: u64,
     proving: Option<Proving>,
     requests: Requests,
@@ -278,6 +280,11 @@ impl Scan<'_> {
                         self.entry(next, bytes, on_row)?;
                         next += 1;
                     }
+                }
+                Some(Err(error)) if error.is_missing() && self.pruned.covers(number) => {
+                    let minimum = self.pruned.minimum();
+                    let what = format!("pruned: below {minimum} only registry entries are kept");
+                    self.scanned.cannot_read(next, bundle_end - next, &what);
                 }
                 Some(Err(error)) => {
                     missing += 1;

@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use proto::digest::{Digest, leaf_hash};
@@ -18,8 +19,11 @@ use thiserror::Error;
 
 use crate::tree::Edge;
 
+mod base;
 pub mod conformance;
+pub(crate) mod letting_go;
 mod recovery;
+pub(crate) mod salvage;
 mod stamping;
 mod store;
 mod tail;
@@ -30,6 +34,7 @@ mod tests;
 
 pub use recovery::{Bundles, Recovery, RecoveryReport, StoreFound};
 pub use stamping::stamp_batch;
+pub(crate) use store::{guarded, open_database};
 pub use tail::tail_size;
 pub use tail_and_store::{Layout, TailAndStore};
 
@@ -104,6 +109,11 @@ impl Head {
         }
         self.push(kind, leaf_hash(bytes), stamp.recorded_at_us);
         Ok(())
+    }
+
+    /// Passes an entry of which only the leaf hash is known: no registry entry, for those are kept.
+    pub(crate) fn pass(&mut self, leaf: Digest) {
+        self.edge.push(leaf);
     }
 
     /// Appends one leaf that is known to stand on this head.
@@ -200,6 +210,15 @@ pub struct Statistics {
     pub behind_bytes: u64,
 }
 
+/// A part of a journal that newer parts and the published bundles have taken the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Superseded {
+    /// The entries in it that no other part of the journal has.
+    pub entries: Range<u64>,
+    /// Its directory.
+    pub path: PathBuf,
+}
+
 /// The store under the log. One writer commits, one keeper keeps, anyone reads.
 ///
 /// Every error is final: the journal that returned one refuses all later commits, because after a
@@ -239,6 +258,14 @@ pub trait Journal: Send + Sync + fmt::Debug {
     fn keep(&self, published: u64) -> Result<(), JournalError> {
         let _ = published;
         Ok(())
+    }
+
+    /// Places that hold entries, are never read again, and may go once their bundles are known to be whole.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    fn superseded(&self) -> Result<Vec<Superseded>, JournalError> {
+        Ok(Vec::new())
     }
 
     /// How the journal stands.

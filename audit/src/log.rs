@@ -1,7 +1,8 @@
 //! The log: where a draft becomes an entry that nobody can take back.
 //!
 //! [`Log::append`] takes a draft and gives back the stamped entry with its receipt, once it is durable and
-//! signed. Two threads stand behind it: the writer records, the keeper feeds the store and publishes. When
+//! signed. Two threads stand behind it: the writer records, the keeper feeds the store and publishes. (A third, the
+//! sweeper, does what nobody waits for.) When
 //! either fails the log stops for good: nothing is acknowledged after that, [`Log::stopped`] says why, and
 //! the process must end and start again.
 //!
@@ -30,20 +31,23 @@ use crate::journal::{
 use crate::note::NoteSignature;
 use crate::receipt::Receipt;
 use crate::tiles::published::PublishError;
-use crate::tiles::{TileError, TileReader, TileStore};
+use crate::tiles::{Pruned, PrunedError, TileError, TileReader, TileStore};
 use crate::tree::TreeHead;
 
 mod config;
+mod directory;
 mod keeper;
 mod queue;
 mod reading;
 mod start;
+mod sweeper;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub use config::Config;
+pub(crate) use directory::{bundles, lock};
 pub use reading::{READ_BYTES_MAX, READ_ENTRIES_MAX};
 
 /// An entry that is durable and signed for.
@@ -87,6 +91,9 @@ struct Inner {
 struct Threads {
     writer: JoinHandle<()>,
     keeper: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
+    /// The sweeper ends when this is dropped.
+    sweeping: mpsc::Sender<()>,
 }
 
 /// What handle, writer and keeper share.
@@ -96,6 +103,8 @@ struct Shared {
     key: LogKey,
     journal: Arc<dyn Journal>,
     tiles: TileStore,
+    /// What an earlier pruning left below the minimum index. It does not move while a log is open.
+    pruned: Pruned,
     /// Reads the tiles of the size published last: adapters ask for many proofs under one checkpoint.
     reader: Mutex<Arc<TileReader>>,
     /// The checkpoint of the last commit.
@@ -148,6 +157,11 @@ impl Log {
         Arriving {
             shared: Arc::clone(&self.inner.shared),
         }
+    }
+
+    /// Of the entries below this index only registry entries are there; 0 where nothing was pruned.
+    pub fn minimum_index(&self) -> u64 {
+        self.inner.shared.pruned.bundles_from()
     }
 
     /// The durable head.
@@ -266,7 +280,8 @@ impl Log {
     }
 
     /// Entries from `range.start` on, each with its index: at most [`READ_ENTRIES_MAX`] and about
-    /// [`READ_BYTES_MAX`] at once, so ask again from where the answer ends.
+    /// [`READ_BYTES_MAX`] at once, so ask again from where the answer ends. Without a gap, but for what was pruned
+    /// below [`Log::minimum_index`].
     ///
     /// # Errors
     /// [`LogError::Journal`] when entries that exist cannot be read.
@@ -360,9 +375,16 @@ impl Inner {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(Threads { writer, keeper }) = threads else {
+        let Some(threads) = threads else {
             return;
         };
+        let Threads {
+            writer,
+            keeper,
+            sweeper,
+            sweeping,
+        } = threads;
+        drop(sweeping);
         if matches!(last, Call::Close) {
             self.queue.close();
         } else {
@@ -372,6 +394,7 @@ impl Inner {
         let _ = writer.join();
         let _ = self.keeper.send(last);
         let _ = keeper.join();
+        let _ = sweeper.join();
         self.shared.stop(start::CLOSED);
     }
 }
@@ -490,6 +513,17 @@ pub enum LogError {
         /// Entries that the log has.
         head: u64,
     },
+    /// The entry was pruned.
+    #[error("entry {index} is not here any more: entries below {minimum} were pruned")]
+    Pruned {
+        /// Its index.
+        index: u64,
+        /// The minimum index.
+        minimum: u64,
+    },
+    /// The minimum index cannot be read.
+    #[error(transparent)]
+    Minimum(#[from] PrunedError),
     /// Sizes that the log does not have.
     #[error("no consistency proof from {old} to {new}: the log has {size} entries")]
     OutOfRange {

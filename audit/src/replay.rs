@@ -28,6 +28,7 @@ mod heads;
 mod judge;
 mod pairing;
 mod prepare;
+pub(crate) mod pruning;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod what_if;
@@ -68,6 +69,10 @@ pub mod rule {
     /// A broker start that does not continue the log.
     pub const EPOCH: &str = "epoch";
     pub use crate::verify::rule::FORK;
+    /// Entries that name requests below the minimum index, and could not be judged.
+    pub const PRUNED: &str = "pruned";
+    /// Entries were pruned before the retention of the grants that they were exchanged under had passed.
+    pub const RETENTION: &str = "retention";
     /// Sequence numbers of one adapter run that never reached the log.
     pub const SEQUENCE: &str = "sequence";
 }

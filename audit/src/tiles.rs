@@ -16,17 +16,23 @@ use proto::digest::Digest;
 use thiserror::Error;
 
 pub use path::{TILE_WIDTH, TilePath};
+pub use pruned::{Pruned, PrunedError};
 pub use published::{PublishError, Published};
 pub use read::{Entries, TileReader};
 pub use write::TileWriter;
 
 pub mod bundle;
+pub mod copies;
 pub mod durable;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod mend;
 mod path;
+pub mod proven;
+pub mod pruned;
 pub mod published;
 mod read;
+pub mod reread;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -156,6 +156,22 @@ pub trait HashReader {
     fn node(&self, level: u8, index: u64) -> io::Result<Digest>;
 }
 
+/// The right edge of the tree over the first `size` leaves.
+///
+/// # Errors
+/// Whatever the reader says.
+pub fn edge_at(reader: &impl HashReader, size: u64) -> io::Result<Edge> {
+    let mut hashes = Vec::new();
+    let mut at = 0;
+    while at < size {
+        let level = (size - at).ilog2();
+        // At most 63, so it fits.
+        hashes.push(reader.node(level as u8, at >> level)?);
+        at += 1 << level;
+    }
+    Ok(Edge { size, hashes })
+}
+
 /// The inclusion proof of leaf `index` in the tree of `size` leaves: its sibling first.
 ///
 /// # Errors

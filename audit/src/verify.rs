@@ -15,7 +15,7 @@ use crate::checkpoint::{self, Checkpoint, LogKey};
 use crate::note::NOTE_BYTES_MAX;
 use crate::policy::{Policy, Witnessed};
 use crate::tiles::published::CHECKPOINT_FILE;
-use crate::tiles::{TileStore, read_bounded};
+use crate::tiles::{Pruned, TileStore, read_bounded};
 use crate::tree::TreeHead;
 use pool::Pool;
 use walk::Met;
@@ -133,6 +133,10 @@ pub struct Report {
     pub as_of: Option<AsOf>,
     /// Entries whose bytes were read and hashed.
     pub entries: u64,
+    /// Entries below this index may have been pruned; 0 where none were.
+    pub minimum_index: u64,
+    /// Entries below it that are not here: neither in a bundle nor kept.
+    pub pruned: u64,
     /// Head recomputed from the entries; where entries are missing, with what the tiles say in
     /// their place. `None` when neither was there.
     pub root: Option<Digest>,
@@ -200,9 +204,16 @@ pub(crate) fn walk_directory<T: Send + 'static>(
         .map(|at| as_of::read(&at, key.as_ref(), claimed, &mut findings));
     let present = files::inspect(&store, claimed.map(|head| head.size), &mut findings);
     let end = as_of.map(|as_of| as_of.size);
-    let mut walk = walk::Walk::new(&store, claimed, present, end, &mut findings);
+    let pruned = pruned_of(&store, claimed, &mut findings);
+    let minimum_index = pruned.minimum();
+    let mut walk = walk::Walk::new((&store, pruned), claimed, present, end, &mut findings);
     walk.run(pool, prepare, options.on_progress, meet);
-    let (entries, root, registry) = walk.finish();
+    let walk::Walked {
+        entries,
+        pruned,
+        root,
+        registry,
+    } = walk.finish();
     match (as_of, claimed, root) {
         (Some(as_of), ..) => as_of::compare(&store, as_of, claimed, root, &mut findings),
         (None, Some(claimed), Some(root)) if claimed.root != root => {
@@ -229,11 +240,30 @@ pub(crate) fn walk_directory<T: Send + 'static>(
         witnessed,
         as_of,
         entries,
+        minimum_index,
+        pruned,
         root,
         registry,
         time,
         findings,
     }
+}
+
+/// What the directory says was pruned. A claim that cannot hold counts as none: what is missing is then an error.
+fn pruned_of(store: &TileStore, claimed: Option<TreeHead>, findings: &mut Findings) -> Pruned {
+    let reason = match Pruned::of(store) {
+        Ok(pruned) if pruned.minimum() == 0 => return pruned,
+        Ok(pruned) => match claimed {
+            Some(head) if pruned.minimum() < head.size => return pruned,
+            _ => format!(
+                "the minimum index {} is not below the log's size: no entry is left to prove what was kept",
+                pruned.minimum()
+            ),
+        },
+        Err(error) => error.to_string(),
+    };
+    findings.error(None, rule::MINIMUM_INDEX, reason);
+    Pruned::nothing(store)
 }
 
 /// Verifies only the time-stamp tokens of the log in `dir`, and the stamps beside their checkpoints: each note, token

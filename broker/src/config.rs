@@ -96,6 +96,9 @@ pub struct LogConfig {
     /// `log.publish_interval_ms`, milliseconds, 100 to 60,000, default 1,000: how often a checkpoint is
     /// published. Larger: members and witnesses see the log later.
     pub publish_interval_ms: u64,
+    /// `log.index`, default true: whether `index/` is kept up to date in the background, for `mohawel audit find`. Off:
+    /// a search reads every entry, unless somebody runs `mohawel audit index`.
+    pub index: bool,
 }
 
 /// `[limits]`: what one member, or all together, may take.

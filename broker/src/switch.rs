@@ -128,6 +128,7 @@ impl Switch {
                 .witness
                 .as_ref()
                 .map_or(Duration::ZERO, Witnesses::hold),
+            index: config.log.index,
             ..audit::log::Config::new(&config.log.dir, &config.origin)
         }
     }

@@ -27,22 +27,48 @@ pub(super) const BUNDLE_ENTRIES: u64 = 256;
 
 /// Reads published entry bundles: all entries of a range, in order.
 #[derive(Clone)]
-pub struct Bundles(Arc<ReadBundles>);
+pub struct Bundles {
+    read: Arc<ReadBundles>,
+    /// The head that the first bundle which is there follows; without it that is the empty one.
+    base: Option<Arc<ReadBase>>,
+}
 
 type ReadBundles = dyn Fn(Range<u64>) -> io::Result<Vec<Bytes>> + Send + Sync;
+type ReadBase = dyn Fn() -> io::Result<Head> + Send + Sync;
 
 impl Bundles {
     /// Bundles read by `read`, which gives every entry of the range it is asked for, or an error.
     pub fn new(
         read: impl Fn(Range<u64>) -> io::Result<Vec<Bytes>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(read))
+        Self {
+            read: Arc::new(read),
+            base: None,
+        }
+    }
+
+    /// As [`Bundles::new`], of a log whose entries below the head that `base` gives were pruned.
+    pub fn pruned(
+        read: impl Fn(Range<u64>) -> io::Result<Vec<Bytes>> + Send + Sync + 'static,
+        base: impl Fn() -> io::Result<Head> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            read: Arc::new(read),
+            base: Some(Arc::new(base)),
+        }
+    }
+
+    /// The head from which on there are bundles.
+    pub(super) fn base(&self) -> io::Result<Head> {
+        self.base
+            .as_ref()
+            .map_or_else(|| Ok(Head::default()), |base| base())
     }
 
     /// Every entry of `range`.
     pub(super) fn read(&self, range: Range<u64>) -> io::Result<Vec<Bytes>> {
         let wanted = range.end - range.start;
-        let entries = (self.0)(range)?;
+        let entries = (self.read)(range)?;
         if entries.len() as u64 != wanted {
             let missing = format!("{wanted} entries asked for, {} given", entries.len());
             return Err(io::Error::other(missing));
@@ -96,6 +122,8 @@ pub struct RecoveryReport {
     pub torn_bytes: u64,
     /// What an operator accepted to lose, each with its indexes.
     pub remarks: Vec<String>,
+    /// Stable words for what was repaired on the stopped log since its last entry.
+    pub repaired: Vec<String>,
     /// Files under `tile/` that were damaged or missing, and were written again from the store.
     pub mended: Vec<PathBuf>,
 }
@@ -131,6 +159,13 @@ impl fmt::Display for RecoveryReport {
             write!(
                 f,
                 "; {count} damaged or missing tile file(s) written again from the store, the first {first}"
+            )?;
+        }
+        if !self.repaired.is_empty() {
+            write!(
+                f,
+                "; repaired before this start: {}",
+                self.repaired.join(" ")
             )?;
         }
         self.remarks
@@ -213,6 +248,7 @@ pub(super) fn recover(
         rebuilt,
         torn_bytes: replay.torn_bytes,
         remarks,
+        repaired: Vec::new(),
         mended: Vec::new(),
     };
     let tail = if report.remarks.is_empty() {
@@ -326,21 +362,33 @@ fn follow_tail(
     Ok((replay, followed))
 }
 
+/// Makes a store anew from `bundles`, beside the one that is there, which is not opened again.
+pub(super) fn rebuild_store(
+    layout: &Layout,
+    bundles: &Bundles,
+    goal: &Head,
+) -> Result<Store, JournalError> {
+    rebuild::store(layout, Some(bundles), goal, None)
+}
+
 /// Moves `path` out of the way under a name that is never opened again, so that it can be looked at.
-fn set_aside(path: &Path) -> Result<PathBuf, JournalError> {
-    let renaming = |e| JournalError::io("setting aside", path, e);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    for number in 1..1000 {
-        let aside = path.with_file_name(format!("{name}.set-aside-{number}"));
-        if !aside.exists() {
-            std::fs::rename(path, &aside).map_err(renaming)?;
-            if let Some(parent) = path.parent() {
-                sync_dir(parent)?;
-            }
-            return Ok(aside);
-        }
+pub(super) fn set_aside(path: &Path) -> Result<PathBuf, JournalError> {
+    let aside = name_aside(path)?;
+    std::fs::rename(path, &aside).map_err(|e| JournalError::io("setting aside", path, e))?;
+    if let Some(parent) = path.parent() {
+        sync_dir(parent)?;
     }
-    Err(renaming(io::Error::other(
-        "a thousand set aside stand there already",
-    )))
+    Ok(aside)
+}
+
+/// The name that `path` would get when it is set aside.
+pub(super) fn name_aside(path: &Path) -> Result<PathBuf, JournalError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = (1..1000)
+        .map(|number| path.with_file_name(format!("{name}.set-aside-{number}")))
+        .find(|aside| !aside.exists());
+    aside.ok_or_else(|| {
+        let full = "a thousand set aside stand there already";
+        JournalError::io("setting aside", path, io::Error::other(full))
+    })
 }

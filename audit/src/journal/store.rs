@@ -238,26 +238,7 @@ impl Store {
     }
 
     fn open_at(path: &Path, first: u64, limits: StoreLimits) -> Result<Self, String> {
-        let config = sled::Config::new()
-            .path(path)
-            .cache_capacity(limits.cache_bytes)
-            .segment_size(SEGMENT_BYTES)
-            .mode(sled::Mode::HighThroughput)
-            // Every feed flushes and syncs by itself, and an error of the background thread would only be logged.
-            .flush_every_ms(None);
-        let began = Instant::now();
-        let tree = loop {
-            match config.open() {
-                Ok(tree) => break tree,
-                // sled's own threads let go of the lock a moment after the last handle is gone.
-                Err(error)
-                    if error.to_string().contains(LOCK_HELD) && began.elapsed() < LOCK_WAIT =>
-                {
-                    std::thread::sleep(LOCK_LOOK);
-                }
-                Err(error) => return Err(error.to_string()),
-            }
-        };
+        let tree = open_database(path, limits.cache_bytes)?;
         let db_file = File::open(path.join("db")).map_err(|e| e.to_string())?;
         Ok(Self {
             path: path.to_owned(),
@@ -334,8 +315,36 @@ impl Store {
     }
 }
 
+/// Opens a database, and waits a while for whoever still has it.
+///
+/// # Errors
+/// What sled says; [`LOCK_HELD`] is in it where somebody keeps it.
+pub(crate) fn open_database(path: &Path, cache_bytes: u64) -> Result<sled::Db, String> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(cache_bytes)
+        .segment_size(SEGMENT_BYTES)
+        .mode(sled::Mode::HighThroughput)
+        // Every feed flushes and syncs by itself, and an error of the background thread would only be logged.
+        .flush_every_ms(None);
+    let began = Instant::now();
+    loop {
+        match config.open() {
+            Ok(tree) => return Ok(tree),
+            // sled's own threads let go of the lock a moment after the last handle is gone.
+            Err(error) if error.to_string().contains(LOCK_HELD) && began.elapsed() < LOCK_WAIT => {
+                std::thread::sleep(LOCK_LOOK);
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
 /// Runs what may panic inside sled; a panic is an error like any other.
-fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+///
+/// # Errors
+/// Those of `work`, and what a panic said.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
@@ -348,13 +357,18 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 
 /// The database with the highest first index under `dir`.
 fn newest(dir: &Path) -> Result<Option<(u64, PathBuf)>, JournalError> {
+    Ok(databases(dir)?.pop())
+}
+
+/// All databases under `dir`, by their first index.
+pub(super) fn databases(dir: &Path) -> Result<Vec<(u64, PathBuf)>, JournalError> {
     let reading = |e| JournalError::io("reading", dir, e);
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(reading(error)),
     };
-    let mut newest = None;
+    let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(reading)?.path();
         let name = path
@@ -362,10 +376,11 @@ fn newest(dir: &Path) -> Result<Option<(u64, PathBuf)>, JournalError> {
             .and_then(|name| name.to_str())
             .filter(|name| name.len() == 20);
         if let Some(first) = name.and_then(|name| name.parse::<u64>().ok()) {
-            newest = newest.max(Some((first, path)));
+            found.push((first, path));
         }
     }
-    Ok(newest)
+    found.sort();
+    Ok(found)
 }
 
 /// Registry entries may be large and are never packed; anything that is no entry is not either.

@@ -17,9 +17,11 @@ use super::{Head, JournalError};
 
 pub(super) mod frame;
 pub(super) mod replay;
+mod salvage;
 mod segment;
 
 pub(super) use replay::{Replay, Step, replay};
+pub(super) use salvage::Salvage;
 pub(super) use segment::sync_dir;
 
 /// Follows a copy of the tail of the log `origin` in `dir` to its end: where its oldest segment starts, and the entries
@@ -132,6 +134,15 @@ impl Tail {
             dir: self.dir.clone(),
             paths,
         }
+    }
+
+    /// Starts a segment at `head`, where the tail ends, unless the active one is still without a frame: the ones
+    /// before it can then be let go.
+    pub(super) fn cut(&mut self, head: &Head) -> Result<(), JournalError> {
+        if self.active.is_empty() {
+            return Ok(());
+        }
+        self.rotate(head)
     }
 
     /// Starts the next segment, durable before it takes a frame, and marks the active one as ended: a

@@ -13,11 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock};
 use bytes::Bytes;
 use proto::digest::Digest;
 
+use super::letting_go::superseded;
 use super::recovery::{self, Bundles, Recovery, RecoveryReport};
 use super::store::{Store, StoreLimits};
 use super::tail::Tail;
 use super::{
     Admission, Committed, Declined, Head, Journal, JournalError, Recorded, SealBatch, Statistics,
+    Superseded,
 };
 use crate::tree::TreeHead;
 
@@ -73,8 +75,8 @@ impl Layout {
 pub struct TailAndStore {
     layout: Layout,
     bundles: Option<Bundles>,
-    tail: Mutex<Tail>,
-    behind: Mutex<Behind>,
+    pub(super) tail: Mutex<Tail>,
+    pub(super) behind: Mutex<Behind>,
     store: RwLock<Arc<Store>>,
     /// Held while the store is fed, by the keeper or by a writer that ran ahead of it.
     feeding: Mutex<()>,
@@ -175,7 +177,7 @@ impl TailAndStore {
     }
 
     /// Moves everything that waits into the store, durably. Gives the size the store then has.
-    fn feed(&self) -> Result<u64, JournalError> {
+    pub(super) fn feed(&self) -> Result<u64, JournalError> {
         let _feeding = locked(&self.feeding)?;
         let (first, entries, head) = {
             let behind = locked(&self.behind)?;
@@ -236,12 +238,12 @@ impl TailAndStore {
         Ok(behind.bytes)
     }
 
-    fn store(&self) -> Result<Arc<Store>, JournalError> {
+    pub(super) fn store(&self) -> Result<Arc<Store>, JournalError> {
         Ok(self.store.read().map_err(|_| poisoned())?.clone())
     }
 
     /// Runs `work` unless an earlier error ended the journal; an error of it ends the journal.
-    fn final_on_error<T>(
+    pub(super) fn final_on_error<T>(
         &self,
         work: impl FnOnce() -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
@@ -358,6 +360,10 @@ impl Journal for TailAndStore {
         })
     }
 
+    fn superseded(&self) -> Result<Vec<Superseded>, JournalError> {
+        superseded(&self.layout.store_dir(), self.store()?.first())
+    }
+
     fn statistics(&self) -> Statistics {
         let Ok(behind) = locked(&self.behind) else {
             return Statistics::default();
@@ -372,7 +378,7 @@ impl Journal for TailAndStore {
 }
 
 /// A lock whose last holder panicked guards a state nobody knows.
-fn locked<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, JournalError> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, JournalError> {
     mutex.lock().map_err(|_| poisoned())
 }
 

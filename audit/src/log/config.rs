@@ -30,6 +30,10 @@ pub struct Config {
     pub cosign_wait: Duration,
     /// What may be given up to start.
     pub recovery: Recovery,
+    /// How often old store databases and indexes are looked after.
+    pub sweep_interval: Duration,
+    /// Whether the indexes under `index/` are kept up to date.
+    pub index: bool,
 }
 
 impl Config {
@@ -46,6 +50,8 @@ impl Config {
             publish_interval: Duration::from_secs(1),
             cosign_wait: Duration::ZERO,
             recovery: Recovery::Strict,
+            sweep_interval: Duration::from_secs(30),
+            index: false,
         }
     }
 }

@@ -18,8 +18,10 @@ use super::Shared;
 use crate::checkpoint::SignedCheckpoint;
 use crate::journal::Journal;
 use crate::note::NoteSignature;
+use crate::tiles::copies::Copies;
+use crate::tiles::mend::{self, set_aside_dir};
 use crate::tiles::published::publish;
-use crate::tiles::{TileError, TileWriter};
+use crate::tiles::{Pruned, TileError, TileStore, TileWriter};
 use crate::tree::TreeHead;
 
 pub(super) mod publishing;
@@ -126,7 +128,12 @@ impl Keeper {
 
     /// At start: makes sure that the published files at the right edge are whole, or writes those that are not again
     /// from the store. Gives what it wrote.
-    pub(super) fn mend(&mut self, journal: &dyn Journal) -> Result<Vec<PathBuf>, String> {
+    pub(super) fn mend(
+        &mut self,
+        journal: &dyn Journal,
+        tiles: &TileStore,
+        pruned: &Pruned,
+    ) -> Result<Vec<PathBuf>, String> {
         let Some(published) = self.published else {
             return Ok(Vec::new());
         };
@@ -134,14 +141,18 @@ impl Keeper {
             return Ok(Vec::new());
         };
         tracing::warn!(%damage, "files under tile/ are damaged; they are written again from the store, which may take a while");
-        self.tiles
-            .rebuild(published, EntriesOf::new(journal, 0..published.size))
-            .map_err(|error| {
-                format!(
-                    "files under tile/ are damaged ({damage}), and writing them again from the store fails: {error}. \
-                     Restore tile/ from a copy that is at least as new as the checkpoint file"
-                )
-            })
+        let failed = |error: String| {
+            format!(
+                "files under tile/ are damaged ({damage}), and writing them again from the store fails: {error}. \
+                 Run `mohawel audit rebuild`, with a copy of the log if there is one"
+            )
+        };
+        if pruned.minimum() == 0 {
+            let entries = EntriesOf::new(journal, 0..published.size);
+            let rebuilt = self.tiles.rebuild(published, entries);
+            return rebuilt.map_err(|error| failed(error.to_string()));
+        }
+        mend_pruned(journal, tiles, published).map_err(failed)
     }
 
     /// Writes tiles and bundles up to `checkpoint`, then publishes it. `false` if it is published already.
@@ -177,6 +188,30 @@ impl Keeper {
         self.tiles
             .remove_superseded(old.size, new.size)
             .map_err(|error| format!("removing superseded tiles: {error}"))
+    }
+}
+
+/// As the writer's own rebuilding, of a log that no longer has all its entries.
+fn mend_pruned(
+    journal: &dyn Journal,
+    tiles: &TileStore,
+    published: TreeHead,
+) -> Result<Vec<PathBuf>, String> {
+    let read = |range: Range<u64>| journal.read(range, READ_BYTES).unwrap_or_default();
+    let aside = set_aside_dir(tiles.dir());
+    let options = mend::Options {
+        set_aside: Some(&aside),
+        on_leaf: &mut |_, _| {},
+        on_progress: &mut |_, _| {},
+    };
+    let copies = Copies::of(tiles).and_entries(&read);
+    let mended = mend::mend(&copies, published, options).map_err(|error| error.to_string())?;
+    match mended.lost.first() {
+        Some(lost) => Err(format!(
+            "entries {}..{} of {} are {}",
+            lost.entries.start, lost.entries.end, lost.path, lost.what
+        )),
+        None => Ok(mended.files),
     }
 }
 

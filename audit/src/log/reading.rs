@@ -19,8 +19,20 @@ pub const READ_ENTRIES_MAX: u64 = 1024;
 pub const READ_BYTES_MAX: usize = 1 << 20;
 
 pub(super) fn entries(shared: &Shared, range: Range<u64>) -> Result<Vec<(u64, Bytes)>, LogError> {
-    let end = range.end.min(range.start.saturating_add(READ_ENTRIES_MAX));
-    Ok(shared.journal.read(range.start..end, READ_BYTES_MAX)?)
+    let from = shared.pruned.bundles_from();
+    if range.start >= from {
+        let end = range.end.min(range.start.saturating_add(READ_ENTRIES_MAX));
+        return Ok(shared.journal.read(range.start..end, READ_BYTES_MAX)?);
+    }
+    // Below the minimum index only registry entries are kept; whatever else the range holds comes behind them.
+    let (mut found, next) =
+        shared
+            .pruned
+            .kept_between(range.start, range.end, READ_ENTRIES_MAX as usize)?;
+    if found.is_empty() && next >= from {
+        found = entries(shared, from..range.end)?;
+    }
+    Ok(found)
 }
 
 /// The receipt of an entry below the size of `published`.
@@ -29,11 +41,12 @@ pub(super) fn receipt(
     index: u64,
     published: &SignedCheckpoint,
 ) -> Result<Receipt, LogError> {
-    let found = shared.journal.read(index..index + 1, READ_BYTES_MAX)?;
-    let bytes = found
-        .first()
-        .map(|(_, bytes)| bytes.clone())
-        .unwrap_or_default();
+    let found = entries(shared, index..index + 1)?;
+    let bytes = found.first().map(|(_, bytes)| bytes.clone());
+    let bytes = bytes.ok_or(LogError::Pruned {
+        index,
+        minimum: shared.pruned.minimum(),
+    })?;
     let entry = Entry::decode(&bytes).map_err(|error| LogError::Entry { index, error })?;
     let size = published.checkpoint.size;
     let proof = inclusion_proof(&*reader(shared, size), index, size)?;

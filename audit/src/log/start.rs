@@ -2,7 +2,7 @@
 //!
 //! Takes a configuration and the log's signer; gives a running log whose head is signed and published.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, mpsc};
@@ -10,24 +10,25 @@ use std::sync::{Arc, Mutex, mpsc};
 use arc_swap::ArcSwap;
 use proto::entry::{Draft, Kind};
 use proto::key::Signer;
-use rustix::fs::{FlockOperation, flock};
 use tokio::sync::watch;
 
+use super::directory::{bundles, lock};
 use super::keeper::Keeper;
 use super::keeper::publishing::recorded;
 use super::queue::Queue;
+use super::sweeper::Sweeper;
 use super::{Config, Inner, Log, LogError, Shared, Threads, keeper, writer};
 use crate::checkpoint::{self, LogKey};
 use crate::journal::{
-    Admission, Bundles, Journal, JournalError, Recovery, RecoveryReport, TailAndStore, stamp_batch,
+    Admission, Journal, JournalError, Recovery, RecoveryReport, TailAndStore, stamp_batch,
 };
+use crate::rebuild::repaired;
 use crate::tiles::published::{SUBMITTED_FILE, read_published};
-use crate::tiles::{TileStore, durable};
+use crate::tiles::{Pruned, TileStore, durable};
 use crate::tree::{TreeHead, root_of};
 
 /// The reason of a log that was ended by its owner.
 pub(super) const CLOSED: &str = "the log was closed";
-const LOCK_FILE: &str = "lock";
 const KEY_FILE: &str = "log.vkey";
 
 impl Log {
@@ -109,12 +110,14 @@ impl Log {
                 )));
             }
             let published = published(&dir, &key)?;
-            let (journal, report) = TailAndStore::open(
+            let (journal, mut report) = TailAndStore::open(
                 config.layout.clone(),
                 Some(bundles(&dir)),
                 published,
                 config.recovery,
             )?;
+            report.repaired = repaired::read(&dir, report.size);
+            repaired::forget(&dir, report.size);
             let opened = Opened {
                 report: Some(report),
                 lock: Some(lock),
@@ -167,12 +170,7 @@ fn start(
     let key = LogKey::new(&config.origin, signer.key())?;
     let head = journal.head()?;
     if head.size() == 0 {
-        let unfinished =
-            "creating this log was cut short before entry 0; remove it and begin again";
-        return Err(LogError::WrongDirectory(format!(
-            "{}: {unfinished}",
-            dir.display()
-        )));
+        return Err(unfinished(&dir));
     }
     let tiles = TileStore::new(&dir);
     let mut keeper = Keeper {
@@ -187,7 +185,10 @@ fn start(
         waiting: Vec::new(),
     };
     let failed = |reason: String| LogError::Stopped(reason.into());
-    let mended = keeper.mend(&*journal).map_err(LogError::Mending)?;
+    let pruned = Pruned::of(&tiles)?;
+    let mended = keeper
+        .mend(&*journal, &tiles, &pruned)
+        .map_err(LogError::Mending)?;
     if let Some(report) = &mut opened.report {
         report.mended = mended;
     }
@@ -204,6 +205,7 @@ fn start(
         key,
         journal,
         reader: Mutex::new(Arc::new(tiles.reader(head.size()))),
+        pruned,
         tiles,
         latest: ArcSwap::new(Arc::clone(&checkpoint)),
         registry: watch::Sender::new(head.registry_size()),
@@ -234,6 +236,12 @@ fn start(
     Ok(Log {
         inner: Arc::new(inner),
     })
+}
+
+/// The error of a directory whose log has no entry yet.
+fn unfinished(dir: &Path) -> LogError {
+    let what = "creating this log was cut short before entry 0; remove it and begin again";
+    LogError::WrongDirectory(format!("{}: {what}", dir.display()))
 }
 
 /// Whether the tree of `head`, whose tiles are written, begins with what was shown to witnesses. Gives what the record
@@ -293,6 +301,13 @@ fn spawn(
             ending.with(ended);
         })
         .map_err(spawning)?;
+    let (sweeping, swept) = mpsc::channel();
+    let sweeper = Sweeper::new(config.sweep_interval, config.index);
+    let swept_log = Arc::clone(shared);
+    let sweeper = std::thread::Builder::new()
+        .name("log-sweeper".into())
+        .spawn(move || sweeper.run(&swept_log, &swept))
+        .map_err(spawning)?;
     let ending = Ending {
         shared: Arc::clone(shared),
         queue: Arc::clone(queue),
@@ -308,6 +323,8 @@ fn spawn(
     Ok(Threads {
         writer: writing,
         keeper: keeping,
+        sweeper,
+        sweeping,
     })
 }
 
@@ -347,36 +364,7 @@ fn published(dir: &Path, key: &LogKey) -> Result<Option<TreeHead>, LogError> {
     Ok(Some(checkpoint::open(&published.note, key)?.head()))
 }
 
-/// The published bundles of `dir`, at whatever size is published when they are asked.
-fn bundles(dir: &Path) -> Bundles {
-    let tiles = TileStore::new(dir);
-    Bundles::new(move |range| {
-        let published = read_published(tiles.dir()).map_err(std::io::Error::other)?;
-        let size = published.map_or(0, |published| published.checkpoint.size);
-        tiles
-            .read_entries(range, size)
-            .map(|entry| entry.map(|(_, bytes)| bytes).map_err(std::io::Error::other))
-            .collect()
-    })
-}
-
-/// Locks `dir` for this process, for as long as the file stays open.
-fn lock(dir: &Path) -> Result<File, LogError> {
-    let path = dir.join(LOCK_FILE);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(io("opening", &path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(LogError::InUse(dir.display().to_string())),
-        Err(error) => Err(io("locking", &path)(error.into())),
-    }
-}
-
-fn io(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
+pub(super) fn io(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
     let what = format!("{what} {}", path.display());
     move |error| LogError::Io { what, error }
 }

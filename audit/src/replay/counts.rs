@@ -79,6 +79,14 @@ pub(super) struct Runs {
 }
 
 impl Runs {
+    /// None yet. Whether the log begins in the middle, because older entries were pruned: then so may runs.
+    pub(super) fn from_the_middle(settled: bool) -> Self {
+        Self {
+            settled,
+            ..Self::default()
+        }
+    }
+
     /// Notes a header of a run; gives the gaps of runs that are settled to make room.
     pub(super) fn follow(&mut self, key: RunKey, sequence: u64, index: u64) -> Vec<Gap> {
         let from = if self.settled { sequence } else { 1 };

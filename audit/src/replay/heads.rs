@@ -43,6 +43,11 @@ impl Heads {
         self.known.insert(size, root);
         root
     }
+
+    /// The leaf hash at `index`; `None` when the tiles do not hold it.
+    pub(super) fn leaf(&self, index: u64) -> Option<Digest> {
+        self.tiles.node(0, index).ok()
+    }
 }
 
 /// RFC 6962 head over the first `size` leaves: its full subtrees joined from the right.

@@ -17,6 +17,7 @@ use super::docket::Docket;
 use super::heads::Heads;
 use super::pairing::Pairing;
 use super::prepare::{Header, Prepared};
+use super::pruning::Pruning;
 use super::what_if::{Asked, Changed, Flip, Supposing, WhatIf};
 use super::{Event, FINDINGS_MAX, RECORD_DELAY_MS, error, rule};
 use crate::tiles::TileStore;
@@ -36,6 +37,7 @@ pub(super) struct Judge<'p> {
     heads: Heads,
     pairing: Pairing,
     again: Again,
+    pruning: Pruning,
     docket: Docket<'p>,
     days: Days,
     runs: Runs,
@@ -81,14 +83,16 @@ impl<'p> Judge<'p> {
     ) -> Self {
         let published = read_published(store.dir()).ok().flatten();
         let published = published.map_or(0, |published| published.checkpoint.size);
+        let pruning = Pruning::of(store);
         Self {
             registry: Registry::empty(),
             heads: Heads::new(store, published),
             pairing: Pairing::default(),
             again: Again::new(store.clone(), published),
+            runs: Runs::from_the_middle(pruning.minimum() > 0),
+            pruning,
             docket: Docket::new(pool, Findings::new(FINDINGS_MAX)),
             days: Days::default(),
-            runs: Runs::default(),
             tally: Tally::default(),
             supposing: what_if.map(Supposing::new),
             flip: None,
@@ -101,6 +105,7 @@ impl<'p> Judge<'p> {
         let (index, entry) = (reached.index, reached.entry);
         *self.tally.kinds.entry(entry.kind.name()).or_insert(0) += 1;
         let mut event = Event::of(index, entry);
+        self.pruning.follow(index, entry, &self.registry);
         match entry.kind {
             Kind::Epoch => self.epoch(&reached, &mut event),
             Kind::Request | Kind::Closing | Kind::Refusal | Kind::Late | Kind::Dispute => {
@@ -200,6 +205,9 @@ impl<'p> Judge<'p> {
         }
         for gap in std::mem::take(&mut self.runs).finish() {
             self.gap(gap);
+        }
+        for finding in self.pruning.report() {
+            self.docket.add(finding);
         }
         let changed = self
             .supposing

@@ -16,6 +16,7 @@ use crate::checkpoint::tests::TestSigner;
 
 mod batches;
 pub(crate) mod forger;
+mod pruned;
 mod supposed;
 mod threads;
 

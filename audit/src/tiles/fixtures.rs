@@ -9,8 +9,9 @@ use proto::digest::{Digest, leaf_hash, tree_head};
 use proto::entry::{Draft, Entry, Kind, Stamp};
 use proto::key::Signer;
 
+use super::pruned::{write_kept, write_minimum};
 use super::published::publish;
-use super::{TileStore, durable};
+use super::{TilePath, TileStore, durable};
 use crate::checkpoint::tests::TestSigner;
 use crate::checkpoint::{Checkpoint, LogKey};
 use crate::tree::{Edge, TreeHead};
@@ -93,6 +94,22 @@ pub(crate) fn write_log(dir: &Path, entries: &[Bytes], sizes: &[usize]) {
     }
     let vkey = format!("{}\n", log_key().to_vkey());
     durable::write_file(&dir.join("log.vkey"), vkey.as_bytes()).unwrap();
+}
+
+/// Prunes by hand what ends at or below `minimum`: keeps registry entries, says so, removes the bundles.
+pub(crate) fn prune_by_hand(dir: &Path, minimum: u64) {
+    let store = TileStore::new(dir);
+    let mut files = durable::DurableFiles::under(dir);
+    for number in 0..minimum / 256 {
+        let bundle = store.read_bundle(TilePath::entries(number)).unwrap();
+        let kept: Vec<(u64, Bytes)> = (number * 256..)
+            .zip(bundle)
+            .filter(|(_, entry)| Kind::from_byte(entry[0]).unwrap().is_registry())
+            .collect();
+        write_kept(&store, &mut files, number, &kept).unwrap();
+        fs::remove_file(store.file(TilePath::entries(number))).unwrap();
+    }
+    write_minimum(dir, minimum).unwrap();
 }
 
 /// Every file under `dir`, by its path inside.

@@ -57,6 +57,14 @@ impl TilePath {
             .then_some(Self { width, ..self })
     }
 
+    /// This tile, as wide as `other`.
+    pub(super) fn with_width_of(self, other: Self) -> Self {
+        Self {
+            width: other.width,
+            ..self
+        }
+    }
+
     /// The same tile, full.
     pub fn full(self) -> Self {
         Self {

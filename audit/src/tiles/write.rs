@@ -242,7 +242,7 @@ impl Tip {
 }
 
 /// The edge of the tree of `size` leaves out of the unfinished tiles of its levels.
-fn edge_of(size: u64, levels: &[Vec<Digest>]) -> Result<Edge, TileError> {
+pub(super) fn edge_of(size: u64, levels: &[Vec<Digest>]) -> Result<Edge, TileError> {
     // Of each unfinished tile, largest level first, the whole subtrees from the left.
     let mut hashes = Vec::new();
     for tile in levels.iter().rev() {
@@ -309,6 +309,6 @@ impl<'a> Files<'a> {
 }
 
 /// Hashes one after the other, as tiles hold them.
-fn flat(hashes: &[Digest]) -> Vec<u8> {
+pub(super) fn flat(hashes: &[Digest]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| hash.0).collect()
 }

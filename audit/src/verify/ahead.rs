@@ -11,7 +11,7 @@ use proto::digest::{Digest, leaf_hash, tree_head};
 use proto::entry::{Entry, EntryError};
 
 use super::pool::{Pending, Pool};
-use crate::tiles::{TILE_WIDTH, TileError, TilePath, TileStore, bundle};
+use crate::tiles::{Pruned, TILE_WIDTH, TileError, TilePath, TileStore, bundle};
 
 /// Bundles that wait or are worked on, for each thread.
 const AHEAD_PER_THREAD: usize = 3;
@@ -21,9 +21,11 @@ pub(super) struct Bundle<T> {
     pub(super) tile: TilePath,
     /// Entries wanted of it: fewer than its width where the walk ends inside.
     pub(super) wanted: u16,
-    /// Of a damaged one, those before the damage.
+    /// Of a damaged one, those before the damage; of a pruned one, those that are kept.
     pub(super) entries: Vec<Read<T>>,
     pub(super) damage: Option<TileError>,
+    /// Whether it lies below the minimum index and is not there.
+    pub(super) pruned: bool,
     /// The hash tile over it, as far as it is wanted.
     pub(super) hashes: Result<Vec<Digest>, TileError>,
     /// Head over the leaves of a full bundle.
@@ -32,6 +34,8 @@ pub(super) struct Bundle<T> {
 
 /// One entry of a bundle.
 pub(super) struct Read<T> {
+    /// Its place in the bundle.
+    pub(super) place: u16,
     pub(super) leaf: Digest,
     pub(super) entry: Result<Entry, EntryError>,
     /// What [`Ahead`] was asked to find out of each entry that decodes.
@@ -51,6 +55,7 @@ pub(super) struct Reach {
 pub(super) struct Ahead<'p, T> {
     pool: &'p Pool,
     store: TileStore,
+    pruned: Pruned,
     reach: Reach,
     prepare: fn(&Entry) -> T,
     next: u64,
@@ -61,12 +66,14 @@ impl<'p, T: Send + 'static> Ahead<'p, T> {
     pub(super) fn new(
         pool: &'p Pool,
         store: &TileStore,
+        pruned: &Pruned,
         reach: Reach,
         prepare: fn(&Entry) -> T,
     ) -> Self {
         Self {
             pool,
             store: store.clone(),
+            pruned: pruned.clone(),
             reach,
             prepare,
             next: 0,
@@ -89,7 +96,8 @@ impl<'p, T: Send + 'static> Ahead<'p, T> {
             }
             self.next += 1;
             let (store, files, prepare) = (self.store.clone(), self.reach.files, self.prepare);
-            let read = move || read(&store, tile, wanted, files, prepare);
+            let pruned = self.pruned.clone();
+            let read = move || read((&store, &pruned), tile, wanted, files, prepare);
             self.waiting.push_back(self.pool.start(read));
         }
     }
@@ -106,19 +114,29 @@ impl<T: Send + 'static> Iterator for Ahead<'_, T> {
 }
 
 fn read<T>(
-    store: &TileStore,
+    (store, kept): (&TileStore, &Pruned),
     tile: TilePath,
     wanted: u16,
     files: u64,
     prepare: fn(&Entry) -> T,
 ) -> Bundle<T> {
-    let (mut bytes, damage) = whole_or_damaged(store, tile);
-    bytes.truncate(usize::from(wanted));
-    let entries: Vec<Read<T>> = bytes
+    let (bytes, damage) = whole_or_damaged(store, tile);
+    let mut placed: Vec<(u16, Bytes)> = (0..).zip(bytes).collect();
+    let (mut damage, mut pruned) = (damage, false);
+    if damage.as_ref().is_some_and(TileError::is_missing) && kept.covers(tile.index()) {
+        pruned = true;
+        (placed, damage) = match kept_in(kept, tile) {
+            Ok(kept) => (kept, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+    }
+    placed.retain(|(place, _)| *place < wanted);
+    let entries: Vec<Read<T>> = placed
         .iter()
-        .map(|bytes| {
+        .map(|(place, bytes)| {
             let entry = Entry::decode(bytes);
             Read {
+                place: *place,
                 leaf: leaf_hash(bytes),
                 prepared: entry.as_ref().ok().map(prepare),
                 entry,
@@ -141,9 +159,22 @@ fn read<T>(
         wanted,
         entries,
         damage,
+        pruned,
         hashes,
         head,
     }
+}
+
+/// What is kept of a pruned bundle, each by its place.
+fn kept_in(pruned: &Pruned, tile: TilePath) -> Result<Vec<(u16, Bytes)>, TileError> {
+    let first = tile.index() * u64::from(TILE_WIDTH);
+    let kept = pruned.kept(tile.index())?;
+    // Below 256: a kept entry lies inside its bundle.
+    let place = |index: u64| (index - first) as u16;
+    Ok(kept
+        .into_iter()
+        .map(|(index, bytes)| (place(index), bytes))
+        .collect())
 }
 
 /// The entries of a bundle; of a damaged one, those before the damage, and what is wrong.

@@ -45,6 +45,12 @@ pub mod rule {
     pub const TIME_BACKWARDS: &str = "time_backwards";
     /// A stamp names another registry than the entries before it make.
     pub const REGISTRY_STAMP: &str = "registry_stamp";
+    /// The minimum index cannot be read, or leaves nothing to prove the log with.
+    pub const MINIMUM_INDEX: &str = "minimum_index";
+    /// Entries below the minimum index are not here.
+    pub const PRUNED: &str = "pruned";
+    /// What is kept below the minimum index cannot be read.
+    pub const KEPT_MALFORMED: &str = "kept_malformed";
     /// A file that the layout does not know.
     pub const UNKNOWN_FILE: &str = "unknown_file";
     /// A file for entries after the checkpoint.

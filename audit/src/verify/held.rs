@@ -8,7 +8,7 @@ use std::path::Path;
 use proto::digest::leaf_hash;
 use thiserror::Error;
 
-use super::prove::{ProveError, prove};
+use super::prove::{ProveError, prove, prove_leaf};
 use crate::checkpoint::{self, Checkpoint, LogKey};
 use crate::receipt::tlog_proof::{TlogProof, TlogProofError};
 use crate::tiles::TileStore;
@@ -52,8 +52,12 @@ pub fn compare(dir: &Path, proof: &TlogProof, key: &LogKey) -> Result<Held, Held
         });
     }
     // The same tree up to there, so what it holds at the index is what the proof is of.
-    let there = prove(dir, proof.index, key)?;
-    proof.verify(&leaf_hash(&there.bytes), key)?;
+    let leaf = match prove(dir, proof.index, key) {
+        Ok(there) => leaf_hash(&there.bytes),
+        Err(ProveError::Pruned { index, .. }) => prove_leaf(&TileStore::new(dir), index, &now)?,
+        Err(error) => return Err(error.into()),
+    };
+    proof.verify(&leaf, key)?;
     Ok(Held { then, now })
 }
 

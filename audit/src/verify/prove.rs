@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use proto::Digest;
 use proto::entry::{Entry, EntryError};
 use thiserror::Error;
 
@@ -10,8 +11,8 @@ use crate::checkpoint::{self, Checkpoint, CheckpointError, LogKey};
 use crate::receipt::tlog_proof::TlogProof;
 use crate::receipt::{Receipt, ReceiptError};
 use crate::tiles::published::read_published;
-use crate::tiles::{PublishError, TileError, TileStore};
-use crate::tree::{TreeError, inclusion_proof};
+use crate::tiles::{Pruned, PrunedError, PublishError, TileError, TileStore};
+use crate::tree::{HashReader as _, TreeError, inclusion_proof, verify_inclusion};
 
 /// An entry under the published checkpoint. Only [`prove`] makes one, and only after verifying it.
 #[derive(Clone, Debug)]
@@ -54,7 +55,11 @@ pub fn prove(dir: &Path, index: u64, key: &LogKey) -> Result<ProvenEntry, ProveE
     else {
         return Err(ProveError::Beyond { index, size });
     };
-    let (_, bytes) = bytes?;
+    let bytes = match bytes {
+        Ok((_, bytes)) => bytes,
+        Err(error) if error.is_missing() => kept(&store, index)?.ok_or(error)?,
+        Err(error) => return Err(error.into()),
+    };
     let entry = Entry::decode(&bytes)?;
     let receipt = Receipt {
         index,
@@ -71,6 +76,34 @@ pub fn prove(dir: &Path, index: u64, key: &LogKey) -> Result<ProvenEntry, ProveE
         bytes,
         checkpoint,
     })
+}
+
+/// The entry at `index` among those that are kept below the minimum index; `None` above it.
+fn kept(store: &TileStore, index: u64) -> Result<Option<Bytes>, ProveError> {
+    let pruned = Pruned::of(store)?;
+    let minimum = pruned.minimum();
+    if index >= minimum {
+        return Ok(None);
+    }
+    let (kept, _) = pruned.kept_between(index, index + 1, 1)?;
+    let kept = kept.into_iter().next().map(|(_, bytes)| bytes);
+    kept.map(Some).ok_or(ProveError::Pruned { index, minimum })
+}
+
+/// The leaf hash at `index` as the tiles have it, proved under `checkpoint`: what is left of a pruned entry.
+///
+/// # Errors
+/// [`ProveError::Tree`]: a tile cannot be read, or they do not make the checkpoint's root.
+pub(super) fn prove_leaf(
+    store: &TileStore,
+    index: u64,
+    checkpoint: &Checkpoint,
+) -> Result<Digest, ProveError> {
+    let reader = store.reader(checkpoint.size);
+    let leaf = reader.node(0, index).map_err(TreeError::Read)?;
+    let proof = inclusion_proof(&reader, index, checkpoint.size)?;
+    verify_inclusion(&leaf, index, checkpoint.size, &proof, &checkpoint.root)?;
+    Ok(leaf)
 }
 
 /// Why an entry could not be proved from the files.
@@ -93,6 +126,19 @@ pub enum ProveError {
         /// Entries under the published checkpoint.
         size: u64,
     },
+    /// The entry was pruned.
+    #[error(
+        "entry {index} is not here any more: entries below {minimum}, this directory's minimum index, were pruned and only registry entries kept. A copy from before the pruning has it"
+    )]
+    Pruned {
+        /// The index asked for.
+        index: u64,
+        /// The minimum index.
+        minimum: u64,
+    },
+    /// The minimum index cannot be read.
+    #[error(transparent)]
+    Minimum(#[from] PrunedError),
     /// A tile cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),

@@ -16,6 +16,7 @@ use crate::tiles::fixtures::{
     ORIGIN, files_of, head_of, log_key, sample_entries, signed, write_log,
 };
 
+mod pruned;
 mod witnessed;
 
 fn given() -> Options<'static> {

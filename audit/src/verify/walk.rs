@@ -14,7 +14,7 @@ use super::files::Present;
 use super::findings::{Findings, rule};
 use super::pool::Pool;
 use super::stamps::Stamps;
-use crate::tiles::{TILE_WIDTH, TileStore};
+use crate::tiles::{Pruned, TILE_WIDTH, TileStore};
 use crate::tree::TreeHead;
 
 /// Bundles in a row that may be missing, hashes and all, before the walk gives up: a checkpoint that
@@ -37,14 +37,14 @@ pub(crate) struct Reached<'a, T> {
     /// What was found out of it ahead.
     pub(crate) prepared: T,
     climb: &'a Climb<'a>,
-    /// Leaf hashes of this bundle before it.
-    before: &'a [Digest],
+    /// Leaf hashes of this bundle before it; `None` where some of them were pruned.
+    before: Option<&'a [Digest]>,
 }
 
 impl<T> Reached<'_, T> {
     /// The head over all entries before this one; `None` when some are missing.
     pub(crate) fn root_before(&self) -> Option<Digest> {
-        self.climb.head_with(self.before)
+        self.climb.head_with(self.before?)
     }
 }
 
@@ -52,19 +52,35 @@ impl<T> Reached<'_, T> {
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     store: &'a TileStore,
+    pruned: Pruned,
     findings: &'a mut Findings,
     climb: Climb<'a>,
     stamps: Stamps,
     reach: Reach,
     entries: u64,
+    /// Entries that are not there and need not be.
+    absent: u64,
     ended_early: bool,
+}
+
+/// What a walk has learned.
+#[derive(Debug)]
+pub(super) struct Walked {
+    /// Entries hashed.
+    pub(super) entries: u64,
+    /// Entries below the minimum index that are not there.
+    pub(super) pruned: u64,
+    /// Head of the tree, if known.
+    pub(super) root: Option<Digest>,
+    /// The registry at the end.
+    pub(super) registry: TreeHead,
 }
 
 impl<'a> Walk<'a> {
     /// Over the entries that the checkpoint claims, as far as there are files; without a checkpoint, over the files;
     /// in no case beyond `end`.
     pub(super) fn new(
-        store: &'a TileStore,
+        (store, pruned): (&'a TileStore, Pruned),
         claimed: Option<TreeHead>,
         present: Present,
         end: Option<u64>,
@@ -81,11 +97,13 @@ impl<'a> Walk<'a> {
         let cut = (size < files).then_some(files);
         Self {
             store,
+            pruned,
             findings,
             climb: Climb::new(store, claimed, size == wanted, cut),
             stamps: Stamps::new(),
             reach: Reach { files, end: size },
             entries: 0,
+            absent: 0,
             ended_early: size < wanted,
         }
     }
@@ -100,10 +118,16 @@ impl<'a> Walk<'a> {
     ) {
         let width = u64::from(TILE_WIDTH);
         let mut missing = 0;
-        for bundle in Ahead::new(pool, self.store, self.reach, prepare) {
+        for bundle in Ahead::new(pool, self.store, &self.pruned, self.reach, prepare) {
             let first = bundle.tile.index() * width;
-            if let Some(error) = &bundle.damage {
-                report(bundle.tile, error, self.findings);
+            match &bundle.damage {
+                Some(error) if bundle.pruned => {
+                    let detail = error.to_string();
+                    self.findings
+                        .error(Some(first), rule::KEPT_MALFORMED, detail);
+                }
+                Some(error) => report(bundle.tile, error, self.findings),
+                None => {}
             }
             let hopeless = bundle.entries.is_empty() && bundle.hashes.is_err();
             missing = if hopeless { missing + 1 } else { 0 };
@@ -126,10 +150,18 @@ impl<'a> Walk<'a> {
 
     fn bundle<T>(&mut self, first: u64, bundle: Bundle<T>, meet: &mut dyn FnMut(Met<'_, T>)) {
         let leaves: Vec<Digest> = bundle.entries.iter().map(|read| read.leaf).collect();
+        let mut known = vec![None; usize::from(bundle.wanted)];
+        for read in &bundle.entries {
+            known[usize::from(read.place)] = Some(read.leaf);
+        }
+        if bundle.pruned {
+            self.absent += (known.len() - leaves.len()) as u64;
+        }
         for (at, read) in bundle.entries.into_iter().enumerate() {
-            let index = first + at as u64;
+            let index = first + u64::from(read.place);
             self.entries += 1;
             let Read {
+                place: _,
                 leaf,
                 entry,
                 prepared,
@@ -150,22 +182,33 @@ impl<'a> Walk<'a> {
                 leaf,
                 prepared,
                 climb: &self.climb,
-                before: &leaves[..at],
+                before: (!bundle.pruned).then_some(&leaves[..at]),
             }));
         }
-        let mut known: Vec<Option<Digest>> = leaves.into_iter().map(Some).collect();
-        known.resize(usize::from(bundle.wanted), None);
         self.climb
             .push(known, bundle.hashes, bundle.head, self.findings);
     }
 
-    /// Entries hashed, head of the tree if known, the registry at the end.
-    pub(super) fn finish(mut self) -> (u64, Option<Digest>, TreeHead) {
+    /// Says what was pruned, and gives what was learned.
+    pub(super) fn finish(mut self) -> Walked {
         self.stamps.finish(self.findings);
+        if self.absent > 0 {
+            let detail = format!(
+                "{} entries below the minimum index {} are not here, and nothing in them was looked at; the hash tiles stand in their place",
+                self.absent,
+                self.pruned.minimum()
+            );
+            self.findings.warning(None, rule::PRUNED, detail);
+        }
         let root = self
             .climb
             .finish(self.findings)
             .filter(|_| !self.ended_early);
-        (self.entries, root, self.stamps.registry())
+        Walked {
+            entries: self.entries,
+            pruned: self.absent,
+            root,
+            registry: self.stamps.registry(),
+        }
     }
 }

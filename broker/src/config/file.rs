@@ -103,6 +103,7 @@ section! {
         gather_us: u64,
         queue_entries: u64,
         publish_interval_ms: u64,
+        index: bool,
     }
 }
 

@@ -191,7 +191,7 @@ impl Reading<'_> {
         self.unknown(
             "log",
             &given.unknown,
-            "dir, key, gather_us, queue_entries, publish_interval_ms",
+            "dir, key, gather_us, queue_entries, publish_interval_ms, index",
         );
         let dir = self.path(
             "log.dir",
@@ -230,7 +230,12 @@ impl Reading<'_> {
                 max: 60_000,
             },
         );
+        let index = match given.index {
+            Given::Absent => Some(true),
+            given => self.need("log.index", given, "Write true or false."),
+        };
         Some(LogConfig {
+            index: index?,
             dir: dir?,
             key: key?,
             gather_us: gather_us as u32,

@@ -238,7 +238,8 @@ impl Walk<'_> {
 
 /// The first index recorded at `from_ms` or later: stamps never go back, so halving finds it.
 async fn first_since(log: &Log, from_ms: u64, size: u64) -> Result<u64, ResumeError> {
-    let (mut low, mut high) = (0, size);
+    // What was pruned is older than anything that a start asks for.
+    let (mut low, mut high) = (log.minimum_index(), size);
     while low < high {
         let middle = low + (high - low) / 2;
         let bytes = log
@@ -260,9 +261,9 @@ async fn first_since(log: &Log, from_ms: u64, size: u64) -> Result<u64, ResumeEr
 
 /// When the last request was recorded; walks back from the end.
 async fn last_request_ms(log: &Log, size: u64) -> Result<Option<u64>, ResumeError> {
-    let mut end = size;
-    while end > 0 {
-        let start = end.saturating_sub(CHUNK);
+    let (first, mut end) = (log.minimum_index(), size);
+    while end > first {
+        let start = end.saturating_sub(CHUNK).max(first);
         let mut last = None;
         let mut index = start;
         while index < end {

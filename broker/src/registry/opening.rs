@@ -23,6 +23,8 @@ impl RegistryHandle {
         let mut registry = Registry::empty();
         let mut entries = Vec::new();
         let end = log.head().size();
+        // Below it only registry entries are kept, and those are all that matters here.
+        let pruned = log.minimum_index();
         let mut next = 0;
         while next < end {
             let chunk = log.entries(next..end).await?;
@@ -34,7 +36,7 @@ impl RegistryHandle {
                 });
             }
             for (index, bytes) in chunk {
-                if index != next {
+                if index < next || index > next.max(pruned) {
                     return Err(OpenError::Gap {
                         expected: next,
                         found: index,

@@ -67,5 +67,6 @@ fn repaired(report: &RecoveryReport) -> String {
     if !report.mended.is_empty() {
         words.push("tiles_rebuilt".to_owned());
     }
+    words.extend(report.repaired.iter().cloned());
     words.join(" ")
 }

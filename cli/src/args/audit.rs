@@ -18,7 +18,7 @@ pub use stats::Stats;
 pub use wanted::Wanted;
 pub(super) use wanted::exchange_id;
 
-use super::{About, Breach, SubjectKey, Subjects};
+use super::{About, Breach, IndexLog, Prune, Rebuild, SubjectKey, Subjects};
 
 mod bundle;
 
@@ -186,6 +186,12 @@ pub enum Audit {
     Subjects(Subjects),
     /// What a stolen key or an intruder exposed: persons, services, whom to tell, and by when.
     Breach(Breach),
+    /// Put a stopped log together again from whatever still has its entries.
+    Rebuild(#[command(flatten)] Rebuild),
+    /// Remove the oldest entries of a stopped log after their retention; proofs and registry stay.
+    Prune(#[command(flatten)] Prune),
+    /// Build or refresh the indexes that searching uses.
+    Index(#[command(flatten)] IndexLog),
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

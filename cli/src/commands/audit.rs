@@ -20,6 +20,7 @@ pub mod event;
 mod export;
 mod fetch;
 mod find;
+mod keeping;
 mod progress;
 mod proof;
 mod reconcile;
@@ -74,6 +75,9 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
         Audit::About(about) => people::about::run(&about, output),
         Audit::Subjects(subjects) => people::subjects::run(&subjects, output),
         Audit::Breach(breach) => people::breach::run(&breach, output),
+        Audit::Rebuild(asked) => keeping::rebuild(&asked, output),
+        Audit::Prune(asked) => keeping::prune(&asked, output),
+        Audit::Index(asked) => keeping::index(&asked, output),
         Audit::Prove {
             index,
             check,
@@ -326,6 +330,8 @@ fn files_json(report: &verify::Report) -> Value {
         "key_given": report.key_given,
         "witnesses": witnesses::witnessed_json(report.witnessed.as_ref()),
         "entries": report.entries,
+        "minimum_index": report.minimum_index,
+        "pruned": report.pruned,
         "as_of": report.as_of.map(|as_of| as_of.size),
         "registry_size": report.registry.size,
         "registry_root": report.registry.root.to_string(),

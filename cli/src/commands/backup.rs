@@ -371,13 +371,10 @@ fn place_of_log(switch: &SwitchDir) -> Result<(), Failure> {
 fn not_copied(error: BackupError) -> Failure {
     match error {
         BackupError::NoLog(_) => Failure::usage(error),
-        BackupError::Newer { .. }
-        | BackupError::Published(_)
-        | BackupError::Checkpoint(_)
-        | BackupError::Tiles(_) => Failure::untrusted(error),
         BackupError::Moving(_) | BackupError::Tail(_) | BackupError::Io { .. } => {
             Failure::unavailable(error)
         }
+        _ => Failure::untrusted(error),
     }
 }
 

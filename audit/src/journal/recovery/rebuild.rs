@@ -59,15 +59,22 @@ fn build(
     dir: &Path,
 ) -> Result<u64, JournalError> {
     let end = goal.size();
-    // Older entries are served from the bundles.
-    let first = end / layout.store_entries * layout.store_entries;
     let refused = |from: u64, why: String| {
         JournalError::Refused(format!(
             "the store is lost, and rebuilding it fails at entries {from}..{end}: {why}. \
              Restore the tile directory, or the store, from a copy that has them"
         ))
     };
-    let mut head = Head::default();
+    let mut head = match bundles {
+        Some(bundles) => bundles.base().map_err(|e| refused(0, e.to_string()))?,
+        None => Head::default(),
+    };
+    // Older entries are served from the bundles.
+    let first = (end / layout.store_entries * layout.store_entries).max(head.size());
+    if head.size() == end {
+        // The base is made of what is kept, which does not say when the last of the others was recorded.
+        head.last_recorded_at_us = goal.last_recorded_at_us;
+    }
     let mut building: Option<Store> = None;
     let mut waiting: Vec<Bytes> = Vec::with_capacity(FEED_ENTRIES);
     while head.size() < end {

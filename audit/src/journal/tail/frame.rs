@@ -34,6 +34,8 @@ pub(super) struct Frame {
     pub(super) size: u64,
     /// Root of the log after the batch.
     pub(super) root: Digest,
+    /// Where it starts.
+    pub(super) at: usize,
     /// Where the next frame starts.
     pub(super) next: usize,
 }
@@ -184,12 +186,31 @@ fn entries(segment: &Bytes, header: &Header) -> Option<Frame> {
     let root = Digest::from_slice(&body[end + 8..end + 8 + Digest::LEN])?;
     let next = header.range.end.next_multiple_of(8);
     (at == end).then_some(Frame {
+        at: header.range.start - HEADER_LEN,
         first: header.first,
         entries,
         size,
         root,
         next,
     })
+}
+
+/// Every whole frame of a segment from `offset` on, whatever stands between them: what can still be saved.
+pub(super) fn scan(segment: &Bytes, nonce: &[u8; 16], offset: usize) -> Vec<Frame> {
+    let written_end = written_end(segment);
+    let mut frames = Vec::new();
+    let mut at = offset;
+    while at < written_end {
+        // A header anywhere else than where its checksum says does not hold.
+        let found = header_at(segment, nonce, at).map(|_| read(segment, nonce, at, written_end));
+        if let Some(Found::Frame(frame)) = found {
+            at = frame.next;
+            frames.push(frame);
+        } else {
+            at += 8;
+        }
+    }
+    frames
 }
 
 /// Whether a whole frame header stands anywhere after `offset`.

@@ -190,7 +190,7 @@ fn follow(
 }
 
 /// The segments' files, oldest first. Names that are not ours are left alone.
-fn segment_names(dir: &Path) -> Result<Vec<PathBuf>, JournalError> {
+pub(super) fn segment_names(dir: &Path) -> Result<Vec<PathBuf>, JournalError> {
     let reading = |e| JournalError::io("reading", dir, e);
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,

@@ -105,6 +105,11 @@ impl Segment {
         })
     }
 
+    /// Whether it holds no frame yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.offset == FRAMES_AT
+    }
+
     /// Whether a frame of `len` bytes still fits. The first frame always does.
     pub(super) fn fits(&self, len: usize) -> bool {
         self.offset == FRAMES_AT || self.offset + len <= self.capacity

@@ -1,6 +1,7 @@
 //! How exchanges end: closings, refusals, late answers, disputes.
 
 use proto::authorise::{self, AnswerFault};
+use proto::entry::Kind;
 use proto::header::Outcome;
 use proto::limits::{DEADLINE_MS_MAX, label};
 use proto::{Code, Digest};
@@ -259,6 +260,21 @@ impl Judge<'_> {
         Some((request, ended))
     }
 
+    /// What can be said without the request itself, which lies below the minimum index: that the hash tiles have the
+    /// leaf that is named, and that it ends once.
+    fn pruned_request(&mut self, exchange: &Exchange<'_>) {
+        let (index, facts) = (exchange.index, &exchange.facts);
+        let leaf = self.heads.leaf(facts.request_index);
+        if leaf.is_some_and(|leaf| facts.request_leaf[..] != leaf.0[..]) {
+            self.fault(index, rule::PAIRING, "the request's leaf hash is another");
+        }
+        let closing = exchange.entry.kind == Kind::Closing;
+        if !self.pruning.unjudged(facts.request_index, closing) {
+            let detail = format!("the request at {} had ended before", facts.request_index);
+            self.fault(index, rule::PAIRING, detail);
+        }
+    }
+
     /// The request that an ending, a late answer or a dispute names by index and leaf hash.
     fn recorded(
         &mut self,
@@ -273,6 +289,10 @@ impl Judge<'_> {
             Named::Ended => self.again.request(facts.request_index),
             Named::Unknown => None,
         };
+        if request.is_none() && facts.request_index < self.pruning.minimum() {
+            self.pruned_request(exchange);
+            return None;
+        }
         let Some(request) = request else {
             self.fault(
                 index,

@@ -105,7 +105,7 @@ pub(super) fn check(file: &Path, log: &LogDir, output: Output) -> Result<(), Fai
 /// Why an entry is not proved: an index past the end is the caller's slip, everything else is the log's.
 pub(super) fn unproven(error: &ProveError) -> Failure {
     match error {
-        ProveError::Beyond { .. } => Failure::usage(error),
+        ProveError::Beyond { .. } | ProveError::Pruned { .. } => Failure::usage(error),
         _ => Failure::untrusted(error),
     }
 }

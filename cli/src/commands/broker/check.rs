@@ -44,6 +44,7 @@ fn print(config: &Config, output: Output) -> Result<(), Failure> {
             "gather_us": config.log.gather_us,
             "queue_entries": config.log.queue_entries,
             "publish_interval_ms": config.log.publish_interval_ms,
+            "index": config.log.index,
         },
         "witness": config.witness.as_ref().map(|witness| json!({
             "policy": witness.policy,

@@ -47,6 +47,7 @@ key = "keys/log.key"
 # gather_us = 300
 # queue_entries = 4096
 # publish_interval_ms = 1000
+# index = true
 
 # Witnesses outside the switch: see docs/operating.md, section 10.
 #[witness]

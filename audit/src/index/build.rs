@@ -1,0 +1,177 @@
+//! Builds an index database from sealed bundles, chunk by chunk: which entry names what.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+use proto::entry::{Entry, Kind};
+use proto::facts;
+use proto::header::RequestHeader;
+use proto::id::ExchangeId;
+
+use super::database::{Database, State};
+use super::{CHUNK_ENTRIES, Index, IndexError, Term};
+use crate::tiles::proven::ProvenTiles;
+use crate::tiles::reread::{RereadError, reread};
+use crate::tiles::{Pruned, TILE_WIDTH, TileStore};
+
+/// Requests remembered for their endings. An ending whose request is not among them costs a bundle.
+const REQUESTS_MAX: usize = 100_000;
+
+/// Indexes the entries of `wanted` from `from` on, and gives how far it came.
+pub(super) fn database(
+    index: &Index,
+    tiles: &mut ProvenTiles<'_>,
+    from: u64,
+    wanted: Range<u64>,
+    go_on: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<u64, IndexError> {
+    let path = index.database(wanted.start);
+    if from == wanted.start {
+        // Nothing of it counts: another log's, damaged, or begun and never finished.
+        Database::remove(&path)?;
+    }
+    let database = Database::open(&path)?;
+    let mut builder = Builder {
+        store: index.store.clone(),
+        pruned: Pruned::of(&index.store)?,
+        requests: HashMap::new(),
+    };
+    let mut upto = from;
+    while upto < wanted.end {
+        let chunk = upto / CHUNK_ENTRIES;
+        let range = chunk * CHUNK_ENTRIES..((chunk + 1) * CHUNK_ENTRIES).min(wanted.end);
+        let Some(pairs) = builder.chunk(tiles, range.clone(), wanted.end, go_on)? else {
+            return Ok(upto);
+        };
+        database.put(chunk, pairs)?;
+        upto = range.end;
+        let state = State {
+            origin: index.checkpoint.origin.clone(),
+            first: wanted.start,
+            upto,
+            root: tiles.root_at(upto)?,
+        };
+        state.write(&path)?;
+    }
+    Ok(upto)
+}
+
+struct Builder {
+    store: TileStore,
+    pruned: Pruned,
+    /// Terms of requests without an ending so far, by index.
+    requests: HashMap<u64, Vec<Term>>,
+}
+
+impl Builder {
+    /// What the entries of one chunk name; `None` when told to end.
+    fn chunk(
+        &mut self,
+        tiles: &mut ProvenTiles<'_>,
+        range: Range<u64>,
+        end: u64,
+        go_on: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Option<Vec<(Term, u32)>>, IndexError> {
+        let width = u64::from(TILE_WIDTH);
+        let mut pairs = Vec::new();
+        for bundle in range.start / width..range.end.div_ceil(width) {
+            if !go_on(bundle * width, end) {
+                return Ok(None);
+            }
+            for (index, bytes) in self.bundle(tiles, bundle)? {
+                // Below the size of a chunk.
+                let offset = (index - range.start) as u32;
+                let terms = self.terms(tiles, index, &bytes);
+                pairs.extend(terms.into_iter().map(|term| (term, offset)));
+            }
+        }
+        Ok(Some(pairs))
+    }
+
+    /// The entries of a bundle with their indexes; of a pruned one, those that are kept.
+    fn bundle(
+        &self,
+        tiles: &mut ProvenTiles<'_>,
+        bundle: u64,
+    ) -> Result<Vec<(u64, Bytes)>, IndexError> {
+        let first = bundle * u64::from(TILE_WIDTH);
+        match reread(tiles, &self.store, bundle) {
+            Ok(entries) => Ok((first..).zip(entries).collect()),
+            Err(RereadError::Bundle(error)) if error.is_missing() && self.pruned.covers(bundle) => {
+                Ok(self.pruned.kept(bundle)?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the entry at `index` names; what cannot be read names less.
+    fn terms(&mut self, tiles: &mut ProvenTiles<'_>, index: u64, bytes: &Bytes) -> Vec<Term> {
+        let Ok(entry) = Entry::decode(bytes) else {
+            return Vec::new();
+        };
+        let mut terms = match entry.kind {
+            Kind::Request | Kind::Refusal => named(&entry),
+            Kind::Closing | Kind::Late | Kind::Dispute => self.ending(tiles, &entry),
+            _ => Vec::new(),
+        };
+        if entry.kind == Kind::Request {
+            if self.requests.len() >= REQUESTS_MAX {
+                self.requests.clear();
+            }
+            self.requests.insert(index, terms.clone());
+        }
+        terms.push(Term::hour(entry.stamp.recorded_at_ms()));
+        if let Some(Ok(seal)) = entry.seal.as_ref().map(|seal| seal.open()) {
+            terms.push(Term::key(&seal.kid()));
+        }
+        terms
+    }
+
+    /// An ending names what its request names.
+    fn ending(&mut self, tiles: &mut ProvenTiles<'_>, entry: &Entry) -> Vec<Term> {
+        let Ok(facts) = facts::exchange(&entry.facts) else {
+            return Vec::new();
+        };
+        let known = match entry.kind {
+            Kind::Closing => self.requests.remove(&facts.request_index),
+            _ => self.requests.get(&facts.request_index).cloned(),
+        };
+        let terms = known.or_else(|| {
+            let bundle = facts.request_index / u64::from(TILE_WIDTH);
+            let entries = self.bundle(tiles, bundle).ok()?;
+            let request = entries
+                .into_iter()
+                .find(|(index, _)| *index == facts.request_index)?;
+            let request = Entry::decode(&request.1).ok()?;
+            (request.kind == Kind::Request).then(|| named(&request))
+        });
+        terms.unwrap_or_else(|| {
+            let exchange = ExchangeId::from_slice(&facts.exchange_id);
+            exchange.iter().map(Term::exchange).collect()
+        })
+    }
+}
+
+/// What a request, or the refusal of one, names.
+fn named(entry: &Entry) -> Vec<Term> {
+    let Ok(header) = RequestHeader::open(&entry.header) else {
+        let exchange = facts::exchange(&entry.facts)
+            .ok()
+            .and_then(|facts| ExchangeId::from_slice(&facts.exchange_id));
+        return exchange.iter().map(Term::exchange).collect();
+    };
+    let mut terms = vec![
+        Term::exchange(&header.exchange_id),
+        Term::agency(&header.consumer.agency()),
+        Term::agency(&header.provider.agency()),
+        Term::system(&header.consumer),
+        Term::system(&header.provider),
+        Term::service(&header.service),
+        Term::purpose(&header.purpose),
+    ];
+    terms.extend(header.actor.iter().map(Term::actor));
+    let subjects = header.subjects.iter();
+    terms.extend(subjects.map(|subject| Term::subject(&subject.pseudonym)));
+    terms
+}
