@@ -1,6 +1,7 @@
 //! Settings: they come back as they went, and mistakes come all at once.
 
 use super::*;
+use crate::journal::WhenUnwritable;
 
 fn config() -> Config {
     let switch = Switch {
