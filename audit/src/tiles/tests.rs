@@ -11,6 +11,7 @@ use crate::checkpoint::tests::TestSigner;
 use crate::tree::{TreeHead, consistency_proof, inclusion_proof, verify_consistency};
 
 mod edge;
+mod foreign;
 
 #[test]
 fn paths_have_the_published_form() {
