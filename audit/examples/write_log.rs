@@ -1,13 +1,16 @@
 //! Writes a log for outside judges: `write_log DIR SIZE...` makes a new log in DIR and lets it grow to each SIZE.
 //!
-//! At each size it publishes and keeps, in `DIR/judged/`, the checkpoint as `SIZE.checkpoint` and the proofs of
-//! the first, a middle and the last entry as `SIZE-INDEX.tlog-proof`. Judges: `tests/judges/tlog_*.sh`.
+//! At each size it publishes and keeps, in `DIR/judged/`, the checkpoint as `SIZE.checkpoint`, with the cosignatures of two
+//! witnesses (`DIR/witnesses.vkeys`) as `SIZE-cosigned.checkpoint`, and the proofs of the first, a middle and the last entry
+//! as `SIZE-INDEX.tlog-proof`. Judges: `tests/judges/tlog_*.sh`.
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+use audit::cosignature::{WitnessKey, cosign};
 use audit::log::{Config, Log};
+use audit::note::SignedNote;
 use audit::receipt::tlog_proof::TlogProof;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
@@ -23,6 +26,13 @@ use proto::seal::Seal;
 type Failure = Box<dyn Error + Send + Sync>;
 
 const ORIGIN: &str = "judges.example/log";
+/// Two witnesses: their names and the seeds of their keys.
+const WITNESSES: [(&str, u8); 2] = [
+    ("witness.example/first", 0x03),
+    ("witness.example/second", 0x04),
+];
+/// When they cosign, Unix seconds.
+const COSIGNED_AT_S: u64 = 1_790_000_000;
 /// Appends under way at once; they share syncs.
 const TASKS: u64 = 64;
 
@@ -46,6 +56,12 @@ async fn write(dir: &Path, sizes: &[u64]) -> Result<(), Failure> {
     let log = Log::create(Config::new(dir, ORIGIN), genesis(&signer)?, signer).await?;
     let judged = dir.join("judged");
     std::fs::create_dir(&judged)?;
+    let mut vkeys = String::new();
+    for (name, seed) in WITNESSES {
+        let key = WitnessKey::new(name, SeedKey::new(seed)?.key())?;
+        vkeys.push_str(&format!("{}\n", key.to_vkey()));
+    }
+    std::fs::write(dir.join("witnesses.vkeys"), vkeys)?;
     for size in sizes {
         grow(&log, *size).await?;
         let published = log.publish_now().await?;
@@ -53,6 +69,8 @@ async fn write(dir: &Path, sizes: &[u64]) -> Result<(), Failure> {
             return Err(format!("{size} entries wanted, {:?}", published.checkpoint).into());
         }
         std::fs::write(judged.join(format!("{size}.checkpoint")), &published.note)?;
+        let cosigned = judged.join(format!("{size}-cosigned.checkpoint"));
+        std::fs::write(cosigned, cosigned_by_all(&published.note)?)?;
         for index in [0, size / 2, size - 1] {
             let receipt = log.receipt(index).await?.ok_or("no such entry")?;
             let proof = TlogProof {
@@ -67,6 +85,15 @@ async fn write(dir: &Path, sizes: &[u64]) -> Result<(), Failure> {
     }
     log.close().await?;
     Ok(())
+}
+
+fn cosigned_by_all(checkpoint: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut note = SignedNote::parse(checkpoint)?;
+    for (name, seed) in WITNESSES {
+        let line = cosign(note.text(), name, &SeedKey::new(seed)?, COSIGNED_AT_S)?;
+        note.add(line)?;
+    }
+    Ok(note.to_bytes())
 }
 
 /// Appends until the log has `size` entries.

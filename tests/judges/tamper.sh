@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tamper matrix, judged by others: every forged log that `mohawel audit tamper-demo` leaves behind is given to
-# aics-tlog and pymerkle (Python) and to Go's sumdb, with the checkpoints that outsiders kept of the honest one. They must
+# aics-tlog with pymerkle and tlog-scales (Python) and to Go's sumdb, with the checkpoints that outsiders kept of the honest one. They must
 # accept the honest log, and refuse each forgery that hashes and signatures can show. The rest needs the protocol, and
 # is in the table as such: a minted key extends the log like any entry, and what was never logged has no hash.
 set -euo pipefail
@@ -22,7 +22,7 @@ for place in "$JUDGE_DIR"/demo/rows/*/; do
     nothing | forward-unlogged | mint-key) expected=0 ;;
     *) expected=1 ;;
   esac
-  for judge in "$VENV/bin/python $judges/check.py" "$JUDGE_DIR/check"; do
+  for judge in "$VENV/bin/python $judges/check.py" "$VENV/bin/python $judges/scales.py" "$JUDGE_DIR/check"; do
     status=0
     said=$($judge "$place" 2>&1) || status=$?
     # A judge that broke has not refused.
@@ -43,4 +43,4 @@ assert table["nothing"] == set(), table["nothing"]
 assert "consumer" in table["forward-unlogged"] and "member" in table["mint-key"]
 assert all(table[row] for row in table if row != "nothing")
 END
-echo "both accept the honest log and refuse $((rows - 3)) forgeries of it; the other two need the protocol, and were caught by it"
+echo "all three accept the honest log and refuse $((rows - 3)) forgeries of it; the other two need the protocol, and were caught by it"

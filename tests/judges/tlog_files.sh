@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The log's files, judged by software that others wrote: aics-tlog and pymerkle (Python), and Go's own
-# golang.org/x/mod/sumdb. They must accept what we wrote, at sizes around every tile boundary, and refuse
+# The log's files, judged by software that others wrote: aics-tlog with pymerkle and tlog-scales (Python), and Go's
+# own golang.org/x/mod/sumdb. They must accept what we wrote, at sizes around every tile boundary, and refuse
 # every damaged or dishonest copy of it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -12,6 +12,7 @@ go build -o "$JUDGE_DIR/check" $judges/check.go
 
 for log in small large; do
   "$VENV/bin/python" $judges/check.py "$JUDGE_DIR/$log"
+  "$VENV/bin/python" $judges/scales.py "$JUDGE_DIR/$log"
   "$JUDGE_DIR/check" "$JUDGE_DIR/$log"
 done
 
@@ -19,7 +20,7 @@ mkdir "$JUDGE_DIR/mutants"
 "$VENV/bin/python" $judges/mutants.py "$JUDGE_DIR/small" "$JUDGE_DIR/mutants"
 refused=0
 for mutant in "$JUDGE_DIR"/mutants/*; do
-  for judge in "$VENV/bin/python $judges/check.py" "$JUDGE_DIR/check"; do
+  for judge in "$VENV/bin/python $judges/check.py" "$VENV/bin/python $judges/scales.py" "$JUDGE_DIR/check"; do
     status=0
     said=$($judge "$mutant" 2>&1) || status=$?
     # A judge that broke has not refused.
@@ -30,5 +31,5 @@ for mutant in "$JUDGE_DIR"/mutants/*; do
     refused=$((refused + 1))
   done
 done
-[ $refused -ge 60 ] || { echo "only $refused refusals: mutants are missing" >&2; exit 1; }
-echo "both refuse all of $((refused / 2)) damaged or dishonest copies"
+[ $refused -ge 120 ] || { echo "only $refused refusals: mutants are missing" >&2; exit 1; }
+echo "all three refuse all of $((refused / 3)) damaged or dishonest copies"

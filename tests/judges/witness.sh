@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Witnesses, judged by software that others wrote: aics-witness (Python) cosigns our running switch beside a witness of our
-# own; aics-tlog verifies what is published; its client asks our witness, honestly and with a second history. At last the log is
-# put back to an older copy, and the foreign witness must keep the switch from starting.
+# own; aics-tlog and tlog-scales verify what is published, and Go's sumdb passes over the witnesses' lines; the foreign
+# client asks our witness, honestly and with a second history. At last the log is put back to an older copy, and the foreign
+# witness must keep the switch from starting.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PYTHONDONTWRITEBYTECODE=1
@@ -74,6 +75,8 @@ end "$broker"
 accepted >/dev/null || die 'the last checkpoint of an orderly end is not cosigned'
 
 "$VENV/bin/python" tests/judges/witness/check.py "$switch" "http://127.0.0.1:$ours" "$(cat "$dir/ours/witness.vkey")" "$theirs_vkey"
+go build -o "$dir/check" tests/judges/tlog/check.go
+"$dir/check" "$switch/log"
 status=0
 "$MOHAWEL_BIN" witness status "$dir/ours" >"$dir/status" 2>&1 || status=$?
 [ $status -eq 1 ] || die "our witness kept no evidence of the second history: $status, $(cat "$dir/status")"

@@ -1,10 +1,16 @@
 // Judges a log directory with the Go project's own transparency log packages.
 //
 // check DIR: exit 0 if everything in DIR holds, 1 with the reason if not. DIR/judged may hold older
-// checkpoints (SIZE.checkpoint), which the log must still extend.
+// checkpoints (SIZE.checkpoint; SIZE-cosigned.checkpoint with a line of each witness in DIR/witnesses.vkeys)
+// and proofs (SIZE-INDEX.tlog-proof), which the log must still extend.
+//
+// Go's package note knows no cosignatures: without the witnesses' keys it must pass their lines over, and with
+// the verifier below it must accept them.
 package main
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -45,16 +51,71 @@ func (t tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 
 func (t tiles) SaveTiles([]tlog.Tile, [][]byte) {}
 
-// opened is the tree of a checkpoint that the log's key signed.
-func opened(path string, key note.Verifier) (tlog.Tree, error) {
-	var tree tlog.Tree
+// witness verifies the lines of one witness: C2SP cosignature/v1, key type 4.
+type witness struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func (w witness) Name() string    { return w.name }
+func (w witness) KeyHash() uint32 { return w.hash }
+
+func (w witness) Verify(text, signature []byte) bool {
+	if len(signature) != 8+ed25519.SignatureSize {
+		return false
+	}
+	message := fmt.Sprintf("cosignature/v1\ntime %d\n%s", binary.BigEndian.Uint64(signature), text)
+	return ed25519.Verify(w.key, []byte(message), signature[8:])
+}
+
+// witnesses are those of DIR/witnesses.vkeys, if there is one.
+func witnesses(dir string) ([]note.Verifier, error) {
+	lines, err := os.ReadFile(filepath.Join(dir, "witnesses.vkeys"))
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	var all []note.Verifier
+	for _, line := range strings.Fields(string(lines)) {
+		parts := strings.SplitN(line, "+", 3)
+		if len(parts) != 3 {
+			return nil, fmt.Errorf("not a witness's key: %s", line)
+		}
+		hash, err := strconv.ParseUint(parts[1], 16, 32)
+		if err != nil {
+			return nil, err
+		}
+		key, err := base64.StdEncoding.DecodeString(parts[2])
+		if err != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != 4 {
+			return nil, fmt.Errorf("not a witness's key: %s", line)
+		}
+		all = append(all, witness{parts[0], uint32(hash), key[1:]})
+	}
+	return all, err
+}
+
+// opened is the tree of the checkpoint in a file, which the log's key signed, and each of the witnesses.
+func opened(path string, key note.Verifier, cosigners []note.Verifier) (tlog.Tree, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
+		return tlog.Tree{}, err
+	}
+	// Who knows the log's key only: witnesses' lines are no matter.
+	tree, err := read(path, data, key, nil)
+	if err != nil || len(cosigners) == 0 {
 		return tree, err
 	}
-	signed, err := note.Open(data, note.VerifierList(key))
+	return read(path, data, key, cosigners)
+}
+
+func read(path string, data []byte, key note.Verifier, cosigners []note.Verifier) (tlog.Tree, error) {
+	var tree tlog.Tree
+	signed, err := note.Open(data, note.VerifierList(append([]note.Verifier{key}, cosigners...)...))
 	if err != nil {
 		return tree, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(signed.Sigs) != 1+len(cosigners) {
+		return tree, fmt.Errorf("%s: %d signatures hold", path, len(signed.Sigs))
 	}
 	lines := strings.Split(signed.Text, "\n")
 	if len(lines) != 4 || lines[0] != key.Name() || lines[3] != "" {
@@ -67,8 +128,10 @@ func opened(path string, key note.Verifier) (tlog.Tree, error) {
 	return tree, err
 }
 
-// entries checks every entry of every bundle against the authenticated hashes.
+// entries checks every entry of every bundle against the hashes, and that these make the root: where subtrees of
+// the size share a tile, TileHashReader does not authenticate all full tiles.
 func entries(files tiles, tree tlog.Tree, reader tlog.HashReader) error {
+	var edge []tlog.Hash
 	for first := int64(0); first < tree.N; first += 1 << height {
 		width := tree.N - first
 		if width > 1<<height {
@@ -87,7 +150,7 @@ func entries(files tiles, tree tlog.Tree, reader tlog.HashReader) error {
 		if err != nil {
 			return err
 		}
-		for _, hash := range hashes {
+		for at, hash := range hashes {
 			if len(data) < 2 {
 				return fmt.Errorf("%s is short", name)
 			}
@@ -96,12 +159,62 @@ func entries(files tiles, tree tlog.Tree, reader tlog.HashReader) error {
 				return fmt.Errorf("%s: an entry is not the one in the tree", name)
 			}
 			data = data[end:]
+			// Every trailing one of the index is a subtree that this leaf completes.
+			for size := first + int64(at); size&1 == 1; size >>= 1 {
+				hash = tlog.NodeHash(edge[len(edge)-1], hash)
+				edge = edge[:len(edge)-1]
+			}
+			edge = append(edge, hash)
 		}
 		if len(data) > 0 {
 			return fmt.Errorf("%s is long", name)
 		}
 	}
+	for len(edge) > 1 {
+		last := len(edge) - 1
+		edge = append(edge[:last-1], tlog.NodeHash(edge[last-1], edge[last]))
+	}
+	if len(edge) != 1 || edge[0] != tree.Hash {
+		return fmt.Errorf("the entries make another root")
+	}
 	return nil
+}
+
+// proof checks a tlog-proof file against the entry in the tree, and returns its checkpoint's tree.
+func proof(path string, key note.Verifier, reader tlog.HashReader) (tlog.Tree, error) {
+	var tree tlog.Tree
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return tree, err
+	}
+	head, checkpoint, _ := strings.Cut(string(data), "\n\n")
+	lines := strings.Split(head, "\n")
+	if len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" || !strings.HasPrefix(lines[1], "index ") {
+		return tree, fmt.Errorf("%s: not a tlog-proof", path)
+	}
+	index, err := strconv.ParseInt(strings.TrimPrefix(lines[1], "index "), 10, 64)
+	if err != nil {
+		return tree, err
+	}
+	var hashes tlog.RecordProof
+	for _, line := range lines[2:] {
+		hash, err := tlog.ParseHash(line)
+		if err != nil {
+			return tree, fmt.Errorf("%s: %w", path, err)
+		}
+		hashes = append(hashes, hash)
+	}
+	if tree, err = read(path, []byte(checkpoint), key, nil); err != nil {
+		return tree, err
+	}
+	leaf, err := reader.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
+	if err != nil {
+		return tree, err
+	}
+	if err := tlog.CheckRecord(hashes, tree.N, tree.Hash, index, leaf[0]); err != nil {
+		return tree, fmt.Errorf("%s: %w", path, err)
+	}
+	return tree, nil
 }
 
 func check(dir string) error {
@@ -113,7 +226,11 @@ func check(dir string) error {
 	if err != nil {
 		return err
 	}
-	tree, err := opened(filepath.Join(dir, "checkpoint"), key)
+	cosigners, err := witnesses(dir)
+	if err != nil {
+		return err
+	}
+	tree, err := opened(filepath.Join(dir, "checkpoint"), key, nil)
 	if err != nil {
 		return err
 	}
@@ -129,12 +246,19 @@ func check(dir string) error {
 	if err := entries(files, tree, reader); err != nil {
 		return err
 	}
-	older, err := filepath.Glob(filepath.Join(dir, "judged", "*.checkpoint"))
+	older, err := filepath.Glob(filepath.Join(dir, "judged", "*"))
 	if err != nil {
 		return err
 	}
 	for _, path := range older {
-		old, err := opened(path, key)
+		var old tlog.Tree
+		if strings.HasSuffix(path, ".tlog-proof") {
+			old, err = proof(path, key, reader)
+		} else if strings.HasSuffix(path, "-cosigned.checkpoint") {
+			old, err = opened(path, key, cosigners)
+		} else {
+			old, err = opened(path, key, nil)
+		}
 		if err != nil {
 			return err
 		}
@@ -146,7 +270,7 @@ func check(dir string) error {
 			return fmt.Errorf("%s: a fork: %w", path, err)
 		}
 	}
-	fmt.Printf("go: %d entries hold, and %d older checkpoints\n", tree.N, len(older))
+	fmt.Printf("go: %d entries hold, and %d older checkpoints and proofs\n", tree.N, len(older))
 	return nil
 }
 

@@ -1,7 +1,8 @@
 """Judges a log directory with two packages that others wrote: aics-tlog (C2SP tiles, checkpoints) and pymerkle.
 
-check.py DIR: exit 0 if everything in DIR holds, 1 with the reason if not. DIR/judged may hold older
-checkpoints (SIZE.checkpoint) and proofs (SIZE-INDEX.tlog-proof), which the log must still extend.
+check.py DIR: exit 0 if everything in DIR holds, 1 with the reason if not. DIR/judged may hold older checkpoints
+(SIZE.checkpoint; SIZE-cosigned.checkpoint with a line of each witness in DIR/witnesses.vkeys) and proofs
+(SIZE-INDEX.tlog-proof), which the log must still extend.
 """
 
 import base64
@@ -17,10 +18,13 @@ def need(holds, what):
         raise ValueError(what)
 
 
-def opened(note, key):
-    """A checkpoint that the log's key signed."""
+def opened(note, key, witnesses=()):
+    """A checkpoint that the log's key signed, and each of the witnesses."""
     parsed = tlog.parse_note(note)
     need(tlog.verify_checkpoint(parsed, key, expected_origin=key.name).ok, "checkpoint signature")
+    if witnesses:
+        judged = tlog.verify_checkpoint(parsed, key, list(witnesses), len(witnesses), expected_origin=key.name)
+        need(judged.ok, f"cosignatures: {judged}")
     return tlog.parse_checkpoint(parsed.text)
 
 
@@ -38,6 +42,8 @@ def proof(text, key, reader, size):
 
 def check(folder):
     key = tlog.parse_vkey((folder / "log.vkey").read_text().strip())
+    known = folder / "witnesses.vkeys"
+    witnesses = [tlog.parse_vkey(line) for line in known.read_text().splitlines()] if known.exists() else []
     head = opened((folder / "checkpoint").read_text(), key)
     files = tlog.FileSystemTileReader(folder)
     report = tlog.audit_tiles(files, head.size, head.root)
@@ -53,7 +59,7 @@ def check(folder):
         if path.suffix == ".tlog-proof":
             older = proof(path.read_text(), key, reader, head.size)
         else:
-            older = opened(path.read_text(), key)
+            older = opened(path.read_text(), key, witnesses if path.stem.endswith("-cosigned") else ())
         hashes = tlog.consistency_proof_from_tiles(reader, older.size, head.size)
         need(tlog.verify_consistency(older.size, head.size, older.root, head.root, hashes), f"{path.name}: a fork")
         need(tree.get_root(older.size) == older.root, f"{path.name}: pymerkle's root")

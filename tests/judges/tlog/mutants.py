@@ -75,6 +75,35 @@ sign(copy("other-key"), head, Ed25519PrivateKey.generate())
 sign(copy("wrong-root"), tlog.Checkpoint(head.origin, head.size, bytes(32)))
 sign(copy("too-large"), tlog.Checkpoint(head.origin, head.size + 1, head.root))
 
+def judged(name, file, change):
+    path = copy(name) / "judged" / file
+    path.write_text(change(path.read_text()))
+
+
+def spoilt_line(text, number):
+    """With one bit of that line's base64 changed, not in the last character, where it may say nothing."""
+    lines = text.splitlines(keepends=True)
+    line = lines[number]
+    at = len(line) - 20
+    lines[number] = line[:at] + ("A" if line[at] != "A" else "B") + line[at + 1 :]
+    return "".join(lines)
+
+
+proved = f"{head.size}-{head.size // 2}.tlog-proof"
+for name, number in {"log-line": -3, "first-witness": -2, "second-witness": -1, "cosigned-root": 2}.items():
+    judged(f"spoilt-{name}", f"{head.size}-cosigned.checkpoint", lambda text: spoilt_line(text, number))
+judged("no-witness", f"{head.size}-cosigned.checkpoint", lambda text: text.rsplit("\u2014", 1)[0])
+judged("proof-other-index", proved, lambda text: text.replace(f"index {head.size // 2}\n", f"index {head.size // 2 - 1}\n"))
+judged("proof-short", proved, lambda text: "".join(text.splitlines(keepends=True)[:2] + text.splitlines(keepends=True)[3:]))
+judged("proof-spoilt", proved, lambda text: spoilt_line(text, 4))
+
+# An entry and its hash in the lowest tile agree, and only the tile above knows better.
+hidden = copy("hidden") / "tile"
+entry = flipped(leaves[255], 0)
+for file, end in {"entries/000": entry, "0/000": tlog.leaf_hash(entry)}.items():
+    sound = (hidden / file).read_bytes()
+    (hidden / file).write_bytes(sound[: -len(end)] + end)
+
 middle = len(leaves) // 3
 rebuilt("altered", leaves[:middle] + [leaves[middle][:-1] + b"!"] + leaves[middle + 1 :])
 rebuilt("dropped", leaves[:middle] + leaves[middle + 1 :])

@@ -1,4 +1,4 @@
-"""Judges witnesses with aics-tlog and aics-witness's client, which share no code with us.
+"""Judges witnesses with aics-tlog, tlog-scales and aics-witness's client, which share no code with us.
 
 check.py SWITCH URL OURS_VKEY THEIRS_VKEY: the published checkpoint of SWITCH carries both cosignatures, our witness at URL
 answers the foreign client as C2SP says, and it refuses a second history that is signed with the log's real key.
@@ -14,6 +14,8 @@ from pathlib import Path
 import aics_tlog as tlog
 import aics_witness
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tlog_scales.signing import Vkey, VkeySet
+from tlog_scales.tlog import Checkpoint
 
 
 def need(holds, what):
@@ -45,6 +47,10 @@ def main(switch, url, ours, theirs):
     judged = tlog.verify_checkpoint(note, key, keys, 2, expected_origin=key.name, max_age_seconds=600)
     need(judged.ok, f"the published checkpoint: {judged}")
     head = tlog.parse_checkpoint(note.text)
+    vkeys = [Vkey.from_string(vkey) for vkey in ((log / "log.vkey").read_text().strip(), ours, theirs)]
+    scaled = Checkpoint.from_text(published)
+    valid = {vkey.name for vkey, _ in VkeySet(*vkeys).verify(scaled.signatures, scaled)}
+    need(valid == {vkey.name for vkey in vkeys}, f"tlog-scales accepts only {valid}")
 
     reader = tlog.VerifiedTileReader(tlog.FileSystemTileReader(log), head.size, head.root)
     client = aics_witness.WitnessClient(url, ours)
