@@ -5,6 +5,7 @@ pub mod backup;
 pub mod checkpoint;
 pub mod clock;
 pub mod cosignature;
+mod disk;
 pub mod evidence;
 pub mod export;
 pub mod find;

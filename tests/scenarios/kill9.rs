@@ -26,7 +26,7 @@ async fn killed_under_load_the_log_holds_everything_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a thousand rounds take a quarter of an hour: make faults"]
+#[ignore = "a thousand rounds take twenty minutes: make faults"]
 async fn killed_a_thousand_times_the_log_holds_everything_acknowledged() {
     killed(1_000).await;
 }

@@ -17,6 +17,7 @@ use super::store::{Opened, Store};
 use super::tail::{Replay, Step, Tail, replay, sync_dir};
 use super::tail_and_store::{Behind, Layout};
 use super::{Head, JournalError};
+use crate::disk;
 use crate::tree::TreeHead;
 
 mod judge;
@@ -374,7 +375,8 @@ pub(super) fn rebuild_store(
 /// Moves `path` out of the way under a name that is never opened again, so that it can be looked at.
 pub(super) fn set_aside(path: &Path) -> Result<PathBuf, JournalError> {
     let aside = name_aside(path)?;
-    std::fs::rename(path, &aside).map_err(|e| JournalError::io("setting aside", path, e))?;
+    disk::change(&aside, || std::fs::rename(path, &aside))
+        .map_err(|e| JournalError::io("setting aside", path, e))?;
     if let Some(parent) = path.parent() {
         sync_dir(parent)?;
     }

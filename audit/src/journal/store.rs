@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use proto::entry::Kind;
 
 use super::tail::sync_dir;
 use super::{Head, JournalError};
+use crate::disk;
 
 /// sled writes pages above a quarter of this to files that it never syncs; a page holds 17 values at
 /// most while it splits, and 17 of our largest stay below.
@@ -109,14 +111,15 @@ impl Store {
         limits: StoreLimits,
     ) -> Result<Self, JournalError> {
         let path = dir.join(format!("{first:020}"));
-        std::fs::create_dir_all(&path).map_err(|e| JournalError::io("creating", &path, e))?;
+        disk::change(&path, || std::fs::create_dir_all(&path))
+            .map_err(|e| JournalError::io("creating", &path, e))?;
         let failed = |reason: String| JournalError::io("creating the store", &path, reason);
-        let store = guarded(|| Self::open_at(&path, first, limits)).map_err(failed)?;
+        let open = || guarded(|| Self::open_at(&path, first, limits)).map_err(io::Error::other);
+        let store = disk::change(&path, open).map_err(|e| failed(e.to_string()))?;
         store.append(first, entries, head)?;
         for name in ["conf", "db"] {
             let file = path.join(name);
-            File::open(&file)
-                .and_then(|file| file.sync_all())
+            disk::sync_file(&file, || File::open(&file)?.sync_all())
                 .map_err(|e| JournalError::io("syncing", &file, e))?;
         }
         for dir in [Some(path.as_path()), Some(dir), dir.parent()]
@@ -153,8 +156,7 @@ impl Store {
         entries: &[Bytes],
         head: &Head,
     ) -> Result<(), JournalError> {
-        let failed = |reason: String| JournalError::io("feeding the store", &self.path, reason);
-        guarded(|| {
+        let feed = || {
             let mut batch = sled::Batch::default();
             for (key, value) in self.packs(from, entries)? {
                 batch.insert(&key.to_be_bytes(), value);
@@ -162,11 +164,12 @@ impl Store {
             batch.insert(HEAD_KEY, head.encode());
             self.tree.apply_batch(batch).map_err(|e| e.to_string())?;
             self.tree.flush().map_err(|e| e.to_string())
-        })
-        .map_err(failed)?;
-        self.db_file
-            .sync_data()
-            .map_err(|e| JournalError::io("syncing", &self.path.join("db"), e))
+        };
+        disk::change(&self.path, || guarded(feed).map_err(io::Error::other))
+            .map_err(|e| JournalError::io("feeding the store", &self.path, e))?;
+        let db = self.path.join("db");
+        disk::sync_file(&db, || self.db_file.sync_data())
+            .map_err(|e| JournalError::io("syncing", &db, e))
     }
 
     /// Entries of `range` (all of them stored here), each with its index, until `bytes_max` would be passed.
@@ -356,7 +359,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, 
 }
 
 /// The database with the highest first index under `dir`.
-fn newest(dir: &Path) -> Result<Option<(u64, PathBuf)>, JournalError> {
+pub(super) fn newest(dir: &Path) -> Result<Option<(u64, PathBuf)>, JournalError> {
     Ok(databases(dir)?.pop())
 }
 

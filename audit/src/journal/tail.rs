@@ -14,6 +14,7 @@ use proto::digest::Digest;
 use self::replay::SegmentFound;
 use self::segment::Segment;
 use super::{Head, JournalError};
+use crate::disk;
 
 pub(super) mod frame;
 pub(super) mod replay;
@@ -65,7 +66,8 @@ impl Tail {
         head: &Head,
     ) -> Result<Self, JournalError> {
         if !dir.exists() {
-            std::fs::create_dir(dir).map_err(|e| JournalError::io("creating", dir, e))?;
+            disk::change(dir, || std::fs::create_dir(dir))
+                .map_err(|e| JournalError::io("creating", dir, e))?;
             if let Some(parent) = dir.parent() {
                 sync_dir(parent)?;
             }
@@ -169,7 +171,8 @@ impl Retired {
     /// Deletes them, oldest first, so that what a power cut leaves is still without a gap.
     pub(super) fn delete(self) -> Result<(), JournalError> {
         for path in &self.paths {
-            std::fs::remove_file(path).map_err(|e| JournalError::io("removing", path, e))?;
+            disk::change(path, || std::fs::remove_file(path))
+                .map_err(|e| JournalError::io("removing", path, e))?;
         }
         if self.paths.is_empty() {
             Ok(())

@@ -19,6 +19,7 @@ use crate::tree::{Edge, TreeHead, verify_consistency};
 
 mod cosigning;
 mod failing;
+mod faults;
 mod sweeping;
 
 const ORIGIN: &str = "log.test/mohawel";

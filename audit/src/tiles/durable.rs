@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::disk;
+
 /// Files written together. Nothing is durable before [`DurableFiles::sync_dirs`] returns.
 #[derive(Debug)]
 pub struct DurableFiles {
@@ -36,10 +38,10 @@ impl DurableFiles {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(TEMPORARY_SUFFIX);
         let temporary = PathBuf::from(temporary);
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
+        let mut file = disk::change(&temporary, || File::create(&temporary))?;
+        disk::change(&temporary, || file.write_all(bytes))?;
+        disk::sync_file(&temporary, || file.sync_all())?;
+        disk::change(path, || fs::rename(&temporary, path))?;
         self.touch(dir);
         Ok(())
     }
@@ -102,7 +104,7 @@ pub fn create_dirs(dir: &Path) -> io::Result<()> {
         at = parent(at)?;
     }
     for dir in missing.into_iter().rev() {
-        match fs::create_dir(dir) {
+        match disk::change(dir, || fs::create_dir(dir)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => sync_dir(parent(dir)?)?,
         }
@@ -115,7 +117,7 @@ pub fn create_dirs(dir: &Path) -> io::Result<()> {
 /// # Errors
 /// Whatever the operating system says.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+    disk::sync_dir(dir)
 }
 
 /// The directory of `path`; of a bare name, the current one.

@@ -15,6 +15,7 @@ use super::bundle;
 use super::durable::DurableFiles;
 use super::path::{TILE_LEVELS, TILE_WIDTH, TilePath, hashes_at};
 use super::{TileError, TileStore, read_bounded};
+use crate::disk;
 use crate::tree::{Edge, TreeHead};
 
 mod edge;
@@ -120,7 +121,7 @@ impl TileWriter {
                 let partials = self.store.dir().join(tile.partials_dir());
                 // Only under a full file that is really there.
                 if partials.is_dir() && self.store.file(tile).is_file() {
-                    fs::remove_dir_all(&partials)
+                    disk::change(&partials, || fs::remove_dir_all(&partials))
                         .map_err(|error| TileError::io(&partials, error))?;
                 }
             }

@@ -9,7 +9,8 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::{BUNDLE_ENTRIES, Bundles, set_aside};
-use crate::journal::store::{Opened, Store};
+use crate::disk;
+use crate::journal::store::{Opened, Store, newest};
 use crate::journal::tail::sync_dir;
 use crate::journal::tail_and_store::Layout;
 use crate::journal::{Head, JournalError};
@@ -26,17 +27,24 @@ pub(super) fn store(
 ) -> Result<Store, JournalError> {
     let building = layout.dir.join("store.rebuilding");
     if building.exists() {
-        std::fs::remove_dir_all(&building)
+        disk::change(&building, || std::fs::remove_dir_all(&building))
             .map_err(|e| JournalError::io("removing", &building, e))?;
     }
     let built = build(layout, bundles, goal, &building).and_then(|first| {
         if let Some(old) = old {
             set_aside(old)?;
         }
+        // An older one may have that name, when power was cut as its successor was begun; and no newer one may be taken
+        // for the rebuilt one.
+        while let Some((_, standing)) =
+            newest(&layout.store_dir())?.filter(|(standing, _)| *standing >= first)
+        {
+            set_aside(&standing)?;
+        }
         let name = format!("{first:020}");
         let (from, to) = (building.join(&name), layout.store_dir().join(&name));
         std::fs::create_dir_all(layout.store_dir())
-            .and_then(|()| std::fs::rename(&from, &to))
+            .and_then(|()| disk::change(&to, || std::fs::rename(&from, &to)))
             .map_err(|e| JournalError::io("putting in place", &to, e))?;
         sync_dir(&layout.store_dir())?;
         sync_dir(&layout.dir)

@@ -11,6 +11,7 @@ use proto::entry::EntryError;
 
 use super::frame::{self, Found};
 use super::segment::{FRAMES_AT, SegmentHeader};
+use crate::disk;
 use crate::journal::{Head, JournalError, NotNext};
 
 /// A segment that was read.
@@ -73,7 +74,8 @@ pub(in crate::journal) fn replay(
         let Some(header) = SegmentHeader::decode(&bytes).map_err(refused)? else {
             if last && position > 0 && unused(&bytes) {
                 // Power was cut while it was created; no frame was ever written to it.
-                std::fs::remove_file(path).map_err(|e| JournalError::io("removing", path, e))?;
+                disk::change(path, || std::fs::remove_file(path))
+                    .map_err(|e| JournalError::io("removing", path, e))?;
                 break;
             }
             replay.damage = Some(format!(
@@ -90,7 +92,12 @@ pub(in crate::journal) fn replay(
                 visit(Step::Start(&header.head))?;
                 header.head.clone()
             }
-            Some(running) if running == header.head => running,
+            Some(running) if running == header.head => {
+                // What is torn before it is the mark that ends a segment: power was cut as it was written, and the
+                // segment that it announces goes on from the last whole frame.
+                replay.torn_bytes = 0;
+                running
+            }
             Some(running) => {
                 replay.damage = Some(format!(
                     "{}: it starts at entry {}, but the segment before it ends at {}",
@@ -110,10 +117,6 @@ pub(in crate::journal) fn replay(
         });
         head = Some(follow(&bytes, &nonce, path, running, &mut replay, visit)?);
         if replay.damage.is_some() {
-            break;
-        }
-        if replay.torn_bytes > 0 && !last {
-            replay.damage = Some(format!("{}: torn, though another follows", path.display()));
             break;
         }
     }

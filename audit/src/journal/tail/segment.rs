@@ -13,6 +13,7 @@ use proto::digest::Digest;
 
 use super::frame;
 use super::replay::SegmentFound;
+use crate::disk;
 use crate::journal::{Head, JournalError};
 
 /// Where frames start: the header's place, zero-filled.
@@ -60,15 +61,13 @@ impl Segment {
             head: head.clone(),
             nonce,
         };
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(|e| JournalError::io("creating", &path, e))?;
+        let create = || OpenOptions::new().write(true).create_new(true).open(&path);
+        let file =
+            disk::change(&path, create).map_err(|e| JournalError::io("creating", &path, e))?;
         let capacity = preallocate(&file, &path, segment_bytes)?;
-        file.write_all_at(&header.encode(), 0)
+        disk::change(&path, || file.write_all_at(&header.encode(), 0))
             .map_err(|e| JournalError::io("writing", &path, e))?;
-        file.sync_all()
+        disk::sync_file(&path, || file.sync_all())
             .map_err(|e| JournalError::io("syncing", &path, e))?;
         sync_dir(dir)?;
         Ok(Self {
@@ -91,10 +90,10 @@ impl Segment {
             .write(true)
             .open(&path)
             .map_err(|e| JournalError::io("opening", &path, e))?;
-        file.set_len(end as u64)
+        disk::change(&path, || file.set_len(end as u64))
             .map_err(|e| JournalError::io("cutting", &path, e))?;
         let capacity = preallocate(&file, &path, segment_bytes)?;
-        file.sync_all()
+        disk::sync_file(&path, || file.sync_all())
             .map_err(|e| JournalError::io("syncing", &path, e))?;
         Ok(Self {
             file,
@@ -127,11 +126,11 @@ impl Segment {
 
     /// Writes a frame and makes it durable: the commit point.
     pub(super) fn write_synced(&mut self, frame: &[u8]) -> Result<(), JournalError> {
-        self.file
-            .write_all_at(frame, self.offset as u64)
-            .map_err(|e| JournalError::io("writing", &self.path, e))?;
-        self.file
-            .sync_data()
+        disk::change(&self.path, || {
+            self.file.write_all_at(frame, self.offset as u64)
+        })
+        .map_err(|e| JournalError::io("writing", &self.path, e))?;
+        disk::sync_file(&self.path, || self.file.sync_data())
             .map_err(|e| JournalError::io("syncing", &self.path, e))?;
         self.offset += frame.len();
         Ok(())
@@ -198,9 +197,7 @@ impl SegmentHeader {
 
 /// Makes a directory's entries durable.
 pub(in crate::journal) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|e| JournalError::io("syncing the directory", dir, e))
+    disk::sync_dir(dir).map_err(|e| JournalError::io("syncing the directory", dir, e))
 }
 
 /// Reserves the segment's space, so that a full disk shows at creation and not at a commit. On a file
@@ -208,8 +205,9 @@ pub(in crate::journal) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
 fn preallocate(file: &File, path: &Path, bytes: u64) -> Result<usize, JournalError> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
-    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+    let reserve = || match fallocate(file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) | Err(Errno::OPNOTSUPP) => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
-        Err(error) => Err(JournalError::io("reserving space for", path, error)),
-    }
+        Err(error) => Err(error.into()),
+    };
+    disk::change(path, reserve).map_err(|e| JournalError::io("reserving space for", path, e))
 }

@@ -351,3 +351,33 @@ fn an_entry_of_a_newer_version_is_not_taken_for_damage() {
         .collect::<Vec<_>>();
     assert_eq!(before, after);
 }
+
+#[test]
+fn a_torn_mark_at_a_segments_end_costs_nothing_and_a_torn_frame_there_is_refused() {
+    let mut bench = Bench::new();
+    bench.segment_bytes = 16 << 10;
+    let journal = bench.create();
+    bench.record(&journal, 200);
+    drop(journal);
+    let path = bench.segments().swap_remove(0);
+    let bytes = fs::read(&path).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let starts = frame_starts(&bytes, written);
+    let mark = starts[starts.len() - 2];
+    // Twice: what follows it is written on meanwhile.
+    for cut in [written - 4, mark + 20] {
+        let mut torn = bytes.clone();
+        torn[cut..].fill(0);
+        fs::write(&path, &torn).unwrap();
+        let report = bench.opens_whole();
+        assert_eq!((report.size, report.torn_bytes), (200, 0));
+    }
+    let mut torn = bytes.clone();
+    torn[mark - 12..].fill(0);
+    fs::write(&path, &torn).unwrap();
+    let reason = bench.refuses();
+    assert!(
+        reason.contains("but the segment before it ends"),
+        "{reason}"
+    );
+}

@@ -247,3 +247,25 @@ fn a_published_checkpoint_with_another_root_is_refused() {
         assert!(reason.contains("the roots differ"), "{reason}");
     }
 }
+
+#[test]
+fn a_database_that_was_only_begun_when_power_was_cut_stands_in_nobodys_way() {
+    let mut bench = Bench::new();
+    bench.store_entries = 50;
+    let journal = bench.create();
+    bench.record(&journal, 60);
+    bench.publish(55);
+    journal.keep(55).unwrap();
+    bench.record(&journal, 5);
+    drop(journal);
+    // The tail still starts at entry 0, so what is rebuilt has the name of the older database.
+    let begun = bench.store_dir().join(format!("{:020}", 55));
+    fs::write(begun.join("db"), vec![0xa5; 4096]).unwrap();
+    let report = bench.opens_whole();
+    assert!(
+        matches!(report.store, StoreFound::Corrupt(_) | StoreFound::Empty),
+        "{report}"
+    );
+    assert_eq!(report.replayed, 0..65);
+    assert_eq!(bench.opens_whole().store, StoreFound::Whole);
+}
