@@ -56,6 +56,8 @@ struct State {
     steps: u64,
     fail: Option<(u64, When)>,
     failed: Option<String>,
+    /// Where a sync does nothing: a control.
+    idle: Option<PathBuf>,
     durable: Durable,
     on_step: Option<Box<OnStep>>,
 }
@@ -103,6 +105,10 @@ pub(super) fn step<T>(
     let done = work()?;
     match step {
         Step::Change => {}
+        _ if state
+            .idle
+            .as_ref()
+            .is_some_and(|idle| path.starts_with(idle)) => {}
         Step::SyncFile => state.durable.sync_file(path)?,
         Step::SyncDir => state.durable.sync_dir(path)?,
     }
@@ -125,6 +131,7 @@ impl Plan {
                 steps: 0,
                 fail,
                 failed: None,
+                idle: None,
                 durable: Durable::new(root),
                 on_step,
             }),
@@ -135,6 +142,11 @@ impl Plan {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on, syncs below `dir` make nothing durable.
+    pub(crate) fn idle(&self, dir: &Path) {
+        self.state().idle = Some(dir.to_owned());
     }
 
     /// The step that failed; `None` when the run ended before it came to it.

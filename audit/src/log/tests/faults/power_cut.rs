@@ -1,5 +1,5 @@
 //! Power cut between any two steps of a log's life: what is left is opened as it stands, with only what was synced, and
-//! with some pages of the rest.
+//! with some pages of the rest. The control lives on a disk that does not sync the tail, and must lose.
 
 use std::sync::mpsc;
 
@@ -67,4 +67,37 @@ async fn power_cut_between_two_steps_loses_nothing() {
 #[ignore = "three images of every step take four minutes: make faults"]
 async fn power_cut_between_any_two_steps_loses_nothing() {
     assert!(every(1).await > 900);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_that_is_not_synced_loses_entries() {
+    let dir = somewhere();
+    let plan = Plan::over(dir.path(), None, None);
+    let told = Mutex::new(Told::default());
+    let life = Life {
+        dir: dir.path(),
+        told: &told,
+    };
+    let founded = Log::create(
+        small(dir.path()),
+        draft(Kind::Genesis, "genesis"),
+        signer(1),
+    );
+    let log = founded.await.unwrap();
+    plan.idle(&dir.path().join("tail"));
+    let appended = log
+        .append(draft(Kind::Request, "told"), None)
+        .await
+        .unwrap();
+    life.note(&log, &appended);
+    let (synced, everything) = (plan.image(Left::Synced), plan.image(Left::Everything));
+    let told = told.lock().unwrap().clone();
+    survives(&everything, &told, "kill").await;
+    let judged = tokio::spawn(async move { survives(&synced, &told, "power cut").await });
+    let lost = judged
+        .await
+        .expect_err("an entry that was never synced is there");
+    let said = lost.into_panic();
+    let said = said.downcast_ref::<String>().unwrap();
+    assert!(said.contains("power cut: entry 1"), "{said}");
 }
