@@ -5,7 +5,7 @@
 #
 # On two cores, without the build:
 #   audit: every write and sync failing, twice                    about 3 minutes
-#   audit: three images of a power cut before every step          about 4 minutes
+#   audit: three images of a power cut before every step          about 2 minutes
 #   audit: 10,000 flipped bits                                    about 2 minutes
 #   tests: kill -9, 1,000 cycles                                  about 20 minutes
 #   powerloss.sh: 200 cycles, and as many of each control         about 40 minutes; needs root, loop devices, ext4

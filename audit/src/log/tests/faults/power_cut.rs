@@ -64,7 +64,7 @@ async fn power_cut_between_two_steps_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "three images of every step take four minutes: make faults"]
+#[ignore = "three images of every step take two minutes: make faults"]
 async fn power_cut_between_any_two_steps_loses_nothing() {
     assert!(every(1).await > 900);
 }
