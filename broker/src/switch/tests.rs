@@ -31,6 +31,7 @@ mod enrolment;
 mod exchange;
 mod failing;
 mod joining;
+mod pruned;
 
 const MOSS: &str = "EG/GOV/MOSS/takaful";
 const CIVIL: &str = "EG/GOV/CIVIL/registry";
