@@ -172,7 +172,7 @@ fn draft(kind: Kind) -> Draft {
 }
 
 async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), what)
+    tokio::time::timeout(Duration::from_secs(60), what)
         .await
         .unwrap()
 }
