@@ -1,5 +1,6 @@
 //! Who reads which entries, over real mutual TLS; each reading an entry; holds and erasures from agencies.
 
+use prost::Message as _;
 use proto::act::{Erased, Erasure, Hold, PersonRole};
 use proto::digest::{Digest, leaf_hash, tree_head};
 use proto::entry::{Entry, Kind};
@@ -169,7 +170,10 @@ fn sealed(
     let seal = Seal::one(label, ORIGIN, &header, signer).unwrap();
     wire::OverseeRequest {
         kind: u32::from(kind as u8),
-        envelope: Some(proto::envelope::Envelope::bare(header, seal).to_wire()),
+        envelope: proto::envelope::Envelope::bare(header, seal)
+            .to_wire()
+            .encode_to_vec()
+            .into(),
     }
 }
 

@@ -184,7 +184,7 @@ impl Sender {
         let envelope = Envelope::bare(header.clone(), seal.clone());
         let request = wire::OverseeRequest {
             kind: u32::from(Kind::Erasure as u8),
-            envelope: Some(envelope.to_wire()),
+            envelope: envelope.to_wire().encode_to_vec().into(),
         };
         let response = self.connection.log().oversee(request).await;
         let receipt = response.map_err(Box::new)?.into_inner().receipt;

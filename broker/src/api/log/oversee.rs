@@ -3,6 +3,7 @@
 use audit::log::{AppendError, Log};
 use audit::receipt::Receipt;
 use bytes::Bytes;
+use prost::Message as _;
 use proto::Code;
 use proto::authorise::{verify_erasure, verify_hold};
 use proto::entry::{Draft, Kind};
@@ -11,6 +12,7 @@ use proto::facts::{self, RegistryFacts};
 use proto::id::AgencyId;
 use proto::registry::Registry;
 use proto::wire::audit::v1 as wire;
+use proto::wire::exchange::v1 as exchange;
 use tonic::Status;
 
 use crate::api::{act, status};
@@ -34,7 +36,9 @@ impl Oversight {
     /// # Errors
     /// It is no hold and no erasure, or not one of the agency that is connected.
     pub(super) fn of(standing: &Standing, request: wire::OverseeRequest) -> Result<Self, Status> {
-        let envelope = act(request.envelope)?;
+        let envelope = exchange::Envelope::decode(request.envelope)
+            .map_err(|_| status::malformed("its envelope is not one, encoded"))?;
+        let envelope = act(Some(envelope))?;
         let kind = u8::try_from(request.kind)
             .ok()
             .and_then(|byte| Kind::from_byte(byte).ok());

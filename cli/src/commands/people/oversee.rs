@@ -3,6 +3,7 @@
 use adapters::Adapter;
 use audit::receipt::Receipt;
 use bytes::Bytes;
+use prost::Message as _;
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::key::Signer;
@@ -27,7 +28,7 @@ pub(super) async fn submit(
     let envelope = Envelope::bare(header, seal);
     let request = wire::OverseeRequest {
         kind: u32::from(kind as u8),
-        envelope: Some(envelope.to_wire()),
+        envelope: envelope.to_wire().encode_to_vec().into(),
     };
     let response = adapter
         .connection()
