@@ -3,7 +3,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`bound`] | what the log binds to an agency |
+//! | [`mod@bound`] | what the log binds to an agency |
 //! | [`book`] | the home's alarm book, which outlives the process |
 //!
 //! Of a replacement: for 72 hours the agency can object; nobody else can do it for it. So its own adapters say it as an error, those of

@@ -3,7 +3,7 @@
 //!
 //! Takes what is to be done and where; gives what the system said. In a build that is not a test it is the call itself and
 //! nothing else. In this crate's tests a plan stands behind it, which makes the k-th step fail, or looks at what a
-//! power cut would leave between two steps: see [`crate::disk::plan`].
+//! power cut would leave between two steps: see `disk/plan.rs`.
 
 use std::fs::File;
 use std::io;

@@ -1,6 +1,6 @@
 //! Evidence: one exchange, or a range of the log, with everything that proves it, in one zip.
 //!
-//! Takes: an auditor's copy of a log directory ([`collect`]), or a bundle ([`open`](Bundle::open), [`verify()`]). Gives: plain
+//! Takes: an auditor's copy of a log directory ([`collect()`]), or a bundle ([`open`](Bundle::open), [`verify()`]). Gives: plain
 //! files that a court's expert checks with openssl, sha256sum and xxd; `check.sh` inside does all of it. Never: our
 //! server, our store or our word; no payload that a party did not disclose.
 //!

@@ -4,7 +4,7 @@
 //! or not there at all. Never: an entry that the filter admits and the file does not have, without saying so; more
 //! memory than one row group, whatever the log's length; a file in place of another unless told to.
 //!
-//! The same log, filter and format make the same bytes, so [`check`] can make them again and compare.
+//! The same log, filter and format make the same bytes, so [`check()`] can make them again and compare.
 
 use std::fs;
 use std::io::{self, Write};

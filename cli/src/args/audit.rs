@@ -73,8 +73,8 @@ pub struct Replaying {
     /// fork.
     #[arg(long, value_name = "CHECKPOINT")]
     pub at: Option<String>,
-    /// Say which recorded decisions would have been others if agreements stood as this TOML file supposes: revoke = [ids],
-    /// add = [terms files], [[without_grant]] agreement, grant. Says nothing about the log itself.
+    /// Say which recorded decisions would have been others if agreements stood as this TOML file supposes: `revoke = [ids]`,
+    /// `add = [terms files]`, `[[without_grant]]` agreement, grant. Says nothing about the log itself.
     #[arg(long, value_name = "FILE", conflicts_with = "list")]
     pub what_if: Option<PathBuf>,
     /// Threads; as many as there are cores when left out. The report is the same for any number.
