@@ -60,7 +60,7 @@ else
   files() { find switch/log/tile switch/log/tail switch/log/checkpoint -type f -exec sha256sum {} + | sort; }
   files >before
   "$old" broker --switch switch >out 2>refused && fail "the older version started on entries that it does not know"
-  # Versions before 0.1 took the unknown kind for damage.
+  # Commit 8985054 and those before it took the unknown kind for damage.
   grep -Eq 'unknown entry kind|the frame does not follow' refused || fail "another refusal: $(cat refused)"
   files | diff before - || fail "the refused start changed the log"
   start "$new"

@@ -42,10 +42,14 @@ impl Oversight {
         let kind = u8::try_from(request.kind)
             .ok()
             .and_then(|byte| Kind::from_byte(byte).ok());
-        let opened = match kind {
-            Some(Kind::Hold) => proto::act::Hold::open(&envelope.header).map(|hold| hold.agency),
-            Some(Kind::Erasure) => {
-                proto::act::Erasure::open(&envelope.header).map(|erasure| erasure.agency)
+        let (kind, opened) = match kind {
+            Some(kind @ Kind::Hold) => {
+                let hold = proto::act::Hold::open(&envelope.header);
+                (kind, hold.map(|hold| hold.agency))
+            }
+            Some(kind @ Kind::Erasure) => {
+                let erasure = proto::act::Erasure::open(&envelope.header);
+                (kind, erasure.map(|erasure| erasure.agency))
             }
             _ => {
                 return Err(status::malformed(
@@ -66,7 +70,7 @@ impl Oversight {
             ));
         }
         Ok(Self {
-            kind: kind.unwrap_or(Kind::Hold),
+            kind,
             envelope,
             agency,
         })

@@ -176,7 +176,7 @@ impl Outsiders {
         }
     }
 
-    /// The agencies keep their receipts; `unreceipted` of them in each journal were lost on the way on purpose.
+    /// Takes the receipts that each agency's journal kept, by its part in each exchange.
     pub(super) async fn keep_receipts(&mut self, homes: &Path) -> Result<(), Failure> {
         for home in fs::read_dir(homes).map_err(Failure::unavailable)? {
             let home = home.map_err(Failure::unavailable)?.path();
