@@ -125,6 +125,8 @@ impl Witnesses {
     pub async fn run(self: Arc<Self>, log: Log, done: CancellationToken, tasks: TaskTracker) {
         let (told, mut answers) = mpsc::channel(self.asked.len() * 2);
         let mut submitted = log.submitted();
+        // What the log submitted before this task came to run is cosigned like the rest.
+        submitted.mark_changed();
         for one in &self.asked {
             let (one, witnesses, log) = (Arc::clone(one), Arc::clone(&self), log.clone());
             let (told, submitted, done) = (told.clone(), log.submitted(), done.clone());

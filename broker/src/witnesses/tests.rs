@@ -346,10 +346,38 @@ async fn a_witness_that_is_ahead_or_holds_another_history_stops_the_log_and_says
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_submitted_before_anybody_followed_is_cosigned_as_well() {
+    let good = Fake::new("good", Does::Cosigns).await;
+    let bench = Bench::new(&format!("{}quorum good\n", good.line("good"))).await;
+    let witnesses = Arc::new(bench.open().unwrap());
+    bench.append().await;
+    let mut submitted = bench.log.submitted();
+    within(submitted.wait_for(|held| held.as_ref().is_some_and(|held| held.checkpoint.size == 2)))
+        .await
+        .unwrap();
+    let (done, tasks, mut counts) = (
+        CancellationToken::new(),
+        TaskTracker::new(),
+        witnesses.counts(),
+    );
+    tasks.spawn(Arc::clone(&witnesses).run(bench.log.clone(), done.clone(), tasks.clone()));
+    within(counts.wait_for(|lateness| lateness.counts.cosigned == 1))
+        .await
+        .unwrap();
+    done.cancel();
+    tasks.close();
+    within(tasks.wait()).await;
+    within(bench.log.close()).await.unwrap();
+}
+
+/// Without a quorum the log stops after this long; a busy machine publishes a few times within it.
+const LIMIT: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_quorum_the_log_goes_on_until_the_limit_and_the_alarm_is_counted() {
     let fake = Fake::new("w", Does::Hangs).await;
     let mut bench = Bench::new(&format!("{}quorum w\n", fake.line("w"))).await;
-    bench.config.stop_after = Some(Duration::from_millis(2_500));
+    bench.config.stop_after = Some(LIMIT);
     let witnesses = Arc::new(bench.open().unwrap());
     let (done, tasks, mut counts) = (
         CancellationToken::new(),
@@ -365,18 +393,13 @@ async fn without_a_quorum_the_log_goes_on_until_the_limit_and_the_alarm_is_count
             .await
             .unwrap();
     }
-    assert!(
-        began.elapsed() < Duration::from_millis(1_500),
-        "{:?}",
-        began.elapsed()
-    );
     within(counts.wait_for(|lateness| lateness.counts.alarms == 1))
         .await
         .unwrap();
     assert!(counts.borrow().is_alarmed());
     let reason = within(bench.log.stopped()).await;
     assert!(reason.contains("witness.stop_after_ms"), "{reason}");
-    assert!(began.elapsed() >= Duration::from_millis(2_400));
+    assert!(began.elapsed() >= LIMIT - Duration::from_millis(100));
     tasks.close();
     within(tasks.wait()).await;
 }
