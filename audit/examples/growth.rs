@@ -1,8 +1,9 @@
 //! How the log grows: what an append, memory, disk, an opening and a proof cost at 1 million entries and at 20.
 //!
 //! `cargo run --locked --release -p audit --example growth [-- DIR [ENTRIES]]`. Entries of 600 bytes, 512 tasks that each wait
-//! for their entry to be durable; tiles are published each second as always. Needs about 2.5 KiB of disk an entry
-//! while it runs, removed at the end.
+//! for their entry to be durable; tiles are published each second as always. Memory is that under full load; files are
+//! counted once the sweeper has let go of databases that are published. Needs about 2 KiB of disk an entry while it runs, removed at the
+//! end.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,10 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use proto::entry::{Draft, Kind};
 use proto::key::{PublicKey, SignError, Signer};
+
+/// As the switch's own binary.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -51,8 +56,9 @@ fn main() -> Result<(), Failure> {
 
 async fn grow(dir: &Path, entries: u64) -> Result<(), Failure> {
     let key = Arc::new(Key::new()?);
+    let config = || Config::new(dir, ORIGIN);
     let signer = Arc::clone(&key) as Arc<dyn Signer>;
-    let mut log = Log::create(Config::new(dir, ORIGIN), draft(Kind::Genesis), signer).await?;
+    let mut log = Log::create(config(), draft(Kind::Genesis), signer).await?;
     let mut size = 1;
     for mark in MARKS.map(|millions| millions * 1_000_000) {
         let mark = mark.min(entries);
@@ -66,17 +72,14 @@ async fn grow(dir: &Path, entries: u64) -> Result<(), Failure> {
         size = mark;
         log.publish_now().await?;
         let rss = rss_mib()?;
+        swept(dir).await?;
         let proof_ms = proofs(dir, size)?;
         log.close().await?;
         drop(log);
         let data = (size * ENTRY_BYTES as u64) as f64;
         let (tiles, all) = (bytes_in(&dir.join("tile"))?, bytes_in(dir)?);
         let opening = Instant::now();
-        log = Log::open(
-            Config::new(dir, ORIGIN),
-            Arc::clone(&key) as Arc<dyn Signer>,
-        )
-        .await?;
+        log = Log::open(config(), Arc::clone(&key) as Arc<dyn Signer>).await?;
         let open = opening.elapsed();
         println!(
             "| {size} | {:.0} | {:.1} | {rss:.0} | {:.2} | {:.2} | {:.2} | {proof_ms:.2} |",
@@ -115,6 +118,17 @@ async fn fill(log: &Log, count: u64) -> Result<(), Failure> {
         task.await??;
     }
     Ok(())
+}
+
+/// Waits until the sweeper has let go of the databases whose entries are published.
+async fn swept(dir: &Path) -> Result<(), Failure> {
+    for _ in 0..600 {
+        if std::fs::read_dir(dir.join("store"))?.count() == 1 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Err("the sweeper did not let go of old databases within five minutes".into())
 }
 
 /// Milliseconds of one inclusion proof from the files, each with a reader of its own, spread over the whole log.

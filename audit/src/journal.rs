@@ -20,6 +20,7 @@ use thiserror::Error;
 use crate::tree::Edge;
 
 mod base;
+mod behind;
 pub mod conformance;
 pub(crate) mod letting_go;
 mod recovery;

@@ -20,7 +20,7 @@ impl TailAndStore {
     fn begin_tail_anew(&self) -> Result<(), JournalError> {
         self.final_on_error(|| {
             let stored = self.feed()?;
-            let head = locked(&self.behind)?.head.clone();
+            let head = locked(&self.behind)?.head().clone();
             let mut tail = locked(&self.tail)?;
             tail.cut(&head)?;
             tail.retire(stored).delete()

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proto::digest::Digest;
 
-use super::store::{Opened, Store};
+use super::behind::Behind;
+use super::store::{Opened, Store, databases};
 use super::tail::{Replay, Step, Tail, replay, sync_dir};
-use super::tail_and_store::{Behind, Layout};
+use super::tail_and_store::Layout;
 use super::{Head, JournalError};
 use crate::disk;
 use crate::tree::TreeHead;
@@ -214,7 +215,7 @@ pub(super) fn recover(
     published: Option<TreeHead>,
     recovery: Recovery,
 ) -> Result<Recovered, JournalError> {
-    let mut standing = open_store(layout)?;
+    let mut standing = open_store(layout, published.map_or(0, |published| published.size))?;
     let stored = standing.store.as_ref().map(|(_, head)| head.clone());
     let (replay, mut followed) = follow_tail(layout, published, stored.as_ref())?;
     let remarks = judge::tail(&replay, &followed, stored.as_ref(), published);
@@ -303,34 +304,39 @@ impl Standing {
     }
 }
 
-fn open_store(layout: &Layout) -> Result<Standing, JournalError> {
-    Ok(
-        match Store::open(&layout.store_dir(), layout.store_limits())? {
-            Opened::Ready(ready) => {
-                let path = Some(ready.0.path().to_owned());
-                Standing {
-                    store: Some(*ready),
-                    path,
-                    state: StoreFound::Whole,
-                }
+/// Opens the store. It must reach back to what is published: a database that was begun later needs the one before it.
+fn open_store(layout: &Layout, published: u64) -> Result<Standing, JournalError> {
+    let opened = loop {
+        match Store::open(&layout.store_dir(), layout.store_limits(), published)? {
+            // Begun when power was cut: the one before it is whole.
+            Opened::Empty(path) if databases(&layout.store_dir())?.len() > 1 => {
+                set_aside(&path)?;
             }
-            Opened::Missing => Standing {
-                store: None,
-                path: None,
-                state: StoreFound::Missing,
-            },
-            Opened::Empty(path) => Standing {
-                store: None,
-                path: Some(path),
-                state: StoreFound::Empty,
-            },
-            Opened::Corrupt(path, reason) => Standing {
-                store: None,
-                path: Some(path),
-                state: StoreFound::Corrupt(reason),
-            },
+            opened => break opened,
+        }
+    };
+    let found = |path, state| Standing {
+        store: None,
+        path,
+        state,
+    };
+    Ok(match opened {
+        Opened::Ready(ready) if ready.0.first() > published => {
+            let why = "it begins beyond what is published, and the one before it cannot be read";
+            found(
+                Some(ready.0.path().to_owned()),
+                StoreFound::Corrupt(why.into()),
+            )
+        }
+        Opened::Ready(ready) => Standing {
+            path: Some(ready.0.path().to_owned()),
+            store: Some(*ready),
+            state: StoreFound::Whole,
         },
-    )
+        Opened::Missing => found(None, StoreFound::Missing),
+        Opened::Empty(path) => found(Some(path), StoreFound::Empty),
+        Opened::Corrupt(path, reason) => found(Some(path), StoreFound::Corrupt(reason)),
+    })
 }
 
 /// Follows the tail from its start, noting where published checkpoint and store end.

@@ -38,7 +38,8 @@ impl Remains {
         let (store, no_store) = if !open_store {
             (None, None)
         } else {
-            match Store::open(&layout.store_dir(), layout.store_limits())? {
+            // What is published may be lost as well: whatever is there is of use.
+            match Store::open(&layout.store_dir(), layout.store_limits(), 0)? {
                 Opened::Ready(ready) => (Some(*ready), None),
                 Opened::Missing => (None, Some("missing".to_owned())),
                 Opened::Empty(_) => (None, Some("empty".to_owned())),

@@ -3,8 +3,8 @@
 //! Takes runs of durable entries; gives them back by index. One tree: the key is the index of a pack's
 //! first entry (u64, big-endian), the value up to 16 entries, each behind a u16 length; registry entries
 //! stand alone. The head goes into the same batch. A database takes [`StoreLimits::entries`], then the next
-//! directory `store/<first index, 20 digits>` starts; older ones are not opened again, because the
-//! published bundles hold their entries.
+//! directory `store/<first index, 20 digits>` starts, empty but for the head. The one before it stays open to be read
+//! until all of its entries are published; then the bundles hold them, and it is not opened again.
 //!
 //! sled's own `flush` ends in sync_file_range, which a power cut does not respect
 //! (`docs/decisions/0001-commit-point-is-a-synced-tail.md`). Every feed therefore ends in our own
@@ -16,6 +16,7 @@ use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -66,6 +67,8 @@ pub(super) struct Store {
     tree: sled::Db,
     db_file: File,
     limits: StoreLimits,
+    /// The one before it, while not all of its entries are published.
+    before: RwLock<Option<Arc<Store>>>,
 }
 
 impl fmt::Debug for Store {
@@ -76,15 +79,32 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the newest database under `dir`. Whatever sled does on opening, panic included, becomes an
-    /// outcome here.
+    /// Opens the newest database under `dir`, and the one before it where that is there and the newest begins beyond
+    /// `published`. Whatever sled does on opening, panic included, becomes an outcome here.
     ///
     /// # Errors
     /// `dir` cannot be read.
-    pub(super) fn open(dir: &Path, limits: StoreLimits) -> Result<Opened, JournalError> {
-        let Some((first, path)) = newest(dir)? else {
+    pub(super) fn open(
+        dir: &Path,
+        limits: StoreLimits,
+        published: u64,
+    ) -> Result<Opened, JournalError> {
+        let mut standing = databases(dir)?;
+        let Some((first, path)) = standing.pop() else {
             return Ok(Opened::Missing);
         };
+        let opened = Self::open_one(first, path, limits)?;
+        if let (Opened::Ready(ready), Some((first, path))) = (&opened, standing.pop())
+            && ready.0.first > published
+            && let Opened::Ready(older) = Self::open_one(first, path, limits)?
+            && older.1.size() == ready.0.first
+        {
+            *ready.0.before_mut() = Some(Arc::new(older.0));
+        }
+        Ok(opened)
+    }
+
+    fn open_one(first: u64, path: PathBuf, limits: StoreLimits) -> Result<Opened, JournalError> {
         let opened = guarded(|| {
             let store = Self::open_at(&path, first, limits)?;
             let head = store.stored_head()?;
@@ -131,19 +151,53 @@ impl Store {
         Ok(store)
     }
 
+    /// Starts the next database under `dir`, at the end of this one, which stays open behind it. `None` where this one is
+    /// not full, or its predecessor is still needed: its entries are published up to `published`.
+    ///
+    /// # Errors
+    /// The head cannot be read, or the new database cannot be written.
+    pub(super) fn successor(
+        self: &Arc<Self>,
+        dir: &Path,
+        published: u64,
+    ) -> Result<Option<Self>, JournalError> {
+        if published >= self.first {
+            self.before_mut().take();
+        }
+        if self.before().is_some() {
+            return Ok(None);
+        }
+        let damaged =
+            |reason| JournalError::Damaged(format!("store {}: {reason}", self.path.display()));
+        let head = guarded(|| self.stored_head()).map_err(damaged)?;
+        let full = |head: &Head| head.size().saturating_sub(self.first) >= self.limits.entries;
+        let Some(head) = head.filter(full) else {
+            return Ok(None);
+        };
+        let next = Self::create(dir, head.size(), &[], &head, self.limits)?;
+        *next.before_mut() = Some(Arc::clone(self));
+        Ok(Some(next))
+    }
+
     /// Its directory.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Index of the oldest entry this database was given.
+    /// Index of the oldest entry that can be read here.
     pub(super) fn first(&self) -> u64 {
-        self.first
+        self.before().map_or(self.first, |before| before.first)
     }
 
-    /// Whether the next database should start at `size`.
-    pub(super) fn is_full(&self, size: u64) -> bool {
-        size.saturating_sub(self.first) >= self.limits.entries
+    fn before(&self) -> Option<Arc<Self>> {
+        self.before
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn before_mut(&self) -> RwLockWriteGuard<'_, Option<Arc<Self>>> {
+        self.before.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds `entries` from index `from` on, ending at `head`, and makes them durable.
@@ -181,6 +235,16 @@ impl Store {
         range: Range<u64>,
         bytes_max: usize,
     ) -> Result<Vec<(u64, Bytes)>, JournalError> {
+        if let Some(before) = self.before().filter(|_| range.start < self.first) {
+            let end = range.end.min(self.first);
+            let mut found = before.read(range.start..end, bytes_max)?;
+            let used = found.iter().map(|(_, entry)| entry.len()).sum();
+            let whole = range.start + found.len() as u64 == end;
+            if whole && end < range.end && bytes_max > used {
+                found.extend(self.read(end..range.end, bytes_max - used)?);
+            }
+            return Ok(found);
+        }
         let failed = |reason: String| {
             JournalError::Damaged(format!("store {}: {reason}", self.path.display()))
         };
@@ -223,23 +287,6 @@ impl Store {
         .map_err(failed)
     }
 
-    /// All entries from `first` on, and the head they end with. `None` in a database without a head.
-    ///
-    /// # Errors
-    /// An entry that should be here cannot be read.
-    pub(super) fn after(&self, first: u64) -> Result<Option<(Vec<Bytes>, Head)>, JournalError> {
-        let damaged =
-            |reason| JournalError::Damaged(format!("store {}: {reason}", self.path.display()));
-        let Some(head) = guarded(|| self.stored_head()).map_err(damaged)? else {
-            return Ok(None);
-        };
-        let entries = self.read(first..head.size(), usize::MAX)?;
-        Ok(Some((
-            entries.into_iter().map(|(_, entry)| entry).collect(),
-            head,
-        )))
-    }
-
     fn open_at(path: &Path, first: u64, limits: StoreLimits) -> Result<Self, String> {
         let tree = open_database(path, limits.cache_bytes)?;
         let db_file = File::open(path.join("db")).map_err(|e| e.to_string())?;
@@ -249,6 +296,7 @@ impl Store {
             tree,
             db_file,
             limits,
+            before: RwLock::new(None),
         })
     }
 

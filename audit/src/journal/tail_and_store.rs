@@ -5,7 +5,6 @@
 //! does the keeper's work itself. A tail segment is deleted only when the store holds its entries
 //! durably and the published tiles cover them, so that a lost store can always be rebuilt.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock};
@@ -13,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock};
 use bytes::Bytes;
 use proto::digest::Digest;
 
+use super::behind::Behind;
 use super::letting_go::superseded;
 use super::recovery::{self, Bundles, Recovery, RecoveryReport};
 use super::store::{Store, StoreLimits};
@@ -32,7 +32,8 @@ pub struct Layout {
     pub origin: Digest,
     /// Bytes of a tail segment before the next one starts.
     pub segment_bytes: u64,
-    /// Entries of one store database before the next one starts. More than 4 million make sled slow to open.
+    /// Entries of one store database before the next one starts. sled lets go of a page only after 64 further accesses to
+    /// its part of the cache, so what bounds its memory and its files is the size of the database.
     pub store_entries: u64,
     /// sled's page cache, bytes.
     pub store_cache_bytes: u64,
@@ -41,16 +42,15 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The sizes that were measured to serve: 32 MiB segments, 4 million entries, 128 MiB of cache,
-    /// 32 MiB waiting.
+    /// The sizes that were measured to serve: 32 MiB segments, 100,000 entries, 16 MiB of cache, 16 MiB waiting.
     pub fn new(dir: &Path, origin: &str) -> Self {
         Self {
             dir: dir.to_owned(),
             origin: Digest::of(origin.as_bytes()),
             segment_bytes: 32 << 20,
-            store_entries: 4_000_000,
-            store_cache_bytes: 128 << 20,
-            behind_bytes_max: 32 << 20,
+            store_entries: 100_000,
+            store_cache_bytes: 16 << 20,
+            behind_bytes_max: 16 << 20,
         }
     }
 
@@ -81,31 +81,6 @@ pub struct TailAndStore {
     /// Held while the store is fed, by the keeper or by a writer that ran ahead of it.
     feeding: Mutex<()>,
     failed: OnceLock<JournalError>,
-}
-
-/// What is durable in the tail, and not yet in the store.
-#[derive(Debug)]
-pub(super) struct Behind {
-    pub(super) head: Head,
-    pub(super) first: u64,
-    pub(super) entries: VecDeque<Bytes>,
-    pub(super) bytes: u64,
-    pub(super) commits: u64,
-}
-
-impl Behind {
-    /// Waiting `entries` that end at `head`.
-    pub(super) fn new(head: Head, entries: Vec<Bytes>) -> Self {
-        let first = head.size() - entries.len() as u64;
-        let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
-        Self {
-            head,
-            first,
-            entries: entries.into(),
-            bytes,
-            commits: 0,
-        }
-    }
 }
 
 impl TailAndStore {
@@ -179,41 +154,25 @@ impl TailAndStore {
     /// Moves everything that waits into the store, durably. Gives the size the store then has.
     pub(super) fn feed(&self) -> Result<u64, JournalError> {
         let _feeding = locked(&self.feeding)?;
-        let (first, entries, head) = {
+        let ((first, entries), head) = {
             let behind = locked(&self.behind)?;
-            (
-                behind.first,
-                Vec::from_iter(behind.entries.iter().cloned()),
-                behind.head.clone(),
-            )
+            (behind.to_store(), behind.head().clone())
         };
         if entries.is_empty() {
             return Ok(first);
         }
-        let store = self.store()?;
-        store.append(first, &entries, &head)?;
-        let mut behind = locked(&self.behind)?;
-        behind.entries.drain(..entries.len());
-        behind.bytes -= entries.iter().map(|entry| entry.len() as u64).sum::<u64>();
-        behind.first = head.size();
+        self.store()?.append(first, &entries, &head)?;
+        locked(&self.behind)?.stored(head.size());
         Ok(head.size())
     }
 
-    /// Starts the next database once the open one is full. It takes along the entries that are not
-    /// published yet: older ones are read from the bundles.
-    fn rotate_store(&self, stored: u64, published: u64) -> Result<(), JournalError> {
+    /// Starts the next database once the open one is full.
+    fn rotate_store(&self, published: u64) -> Result<(), JournalError> {
         let _feeding = locked(&self.feeding)?;
         let store = self.store()?;
-        if !store.is_full(stored) || published <= store.first() {
-            return Ok(());
+        if let Some(next) = store.successor(&self.layout.store_dir(), published)? {
+            *self.store.write().map_err(|_| poisoned())? = Arc::new(next);
         }
-        let first = published.min(stored);
-        let Some((entries, head)) = store.after(first)? else {
-            return Ok(());
-        };
-        let (dir, limits) = (self.layout.store_dir(), self.layout.store_limits());
-        let next = Store::create(&dir, first, &entries, &head, limits)?;
-        *self.store.write().map_err(|_| poisoned())? = Arc::new(next);
         Ok(())
     }
 
@@ -231,11 +190,8 @@ impl TailAndStore {
         }
         tail.append(before, recorded.iter().copied(), head)?;
         let mut behind = locked(&self.behind)?;
-        behind.bytes += recorded.iter().map(|entry| entry.len() as u64).sum::<u64>();
-        behind.entries.extend(recorded.into_iter().cloned());
-        behind.head = head.clone();
-        behind.commits += 1;
-        Ok(behind.bytes)
+        behind.push(recorded.into_iter().cloned(), head);
+        Ok(behind.waiting().1)
     }
 
     pub(super) fn store(&self) -> Result<Arc<Store>, JournalError> {
@@ -292,7 +248,7 @@ impl Journal for TailAndStore {
         self.final_on_error(|| {
             // Held from the head that is read to the head that is durable: one batch after the other.
             let mut tail = locked(&self.tail)?;
-            let before = locked(&self.behind)?.head.clone();
+            let before = locked(&self.behind)?.head().clone();
             let sealed = seal(&before, drafts);
             let waiting = self.append(&mut tail, &before, &sealed.outcomes, &sealed.head)?;
             drop(tail);
@@ -308,24 +264,15 @@ impl Journal for TailAndStore {
     }
 
     fn read(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<(u64, Bytes)>, JournalError> {
-        // What waits is looked at first: an entry leaves it only after the store has it.
+        // What is in memory is looked at first: an entry leaves it only after the store has it.
         let behind = locked(&self.behind)?;
-        let end = range.end.min(behind.head.size());
+        let end = range.end.min(behind.head().size());
         if range.start >= end {
             return Ok(Vec::new());
         }
-        let (first, mut bytes) = (behind.first, 0);
+        let first = behind.first();
         if range.start >= first {
-            let skip = (range.start - first) as usize;
-            let waiting = behind.entries.iter().skip(skip).zip(range.start..end);
-            let within = |(entry, index): &(&Bytes, u64)| {
-                bytes += entry.len();
-                *index == range.start || bytes <= bytes_max
-            };
-            return Ok(waiting
-                .take_while(within)
-                .map(|(entry, index)| (index, entry.clone()))
-                .collect());
+            return Ok(behind.read(range.start..end, bytes_max));
         }
         drop(behind);
         let store = self.store()?;
@@ -348,13 +295,14 @@ impl Journal for TailAndStore {
     }
 
     fn head(&self) -> Result<Head, JournalError> {
-        Ok(locked(&self.behind)?.head.clone())
+        Ok(locked(&self.behind)?.head().clone())
     }
 
     fn keep(&self, published: u64) -> Result<(), JournalError> {
         self.final_on_error(|| {
             let stored = self.feed()?;
-            self.rotate_store(stored, published)?;
+            locked(&self.behind)?.let_go(published);
+            self.rotate_store(published)?;
             let retired = locked(&self.tail)?.retire(stored.min(published));
             retired.delete()
         })
@@ -368,11 +316,12 @@ impl Journal for TailAndStore {
         let Ok(behind) = locked(&self.behind) else {
             return Statistics::default();
         };
+        let (behind_entries, behind_bytes) = behind.waiting();
         Statistics {
-            size: behind.head.size(),
-            commits: behind.commits,
-            behind_entries: behind.entries.len() as u64,
-            behind_bytes: behind.bytes,
+            size: behind.head().size(),
+            commits: behind.commits(),
+            behind_entries,
+            behind_bytes,
         }
     }
 }

@@ -50,7 +50,7 @@ impl Config {
             publish_interval: Duration::from_secs(1),
             cosign_wait: Duration::ZERO,
             recovery: Recovery::Strict,
-            sweep_interval: Duration::from_secs(30),
+            sweep_interval: Duration::from_secs(10),
             index: false,
         }
     }

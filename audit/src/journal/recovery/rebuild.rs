@@ -51,7 +51,7 @@ pub(super) fn store(
     });
     let _ = std::fs::remove_dir_all(&building);
     built?;
-    match Store::open(&layout.store_dir(), layout.store_limits())? {
+    match Store::open(&layout.store_dir(), layout.store_limits(), u64::MAX)? {
         Opened::Ready(ready) if ready.1 == *goal => Ok(ready.0),
         other => Err(JournalError::Damaged(format!(
             "the rebuilt store does not open: {other:?}"

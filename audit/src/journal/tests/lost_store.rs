@@ -258,14 +258,57 @@ fn a_database_that_was_only_begun_when_power_was_cut_stands_in_nobodys_way() {
     journal.keep(55).unwrap();
     bench.record(&journal, 5);
     drop(journal);
-    // The tail still starts at entry 0, so what is rebuilt has the name of the older database.
-    let begun = bench.store_dir().join(format!("{:020}", 55));
+    let begun = bench.store_dir().join(format!("{:020}", 60));
     fs::write(begun.join("db"), vec![0xa5; 4096]).unwrap();
+    // sled opens it as an empty one, and the one before it goes on.
+    let report = bench.opens_whole();
+    assert_eq!(report.store, StoreFound::Whole);
+    assert_eq!(report.replayed, 60..65);
+    assert_eq!(bench.opens_whole().store, StoreFound::Whole);
+}
+
+#[test]
+fn a_database_that_power_left_empty_gives_way_to_the_one_before_it() {
+    let mut bench = Bench::new();
+    bench.store_entries = 50;
+    let journal = bench.create();
+    bench.record(&journal, 60);
+    bench.publish(55);
+    journal.keep(55).unwrap();
+    bench.record(&journal, 5);
+    drop(journal);
+    let begun = bench.store_dir().join(format!("{:020}", 60));
+    fs::remove_dir_all(&begun).unwrap();
+    fs::create_dir(&begun).unwrap();
+    let report = bench.opens_whole();
+    assert_eq!(report.store, StoreFound::Whole);
+    assert_eq!((report.replayed, report.rebuilt), (60..65, 0..0));
+}
+
+#[test]
+fn a_database_begun_beyond_what_is_published_needs_the_one_before_it() {
+    let mut bench = Bench::new();
+    bench.store_entries = 50;
+    let journal = bench.create();
+    bench.record(&journal, 60);
+    bench.publish(20);
+    journal.keep(20).unwrap();
+    bench.record(&journal, 60);
+    // Full as well, and still waiting for its predecessor's entries to be published.
+    journal.keep(20).unwrap();
+    let databases = || fs::read_dir(bench.store_dir()).unwrap().count();
+    assert_eq!(databases(), 2);
+    drop(journal);
+    let report = bench.opens_whole();
+    assert_eq!(report.store, StoreFound::Whole);
+    assert_eq!(report.replayed, 120..120);
+    // Without it, everything is still in the tail, which keeps what is not published.
+    fs::remove_dir_all(bench.store_dir().join(format!("{:020}", 0))).unwrap();
     let report = bench.opens_whole();
     assert!(
-        matches!(report.store, StoreFound::Corrupt(_) | StoreFound::Empty),
+        matches!(&report.store, StoreFound::Corrupt(why) if why.contains("beyond what is published")),
         "{report}"
     );
-    assert_eq!(report.replayed, 0..65);
+    assert_eq!(report.replayed, 0..120);
     assert_eq!(bench.opens_whole().store, StoreFound::Whole);
 }

@@ -1,0 +1,123 @@
+//! What lies in memory behind the tail: entries that the store still lacks, and those it has that are not published yet.
+//!
+//! Takes entries as they become durable; gives them to the store's feeding, and to whoever writes tiles. The second kind is
+//! kept so that publishing does not read back what was just written: sled lets go of pages only long after they were read.
+//! Bounded by whoever feeds ([`super::Layout::behind_bytes_max`]) and by [`KEPT_BYTES_MAX`]. Never the only copy of an entry.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::Head;
+
+/// Bytes of entries that the store has and are kept all the same.
+const KEPT_BYTES_MAX: u64 = 64 << 20;
+
+/// Entries in memory, up to the durable head.
+#[derive(Debug)]
+pub(super) struct Behind {
+    head: Head,
+    /// Index of the first entry here.
+    first: u64,
+    /// Index of the first that the store lacks.
+    waiting_from: u64,
+    entries: VecDeque<Bytes>,
+    /// Bytes of those that the store lacks, and of those it has.
+    waiting_bytes: u64,
+    kept_bytes: u64,
+    commits: u64,
+}
+
+impl Behind {
+    /// `entries`, which the store lacks, and which end at `head`.
+    pub(super) fn new(head: Head, entries: Vec<Bytes>) -> Self {
+        let first = head.size() - entries.len() as u64;
+        Self {
+            waiting_bytes: entries.iter().map(|entry| entry.len() as u64).sum(),
+            head,
+            first,
+            waiting_from: first,
+            entries: entries.into(),
+            kept_bytes: 0,
+            commits: 0,
+        }
+    }
+
+    /// The durable head.
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Index of the first entry that is read here.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// Batches that were committed.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// Takes a batch that ends at `head` and is durable.
+    pub(super) fn push(&mut self, batch: impl Iterator<Item = Bytes>, head: &Head) {
+        for entry in batch {
+            self.waiting_bytes += entry.len() as u64;
+            self.entries.push_back(entry);
+        }
+        self.head = head.clone();
+        self.commits += 1;
+    }
+
+    /// How many entries the store lacks, and their bytes.
+    pub(super) fn waiting(&self) -> (u64, u64) {
+        (self.head.size() - self.waiting_from, self.waiting_bytes)
+    }
+
+    /// The entries that the store lacks, from the index on that is given first.
+    pub(super) fn to_store(&self) -> (u64, Vec<Bytes>) {
+        let kept = (self.waiting_from - self.first) as usize;
+        (
+            self.waiting_from,
+            self.entries.iter().skip(kept).cloned().collect(),
+        )
+    }
+
+    /// Notes that the store has all below `stored`.
+    pub(super) fn stored(&mut self, stored: u64) {
+        let kept = (self.waiting_from - self.first) as usize;
+        let count = (stored - self.waiting_from) as usize;
+        let moved = self.entries.iter().skip(kept).take(count);
+        let bytes = moved.map(|entry| entry.len() as u64).sum::<u64>();
+        self.waiting_bytes -= bytes;
+        self.kept_bytes += bytes;
+        self.waiting_from = stored;
+        self.let_go(0);
+    }
+
+    /// Lets go of what the store has, where it is `published` or there is too much of it.
+    pub(super) fn let_go(&mut self, published: u64) {
+        while self.first < self.waiting_from
+            && (self.first < published || self.kept_bytes > KEPT_BYTES_MAX)
+            && let Some(entry) = self.entries.pop_front()
+        {
+            self.kept_bytes -= entry.len() as u64;
+            self.first += 1;
+        }
+    }
+
+    /// Entries of `range`, which begins at [`Behind::first`] or later, until `bytes_max` would be passed; one at least.
+    pub(super) fn read(&self, range: Range<u64>, bytes_max: usize) -> Vec<(u64, Bytes)> {
+        let skip = (range.start - self.first) as usize;
+        let mut bytes = 0;
+        let within = |(entry, index): &(&Bytes, u64)| {
+            bytes += entry.len();
+            *index == range.start || bytes <= bytes_max
+        };
+        let found = self.entries.iter().skip(skip).zip(range.clone());
+        found
+            .take_while(within)
+            .map(|(entry, index)| (index, entry.clone()))
+            .collect()
+    }
+}
