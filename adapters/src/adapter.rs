@@ -8,10 +8,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use audit::checkpoint::NoteMemory;
 use audit::clock::Clock;
 use audit::receipt::{Proven, Receipt, ReceiptError};
 use bytes::Bytes;
-use proto::seal::Seal;
+use proto::seal::{Seal, SealMemory};
 use thiserror::Error;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -49,6 +50,9 @@ struct Inner {
     journal: Journal,
     renewal: Renewal,
     subject_keys: SubjectKeys,
+    /// What was verified a moment ago: checkpoints of the log, and seals' tree heads.
+    notes: NoteMemory,
+    seals: SealMemory,
     /// Dropped last of all, which stops them.
     _tasks: [AbortOnDropHandle<()>; 7],
 }
@@ -122,6 +126,8 @@ impl Adapter {
             AbortOnDropHandle::new(tokio::spawn(erasure::sending(sender))),
         ];
         Ok(Self(Arc::new(Inner {
+            notes: NoteMemory::new(home.log_key().clone()),
+            seals: SealMemory::default(),
             home,
             clock,
             connection,
@@ -224,6 +230,14 @@ impl Adapter {
         sender.send_queued().await
     }
 
+    pub(crate) fn notes(&self) -> &NoteMemory {
+        &self.0.notes
+    }
+
+    pub(crate) fn seals(&self) -> &SealMemory {
+        &self.0.seals
+    }
+
     pub(crate) fn sealer(&self) -> &Sealer {
         &self.0.sealer
     }
@@ -238,7 +252,7 @@ impl Adapter {
         header: &Bytes,
         seal: Option<&Seal>,
     ) -> Result<Proven, ProofError> {
-        let proven = receipt.verify(header, seal, self.0.home.log_key())?;
+        let proven = receipt.verify_remembering(header, seal, &self.0.notes)?;
         self.0
             .checkpoints
             .note(proven.checkpoint.clone(), receipt.checkpoint.clone())?;

@@ -50,7 +50,7 @@ pub use vault::{Half, Opened, VaultError};
 use day::Day;
 use segments::Held;
 use vault::{Item, ItemId, Vault};
-use writer::{Job, Writer};
+use writer::{BATCH_BYTES, Job, Writer};
 
 /// Bytes that may wait for the disk before new exchanges wait too.
 const BUSY_BYTES: usize = 32 << 20;
@@ -240,6 +240,7 @@ impl Journal {
         let gone = || JournalError::Unwritable("its thread has ended".to_owned());
         let queue = self.0.queue.as_ref().ok_or_else(gone)?;
         queue.send(Job::Sync(done)).map_err(|_| gone())?;
+        self.0.hurry();
         synced
             .await
             .map_err(|_| gone())?
@@ -260,6 +261,9 @@ impl Journal {
                 .queue
                 .as_ref()
                 .is_some_and(|queue| queue.send(job).is_ok());
+        if waits < BATCH_BYTES && waits + weight >= BATCH_BYTES {
+            self.0.hurry();
+        }
         if !sent {
             state.waiting.fetch_sub(weight, Ordering::Relaxed);
             if state.lost.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -271,10 +275,20 @@ impl Journal {
     }
 }
 
+impl Shared {
+    /// Ends the thread's pause, in which it gathers.
+    fn hurry(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         // Closes the queue: the thread writes what is left, and ends.
         self.queue = None;
+        self.hurry();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

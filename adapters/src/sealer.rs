@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -20,6 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Headers that may wait for the thread.
 const QUEUE: usize = 1_024;
+/// Between two signatures at least, so that under load headers gather; whoever asks alone never waits. A signature costs
+/// its maker and each of its verifiers far more than anything else in an exchange.
+const BETWEEN: Duration = Duration::from_micros(500);
 
 /// Hands headers to the sealing thread. Clones share it; it ends with the last of them.
 #[derive(Clone, Debug)]
@@ -166,8 +170,11 @@ struct Desk {
 impl Desk {
     fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut waiting = Vec::new();
+        let mut sealed: Option<Instant> = None;
         while let Some(job) = jobs.blocking_recv() {
             waiting.push(job);
+            let since = sealed.map_or(BETWEEN, |sealed| sealed.elapsed());
+            thread::sleep(BETWEEN.saturating_sub(since));
             while waiting.len() < SEAL_SIZE_MAX as usize
                 && let Ok(job) = jobs.try_recv()
             {
@@ -179,6 +186,7 @@ impl Desk {
                     .collect();
                 self.seal_together(label, same);
             }
+            sealed = Some(Instant::now());
         }
     }
 

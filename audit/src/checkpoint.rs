@@ -2,6 +2,9 @@
 //!
 //! Our logs write no extension lines and accept none, so a checkpoint has one form only.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -11,6 +14,9 @@ use thiserror::Error;
 
 use crate::note::{NoteError, NoteKey, SignedNote};
 use crate::tree::TreeHead;
+
+/// Notes that a [`NoteMemory`] holds at most; each is a few hundred bytes.
+const NOTES_REMEMBERED: usize = 64;
 
 /// What a checkpoint says: the log `origin` had `size` entries under the tree head `root`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +156,50 @@ pub fn open(note: &[u8], key: &LogKey) -> Result<Checkpoint, CheckpointError> {
         });
     }
     Ok(checkpoint)
+}
+
+/// Checkpoints of one log whose signature was verified a moment ago, by the exact bytes of their notes. Receipts of one
+/// commit share a checkpoint: the signature is verified once, everything else each time.
+#[derive(Debug)]
+pub struct NoteMemory {
+    key: LogKey,
+    notes: Mutex<VecDeque<(Bytes, Checkpoint)>>,
+}
+
+impl NoteMemory {
+    /// Remembers nothing yet, of the log of `key`.
+    pub fn new(key: LogKey) -> Self {
+        Self {
+            key,
+            notes: Mutex::default(),
+        }
+    }
+
+    /// The log's key.
+    pub fn key(&self) -> &LogKey {
+        &self.key
+    }
+
+    /// As [`open`], without the public-key operation for bytes that were opened a moment ago. A note that does not hold is
+    /// never remembered.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]: the first step that failed.
+    pub fn open(&self, note: &Bytes) -> Result<Checkpoint, CheckpointError> {
+        if let Some((_, known)) = self.notes().iter().find(|(bytes, _)| bytes == note) {
+            return Ok(known.clone());
+        }
+        let opened = open(note, &self.key)?;
+        let mut notes = self.notes();
+        // The newest first: the next receipt is most likely of the same commit.
+        notes.push_front((note.clone(), opened.clone()));
+        notes.truncate(NOTES_REMEMBERED);
+        Ok(opened)
+    }
+
+    fn notes(&self) -> MutexGuard<'_, VecDeque<(Bytes, Checkpoint)>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Reads a checkpoint **without** verifying who signed it: for files that this process wrote itself

@@ -11,7 +11,7 @@ use proto::seal::Seal;
 use proto::wire::audit::v1 as wire;
 use thiserror::Error;
 
-use crate::checkpoint::{self, Checkpoint, CheckpointError, LogKey};
+use crate::checkpoint::{self, Checkpoint, CheckpointError, LogKey, NoteMemory};
 use crate::note::NOTE_BYTES_MAX;
 use crate::tree::{PROOF_HASHES_MAX, TreeError, verify_inclusion};
 
@@ -57,7 +57,29 @@ impl Receipt {
         seal: Option<&Seal>,
         key: &LogKey,
     ) -> Result<Proven, ReceiptError> {
-        let checkpoint = checkpoint::open(&self.checkpoint, key)?;
+        self.verify_under(checkpoint::open(&self.checkpoint, key)?, header, seal)
+    }
+
+    /// As [`Receipt::verify`], where the checkpoint's signature may have been verified a moment ago.
+    ///
+    /// # Errors
+    /// [`ReceiptError`]: the first step that failed.
+    pub fn verify_remembering(
+        &self,
+        header: &Bytes,
+        seal: Option<&Seal>,
+        notes: &NoteMemory,
+    ) -> Result<Proven, ReceiptError> {
+        self.verify_under(notes.open(&self.checkpoint)?, header, seal)
+    }
+
+    /// Proves the entry under `checkpoint`, which must be the opened one of this receipt.
+    fn verify_under(
+        &self,
+        checkpoint: Checkpoint,
+        header: &Bytes,
+        seal: Option<&Seal>,
+    ) -> Result<Proven, ReceiptError> {
         let entry = Entry {
             kind: self.kind,
             stamp: self.stamp,

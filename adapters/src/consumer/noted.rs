@@ -44,7 +44,7 @@ impl<'a> Noted<'a> {
         let mut record = self.record();
         record.outcome = "untrusted".to_owned();
         record.answer = Some(SealedBytes::from(&returned.envelope));
-        if verify::proof(returned, self.adapter.home().log_key()).is_ok() {
+        if verify::proof(returned, self.adapter.notes()).is_ok() {
             record.request_receipt = Some(bytes_of(&returned.request.to_receipt()));
             record.answer_receipt = Some(bytes_of(&returned.receipt));
         }

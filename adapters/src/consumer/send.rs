@@ -309,7 +309,7 @@ impl Consumer {
         sealed: &Sealed,
     ) -> Result<Answer, Untrusted> {
         let adapter = &self.adapter;
-        let proven = verify::proof(&returned, adapter.home().log_key())?;
+        let proven = verify::proof(&returned, adapter.notes())?;
         let note = returned.receipt.checkpoint.clone();
         adapter
             .checkpoints()
@@ -322,7 +322,13 @@ impl Consumer {
             opened: header,
             seal: &sealed.seal,
         };
-        let answer = verify::answer(&registry, request, &returned, &proven)?;
+        let answer = verify::answer(
+            &registry,
+            request,
+            &returned,
+            &proven,
+            (adapter.seals(), adapter.clock().now_ms()),
+        )?;
         Ok(Answer {
             payload: returned.envelope.payload.clone(),
             content_type: answer.payload.content_type.clone(),

@@ -3,7 +3,7 @@
 //! Takes the switch's response and the request as it was sealed. Gives the proved answer, or what
 //! does not hold. Never asks the network and never waits.
 
-use audit::checkpoint::LogKey;
+use audit::checkpoint::NoteMemory;
 use audit::receipt::{Proven, Receipt, ReceiptError};
 use bytes::Bytes;
 use proto::authorise::{AnswerFault, SealedRequest, verify_answer};
@@ -13,6 +13,7 @@ use proto::envelope::Envelope;
 use proto::facts;
 use proto::header::AnswerHeader;
 use proto::registry::Registry;
+use proto::seal::SealMemory;
 use proto::wire::exchange::v1 as wire;
 use thiserror::Error;
 
@@ -81,15 +82,16 @@ pub fn open(response: wire::CallResponse) -> Result<Returned, Untrusted> {
     })
 }
 
-/// Proves that the log of `key` holds this answer as a closing entry.
+/// Proves that the log of `notes` holds this answer as a closing entry.
 ///
 /// # Errors
 /// [`Untrusted::NotRecorded`], [`Untrusted::OtherKind`].
-pub fn proof(returned: &Returned, key: &LogKey) -> Result<Proven, Untrusted> {
+pub fn proof(returned: &Returned, notes: &NoteMemory) -> Result<Proven, Untrusted> {
     let envelope = &returned.envelope;
-    let proven = returned
-        .receipt
-        .verify(&envelope.header, Some(&envelope.seal), key)?;
+    let proven =
+        returned
+            .receipt
+            .verify_remembering(&envelope.header, Some(&envelope.seal), notes)?;
     if proven.entry.kind == Kind::Closing {
         Ok(proven)
     } else {
@@ -97,7 +99,7 @@ pub fn proof(returned: &Returned, key: &LogKey) -> Result<Proven, Untrusted> {
     }
 }
 
-/// Judges the answer by our own registry, and that the proved closing entry closes this very request.
+/// Judges the answer by our own registry, with the tree heads verified a moment ago and the time, and that the proved closing entry closes this very request.
 ///
 /// # Errors
 /// [`Untrusted`]: the first thing that does not hold.
@@ -106,9 +108,16 @@ pub fn answer(
     request: SealedRequest<'_>,
     returned: &Returned,
     proven: &Proven,
+    memory: (&SealMemory, u64),
 ) -> Result<AnswerHeader, Untrusted> {
     let envelope = &returned.envelope;
-    let answer = verify_answer(registry, request, &envelope.header, &envelope.seal, None)?;
+    let answer = verify_answer(
+        registry,
+        request,
+        &envelope.header,
+        &envelope.seal,
+        Some(memory),
+    )?;
     let facts = facts::exchange(&proven.entry.facts).map_err(|_| Untrusted::Malformed("facts"))?;
     if facts.code != answer.status.outcome().name() {
         return Err(Untrusted::OtherOutcome(facts.code));

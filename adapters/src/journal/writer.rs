@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use audit::clock::Clock;
@@ -23,7 +23,7 @@ use super::{JournalError, RECORDS, State};
 /// How long a record may wait for others to share its sync.
 const GATHER: Duration = Duration::from_millis(200);
 /// Bytes that are written at once at most.
-const BATCH_BYTES: usize = 4 << 20;
+pub(super) const BATCH_BYTES: usize = 4 << 20;
 /// The pause after a write that failed.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often it is looked whether a day is over.
@@ -106,12 +106,19 @@ impl Writer {
             Err(RecvTimeoutError::Timeout) => return true,
             Err(RecvTimeoutError::Disconnected) => return false,
         }
+        // Parked, not waiting on the queue: else each record of a busy adapter would wake this thread.
         let until = Instant::now() + GATHER;
         while self.waiters.is_empty() && self.weight < BATCH_BYTES {
-            match jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match jobs.try_recv() {
                 Ok(job) => self.take(job),
-                Err(RecvTimeoutError::Timeout) => return true,
-                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return true;
+                    }
+                    std::thread::park_timeout(left);
+                }
             }
         }
         true

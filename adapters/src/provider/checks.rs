@@ -10,7 +10,7 @@
 //! | [`contents`]: the payload is what the header commits to and asks for its operation | `payload_mismatch`, `operation_mismatch` |
 //! | [`subjects`]: the header names exactly the persons whom the payload names | `subject_mismatch` |
 
-use audit::checkpoint::LogKey;
+use audit::checkpoint::NoteMemory;
 use audit::receipt::{Proven, Receipt};
 use proto::act::SubjectField;
 use proto::authorise::{Permission, authorise, locate, verify_request};
@@ -50,14 +50,18 @@ pub struct Own<'a> {
     pub memory: &'a SealMemory,
 }
 
-/// Proves that the log of `key` holds this very request.
+/// Proves that the log of `notes` holds this very request.
 ///
 /// # Errors
 /// [`Code::NotLogged`], whatever is missing or wrong.
-pub fn proof(envelope: &Envelope, receipt: Option<&Receipt>, key: &LogKey) -> Result<Logged, Code> {
+pub fn proof(
+    envelope: &Envelope,
+    receipt: Option<&Receipt>,
+    notes: &NoteMemory,
+) -> Result<Logged, Code> {
     let receipt = receipt.ok_or(Code::NotLogged)?;
     let proven = receipt
-        .verify(&envelope.header, Some(&envelope.seal), key)
+        .verify_remembering(&envelope.header, Some(&envelope.seal), notes)
         .map_err(|_| Code::NotLogged)?;
     let facts = facts::exchange(&proven.entry.facts).map_err(|_| Code::NotLogged)?;
     if proven.entry.kind == Kind::Request && facts.code.is_empty() {

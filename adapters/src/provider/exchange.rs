@@ -17,7 +17,6 @@ use proto::envelope::Envelope;
 use proto::header::{AnswerHeader, AnswerStatus, RequestHeader};
 use proto::id::{ExchangeId, SystemId};
 use proto::refusal::Code;
-use proto::seal::SealMemory;
 use proto::wire::exchange::v1 as wire;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -43,7 +42,6 @@ pub(super) struct Desk {
     pub(super) memory: Memory,
     pub(super) kept: Arc<Kept>,
     pub(super) counts: Counts,
-    seals: SealMemory,
     pub(super) contracts: Contracts,
 }
 
@@ -114,7 +112,6 @@ impl Desk {
             memory,
             kept,
             counts: Counts::default(),
-            seals: SealMemory::default(),
             contracts: Contracts::default(),
         }
     }
@@ -173,7 +170,7 @@ impl Desk {
         let config = adapter.home().config();
         // First of all the log: no request receipt, no answer.
         let receipt = delivered.receipt.as_ref();
-        let logged = checks::proof(envelope, receipt, adapter.home().log_key());
+        let logged = checks::proof(envelope, receipt, adapter.notes());
         self.note_asked(delivered, logged.is_ok());
         let logged = logged?;
         let (index, note) = receipt
@@ -209,7 +206,7 @@ impl Desk {
             system: adapter.home().system(),
             now_ms,
             window_ms: config.window_ms,
-            memory: &self.seals,
+            memory: adapter.seals(),
         };
         let (request, permission) = checks::permission(envelope, &logged.facts, own)?;
         let rows = row_scope(&registry, &request, &permission);

@@ -46,14 +46,20 @@ fn exchange(
 impl Exchange {
     fn judge(&self) -> Result<AnswerHeader, Untrusted> {
         let returned = open(self.response.clone())?;
-        let proven = proof(&returned, &self.world.log_key())?;
+        let proven = proof(&returned, &NoteMemory::new(self.world.log_key()))?;
         let opened = RequestHeader::open(&self.request.header).unwrap();
         let request = SealedRequest {
             header: &self.request.header,
             opened: &opened,
             seal: &self.request.seal,
         };
-        let header = answer(&self.world.registry, request, &returned, &proven)?;
+        let header = answer(
+            &self.world.registry,
+            request,
+            &returned,
+            &proven,
+            (&SealMemory::default(), 0),
+        )?;
         contents(&header, &returned.envelope)?;
         Ok(header)
     }

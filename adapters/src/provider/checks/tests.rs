@@ -21,7 +21,7 @@ fn judged(
     receipt: Option<&Receipt>,
     now_ms: u64,
 ) -> Result<RequestHeader, Code> {
-    let logged = proof(envelope, receipt, &world.log_key())?;
+    let logged = proof(envelope, receipt, &NoteMemory::new(world.log_key()))?;
     let memory = SealMemory::default();
     let own = Own {
         registry: &world.registry,
