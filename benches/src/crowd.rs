@@ -299,22 +299,22 @@ impl Founding {
             .await
     }
 
-    /// So many systems, [`SYSTEMS_EACH`] an agency, with homes `0`, `1`, … in `homes`. Gives the agencies.
+    /// So many systems, `each` an agency, with homes `0`, `1`, … in `homes`. Gives the agencies.
     pub(crate) async fn crowd(
         &self,
-        systems: usize,
+        (systems, each): (usize, usize),
         homes: &Path,
         keys: &Path,
     ) -> anyhow::Result<Vec<Founded>> {
         std::fs::create_dir_all(homes)?;
         let mut agencies = Vec::new();
         for number in 0..systems {
-            if number % SYSTEMS_EACH == 0 {
-                let id = format!("EG/GOV/A{:04}", number / SYSTEMS_EACH);
+            if number % each == 0 {
+                let id = format!("EG/GOV/A{:04}", number / each);
                 agencies.push(self.agency(&id, keys).await?);
             }
             if let Some(agency) = agencies.last() {
-                let name = format!("s{}", number % SYSTEMS_EACH);
+                let name = format!("s{}", number % each);
                 self.system(agency, &name, &home_of(homes, number)).await?;
             }
         }

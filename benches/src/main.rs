@@ -13,12 +13,14 @@
 //! | [`crowd`], [`thin`] | many systems: founded in a new switch's log; consumers of whom thousands fit in a process |
 //! | [`report`], [`svg`] | medians, spreads, ratios, goals; the table, the JSON and the drawing |
 //!
+//! `benches overload` is another measurement, of what happens above the peak: [`overload`].
 //! `benches authorise` is another measurement, of one function: [`authorise`]. `benches replay` is one of an auditor's
 //! walk over a log: [`replay`].
 
 mod authorise;
 mod crowd;
 mod harness;
+mod overload;
 mod peer;
 mod plan;
 mod progress;
@@ -56,6 +58,8 @@ enum Role {
     Authorise,
     /// How fast a log is hashed, folded and judged again, with all its seals.
     Replay(replay::Plan),
+    /// Twice the rate that goes through, an agency that floods, a provider that hangs.
+    Overload(overload::Plan),
     /// The gRPC server behind nginx and haproxy.
     #[command(hide = true)]
     Backend {
@@ -92,22 +96,7 @@ enum Role {
     },
     /// Thin consumers, one for each home.
     #[command(hide = true)]
-    ThinLoad {
-        /// Bytes of each request, or several by weight.
-        payloads: String,
-        /// Where the homes lie.
-        homes: PathBuf,
-        /// The first of them.
-        first: usize,
-        /// How many.
-        count: usize,
-        /// What is asked.
-        #[arg(long, default_value = cli::bench::ours::ASKED)]
-        service: String,
-        /// Count answers without verifying them.
-        #[arg(long)]
-        unverified: bool,
-    },
+    ThinLoad(thin::Task),
 }
 
 fn main() -> ExitCode {
@@ -119,6 +108,7 @@ fn main() -> ExitCode {
     let done =
         match role {
             None => conduct(harness::run(&plan)),
+            Some(Role::Overload(plan)) => conduct(overload::run(&plan)),
             Some(Role::Authorise) => authorise::run(),
             Some(Role::Replay(plan)) => replay::run(&plan),
             Some(Role::Backend { dir }) => play(peer::backend::run(dir)),
@@ -133,21 +123,7 @@ fn main() -> ExitCode {
             }) => play(async move {
                 peer::client::load(dir, &peer, &address, connections, &payloads).await
             }),
-            Some(Role::ThinLoad {
-                payloads,
-                homes,
-                first,
-                count,
-                service,
-                unverified,
-            }) => play(thin::load(thin::Task {
-                payloads,
-                homes,
-                first,
-                count,
-                service,
-                unverified,
-            })),
+            Some(Role::ThinLoad(task)) => play(thin::load(task)),
         };
     match done {
         Ok(()) => ExitCode::SUCCESS,

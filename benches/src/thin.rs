@@ -15,8 +15,9 @@ use adapters::consumer::verify;
 use adapters::{Adapter, Home};
 use anyhow::{Context as _, bail, ensure};
 use audit::clock::Clock;
+use clap::Args;
 use cli::bench::load::{self, Asker, Payloads, Reply, say};
-use cli::bench::ours::{CONTENT_TYPE, DEADLINE, OPERATION, ORIGIN, PURPOSE};
+use cli::bench::ours::{ASKED, CONTENT_TYPE, OPERATION, ORIGIN, PURPOSE};
 use proto::Code;
 use proto::authorise::{Choice, SealedRequest, choose};
 use proto::commitment::{Commitment, Salt};
@@ -39,24 +40,32 @@ const TOGETHER: usize = 64;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What thin consumers do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Task {
     /// Bytes of each request, or several by weight.
-    pub(crate) payloads: String,
-    /// Homes `first`, `first + 1`, … lie in it.
-    pub(crate) homes: PathBuf,
-    pub(crate) first: usize,
-    pub(crate) count: usize,
-    /// The service that is asked.
-    pub(crate) service: String,
-    /// Answers are counted and not verified, and nothing is asked before the first order.
-    pub(crate) unverified: bool,
+    payloads: String,
+    /// Where the homes lie, named by their numbers.
+    homes: PathBuf,
+    /// The first of them.
+    first: usize,
+    /// How many.
+    count: usize,
+    /// What is asked.
+    #[arg(long, default_value = ASKED)]
+    service: String,
+    /// Milliseconds to wait for an answer.
+    #[arg(long, default_value_t = 30_000)]
+    deadline_ms: u32,
+    /// Count answers without verifying them, and ask nothing before the first order.
+    #[arg(long)]
+    unverified: bool,
 }
 
 /// What all of them share.
 struct Shared {
     adapter: Adapter,
     payloads: Payloads,
+    deadline_ms: u32,
     unverified: bool,
 }
 
@@ -79,6 +88,7 @@ pub(crate) async fn load(task: Task) -> anyhow::Result<()> {
     let shared = Arc::new(Shared {
         adapter: Adapter::connect(first).await?,
         payloads: task.payloads.parse()?,
+        deadline_ms: task.deadline_ms,
         unverified: task.unverified,
     });
     let service = ServiceId::parse(&task.service)?;
@@ -113,7 +123,7 @@ impl Thin {
     fn new(shared: Arc<Shared>, home: Home, service: &ServiceId) -> anyhow::Result<Self> {
         let mut own = Own {
             connection: Connection::to_exchange(&home, &Clock::System)?,
-            header: header(home.system(), service)?,
+            header: header(home.system(), service, shared.deadline_ms)?,
             shared,
             home,
             sequence: AtomicU64::new(0),
@@ -174,7 +184,8 @@ impl Asker for Thin {
         let mut request = tonic::Request::new(wire::CallRequest {
             envelope: Some(envelope.to_wire()),
         });
-        request.set_timeout(DEADLINE + GRACE);
+        let deadline = Duration::from_millis(u64::from(own.shared.deadline_ms));
+        request.set_timeout(deadline + GRACE);
         match own.connection.exchange().call(request).await {
             Ok(_) if own.shared.unverified => Ok(Reply::Answered),
             Ok(response) => {
@@ -190,12 +201,23 @@ impl Asker for Thin {
 fn refused(status: &Status) -> anyhow::Result<Reply> {
     let info = status.get_details_error_info();
     match info.and_then(|info| Code::parse(&info.reason)) {
+        Some(code @ (Code::RateLimited | Code::Overloaded)) => {
+            // Whoever is told to come back must be told when.
+            let retry = status.get_details_retry_info();
+            let told = retry.is_some_and(|retry| retry.retry_delay.is_some());
+            ensure!(told, "a refusal ({code}) does not say when to try again");
+            Ok(Reply::Refused(code.name()))
+        }
         Some(code) => Ok(Reply::Refused(code.name())),
         None => bail!("{:?}: {}", status.code(), status.message()),
     }
 }
 
-fn header(consumer: &SystemId, service: &ServiceId) -> anyhow::Result<RequestHeader> {
+fn header(
+    consumer: &SystemId,
+    service: &ServiceId,
+    deadline_ms: u32,
+) -> anyhow::Result<RequestHeader> {
     let mut run_id = [0; 16];
     run_id.copy_from_slice(&Salt::random()?.0[..16]);
     let id = ExchangeId::from_uuid(Uuid::now_v7()).context("an exchange id")?;
@@ -218,7 +240,7 @@ fn header(consumer: &SystemId, service: &ServiceId) -> anyhow::Result<RequestHea
         actor: None,
         fields: Vec::new(),
         issued_at_ms: Clock::System.now_ms(),
-        deadline_ms: u32::try_from(DEADLINE.as_millis())?,
+        deadline_ms,
         payload: Commitment::new(CONTENT_TYPE, b"", &Salt::random()?),
         seen: None,
     })

@@ -7,7 +7,7 @@ use cli::bench::child::Child;
 use cli::bench::ours::{self, PROVIDER, PROVIDER_SYSTEM};
 use cli::bench::window::Watched;
 
-use super::Founding;
+use super::{Founding, SYSTEMS_EACH};
 use crate::peer::program::free_address;
 
 /// A switch, a provider and a crowd, running.
@@ -38,7 +38,10 @@ impl Asking {
         let provider = founding.agency(PROVIDER, &keys).await?;
         let system = founding.system(&provider, PROVIDER_SYSTEM, &home).await?;
         founding.publish(&provider, &system).await?;
-        for agency in founding.crowd(systems, &homes, &keys).await? {
+        for agency in founding
+            .crowd((systems, SYSTEMS_EACH), &homes, &keys)
+            .await?
+        {
             founding.agree(&agency, &provider, &system).await?;
         }
         founding.close().await?;
