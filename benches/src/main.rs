@@ -13,10 +13,12 @@
 //! | [`crowd`], [`thin`] | many systems: founded in a new switch's log; consumers of whom thousands fit in a process |
 //! | [`report`], [`svg`] | medians, spreads, ratios, goals; the table, the JSON and the drawing |
 //!
-//! `benches overload` is another measurement, of what happens above the peak: [`overload`].
+//! `benches overload` is another measurement, of what happens above the peak: [`overload`]. `benches attached` is one of
+//! what grows with attached adapters: [`attached`].
 //! `benches authorise` is another measurement, of one function: [`authorise`]. `benches replay` is one of an auditor's
 //! walk over a log: [`replay`].
 
+mod attached;
 mod authorise;
 mod crowd;
 mod harness;
@@ -60,6 +62,8 @@ enum Role {
     Replay(replay::Plan),
     /// Twice the rate that goes through, an agency that floods, a provider that hangs.
     Overload(overload::Plan),
+    /// What grows with the adapters that are attached.
+    Attached(attached::Plan),
     /// The gRPC server behind nginx and haproxy.
     #[command(hide = true)]
     Backend {
@@ -94,6 +98,14 @@ enum Role {
         /// Bytes of each request, or several by weight.
         payloads: String,
     },
+    /// The adapters' ends of a crowd of links.
+    #[command(hide = true)]
+    Holder {
+        /// Where the homes lie, named by their numbers.
+        homes: PathBuf,
+        /// How many there are.
+        most: usize,
+    },
     /// Thin consumers, one for each home.
     #[command(hide = true)]
     ThinLoad(thin::Task),
@@ -108,6 +120,8 @@ fn main() -> ExitCode {
     let done =
         match role {
             None => conduct(harness::run(&plan)),
+            Some(Role::Attached(plan)) => conduct(attached::run(&plan)),
+            Some(Role::Holder { homes, most }) => play(attached::holder::run(homes, most)),
             Some(Role::Overload(plan)) => conduct(overload::run(&plan)),
             Some(Role::Authorise) => authorise::run(),
             Some(Role::Replay(plan)) => replay::run(&plan),

@@ -191,7 +191,8 @@ pub fn say(line: &str) -> anyhow::Result<()> {
 }
 
 /// The harness's orders, a line each, read by a thread of their own. They end when standard input does.
-fn orders() -> mpsc::Receiver<String> {
+#[must_use]
+pub fn orders() -> mpsc::Receiver<String> {
     let (sender, orders) = mpsc::channel(1);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
