@@ -186,7 +186,8 @@ fn tell(bench: &Bench, report: &Report, output: Output) -> Result<(), Failure> {
 }
 
 fn print(bench: &Bench, report: &Report, output: Output) {
-    output.line(isolated(cost::machine()));
+    let machine = cost::machine();
+    output.line(output.say(&machine, &isolated(&machine)));
     let heading = [
         output.say("load", "الحمل"),
         output.say("exchanges/s", "تبادل/ث"),
