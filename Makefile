@@ -10,9 +10,9 @@ judges: ## outside clients and verifiers judge the switch
 	tests/scripts/judges.sh
 faults: ## the long fault tests
 	tests/scripts/faults.sh
-bench: ## the switch beside nginx, in one run
-	tests/scripts/tools.sh nginx
-	cargo run --locked --release -p benches
+bench: ## the switch beside nginx, haproxy and a bare hub, in one run
+	tests/scripts/tools.sh nginx haproxy
+	cargo run --locked --release -p benches -- --svg target/bench.svg
 stories: ## the examples, each one a story, told aloud
 	cargo test --locked -p examples -- --nocapture --test-threads=1
 fmt: ## format the code

@@ -85,8 +85,12 @@ impl Adapter {
         let connection = Connection::to_exchange(&home, &clock)?;
         let mirror = Mirror::new(standing.clone());
         let checkpoints = Checkpoints::open(&home, clock.clone(), standing.clone())?;
-        let sealer = Sealer::start(Arc::clone(home.signer()), home.log_key().origin())?;
         let config = home.config();
+        let sealer = Sealer::start_with(
+            Arc::clone(home.signer()),
+            home.log_key().origin(),
+            config.seal_together,
+        )?;
         let journal = Journal::start(home.dir(), config.journal.clone(), clock.clone())?;
         let follow = mirror.clone().follow(
             connection.clone(),

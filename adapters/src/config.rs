@@ -6,7 +6,7 @@ use std::time::Duration;
 use certs::{PeerName, PeerRole, TrustDomain};
 use proto::digest::Digest;
 use proto::id::{Part, SystemId};
-use proto::limits::WINDOW_MS;
+use proto::limits::{SEAL_SIZE_MAX, WINDOW_MS};
 use thiserror::Error;
 
 use crate::journal;
@@ -48,6 +48,8 @@ pub struct Config {
     pub mirror_wait: Duration,
     /// How often the published checkpoint is looked at.
     pub checkpoint_every: Duration,
+    /// Headers that go under one signature at most; 1: every header is sealed alone.
+    pub seal_together: usize,
     /// Keys and certificates of this agency that other adapters hold: SHA-256 of each.
     pub expected_keys: Vec<Digest>,
     /// The folder of subject keys, relative to the home folder.
@@ -151,6 +153,7 @@ impl Config {
             window_ms: None,
             mirror_wait_ms: None,
             checkpoint_every_ms: None,
+            seal_together: None,
             expected_keys: Vec::new(),
             subjects: Subjects::default(),
             files: Names::default(),
@@ -187,6 +190,7 @@ impl Config {
             window_ms: unless(self.window_ms, WINDOW_MS),
             mirror_wait_ms: unless(ms(self.mirror_wait), MIRROR_WAIT_MS),
             checkpoint_every_ms: unless(ms(self.checkpoint_every), CHECKPOINT_EVERY_MS),
+            seal_together: unless(self.seal_together as u64, u64::from(SEAL_SIZE_MAX)),
             expected_keys: self.expected_keys.iter().map(ToString::to_string).collect(),
             journal: file::Journal {
                 dir: text(&self.journal.dir),
@@ -263,10 +267,12 @@ impl Config {
         let window_ms = file.window_ms.unwrap_or(WINDOW_MS);
         let mirror_wait_ms = file.mirror_wait_ms.unwrap_or(MIRROR_WAIT_MS);
         let checkpoint_every_ms = file.checkpoint_every_ms.unwrap_or(CHECKPOINT_EVERY_MS);
+        let seal_together = file.seal_together.unwrap_or(u64::from(SEAL_SIZE_MAX));
         for (key, value, max) in [
             ("window_ms", window_ms, 600_000),
             ("mirror_wait_ms", mirror_wait_ms, 60_000),
             ("checkpoint_every_ms", checkpoint_every_ms, 3_600_000),
+            ("seal_together", seal_together, u64::from(SEAL_SIZE_MAX)),
         ] {
             if value == 0 || value > max {
                 problems.push(format!("{key} = {value} is not within 1 and {max}"));
@@ -291,6 +297,8 @@ impl Config {
                     window_ms,
                     mirror_wait: Duration::from_millis(mirror_wait_ms),
                     checkpoint_every: Duration::from_millis(checkpoint_every_ms),
+                    // At most 64.
+                    seal_together: seal_together as usize,
                     expected_keys,
                     subject_keys,
                     files,

@@ -1,7 +1,7 @@
 //! The one thread that seals: headers that wait in the same instant go under one signature.
 //!
 //! Signatures are the largest cost of an exchange; under load one carries up to 64 headers, alone it
-//! carries one. The format is the same. The run id and the sequence number of requests are set here,
+//! carries one. The format is the same; the settings may say fewer (`seal_together`). The run id and the sequence number of requests are set here,
 //! so that no two headers of one key and run share a number.
 
 use std::sync::Arc;
@@ -93,6 +93,19 @@ impl Sealer {
     /// # Errors
     /// [`SealerError::Start`] when the system gives no thread or no randomness.
     pub fn start(signer: Arc<dyn Signer>, origin: &str) -> Result<Self, SealerError> {
+        Self::start_with(signer, origin, SEAL_SIZE_MAX as usize)
+    }
+
+    /// As [`Sealer::start`], with at most `together` headers under one signature; at least one, and never more than a
+    /// seal may hold.
+    ///
+    /// # Errors
+    /// As [`Sealer::start`].
+    pub fn start_with(
+        signer: Arc<dyn Signer>,
+        origin: &str,
+        together: usize,
+    ) -> Result<Self, SealerError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let held = Held::new(signer)?;
         let run_id = held.run_id;
@@ -102,6 +115,7 @@ impl Sealer {
             origin: origin.to_owned(),
             run_id,
             sequence: 0,
+            together: together.clamp(1, SEAL_SIZE_MAX as usize),
         };
         thread::Builder::new()
             .name("sealer".to_owned())
@@ -165,6 +179,8 @@ struct Desk {
     origin: String,
     run_id: [u8; 16],
     sequence: u64,
+    /// Headers under one signature at most.
+    together: usize,
 }
 
 impl Desk {
@@ -173,9 +189,12 @@ impl Desk {
         let mut sealed: Option<Instant> = None;
         while let Some(job) = jobs.blocking_recv() {
             waiting.push(job);
+            // Alone, nothing is gained by waiting.
             let since = sealed.map_or(BETWEEN, |sealed| sealed.elapsed());
-            thread::sleep(BETWEEN.saturating_sub(since));
-            while waiting.len() < SEAL_SIZE_MAX as usize
+            if self.together > 1 {
+                thread::sleep(BETWEEN.saturating_sub(since));
+            }
+            while waiting.len() < self.together
                 && let Ok(job) = jobs.try_recv()
             {
                 waiting.push(job);

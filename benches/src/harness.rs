@@ -1,308 +1,264 @@
-//! One run: both sides started once, then loaded in turns, round after round; at the end the log is verified.
+//! One comparison: all sides of a profile started once, then loaded in turns, round after round; at the end each log of
+//! ours is verified.
 //!
-//! While one side is measured the other one stands idle, and neither begins before the other has finished what it
-//! put off. Rounds are interleaved, so what the machine does meanwhile hits both sides alike.
+//! While one side is measured the others stand idle, and none begins before the one before has finished what it
+//! put off. Rounds are interleaved, so what the machine does meanwhile hits all sides alike.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use clap::Args;
-use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::Context as _;
+use cli::bench::child::Child;
+use cli::bench::cost;
+use cli::bench::evidence::{Evidence, examine};
+use cli::bench::load::Arrival;
+use cli::bench::ours::Ours;
+use cli::bench::window::{Watched, measure};
+use tempfile::TempDir;
 
-use crate::child::Child;
-use crate::load::{Order, Outcome};
-use crate::ours::Ours;
-use crate::peer::{self, Peer};
-use crate::report::{Measurement, Part, Report, Side};
-use crate::{cost, evidence};
+use crate::crowd::Asking;
+use crate::peer::{Peer, program};
+use crate::plan::{Plan, Profile};
+use crate::progress::Progress;
+use crate::report::{Compared, Measurement, Report};
+use crate::side::Side;
 
-/// Beyond its own length, how long one measurement may take.
-const SLACK: Duration = Duration::from_secs(90);
-
-/// What is measured.
-#[derive(Clone, Debug, Args, Serialize)]
-pub(crate) struct Plan {
-    /// Interleaved rounds; medians and spreads are over these.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
-    /// Requests in flight, one measurement each, separated by commas.
-    #[arg(long, default_values_t = [128, 1], value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=512))]
-    in_flight: Vec<u16>,
-    /// Connections of the client, over which the requests are spread.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=32))]
-    connections: u16,
-    /// Bytes of each request and of its answer.
-    #[arg(long, default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
-    payload_bytes: u32,
-    /// Milliseconds of load before the window.
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
-    warm_up_ms: u64,
-    /// Milliseconds of the window.
-    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
-    measure_ms: u64,
-    /// Only one side, for a profiler.
-    #[arg(long, value_enum)]
-    only: Option<Side>,
-    /// The whole report as JSON on standard output.
-    #[arg(long)]
-    #[serde(skip)]
-    json: bool,
-    /// Folder on the disk to measure, in which the run makes and removes a folder of its own; target/ when not given.
-    #[arg(long)]
-    #[serde(skip)]
-    dir: Option<PathBuf>,
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            rounds,
-            connections,
-            payload_bytes,
-            warm_up_ms,
-            measure_ms,
-            ..
-        } = self;
-        write!(
-            f,
-            "{payload_bytes} bytes each way, mutual TLS on every connection, {connections} connections; {rounds} rounds \
-             of {measure_ms} ms after {warm_up_ms} ms; median (lowest..highest)"
-        )
-    }
-}
-
-/// Measures and reports. Interrupted, it ends what it started.
+/// Measures and reports.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    let report = tokio::select! {
-        report = Box::pin(whole(plan)) => report?,
-        _ = interrupt.recv() => bail!("interrupted"),
-        _ = terminate.recv() => bail!("told to end"),
-    };
+    let report = whole(plan).await?;
+    if let Some(path) = &plan.svg {
+        std::fs::write(path, crate::report::drawing(&report))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("drawn into {}", path.display());
+    }
     if plan.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        println!("{}", serde_json::to_string_pretty(&report.json())?);
     } else {
         print!("{report}");
     }
     Ok(())
 }
 
-async fn whole(plan: &Plan) -> anyhow::Result<Report> {
-    let base = match &plan.dir {
-        Some(dir) => dir.clone(),
-        None => beside_this_binary()?,
-    };
-    let folder = tempfile::Builder::new()
-        .prefix("bench-")
-        .tempdir_in(&base)?;
-    let (dir, logs) = (
-        std::fs::canonicalize(folder.path())?,
-        folder.path().join("logs"),
-    );
-    for name in ["peer", "ours", "logs"] {
-        std::fs::create_dir(dir.join(name))?;
+/// The folder of a run, removed at its end, and what its parts said in it.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    folder: TempDir,
+    pub(crate) dir: PathBuf,
+    pub(crate) logs: PathBuf,
+}
+
+impl Ground {
+    /// Below `base`, or else in `target/`, where a run leaves nothing behind that anybody would keep.
+    pub(crate) fn make(base: Option<&PathBuf>) -> anyhow::Result<Self> {
+        let base = match base {
+            Some(base) => base.clone(),
+            None => {
+                let binary = std::env::current_exe()?;
+                let target = binary.parent().and_then(Path::parent);
+                target
+                    .context("this binary lies in no target folder; give --dir")?
+                    .to_owned()
+            }
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("bench-")
+            .tempdir_in(&base)
+            .with_context(|| format!("cannot make a folder in {}", base.display()))?;
+        let dir = std::fs::canonicalize(folder.path())?;
+        let logs = dir.join("logs");
+        std::fs::create_dir(&logs)?;
+        Ok(Self { folder, dir, logs })
     }
+
+    /// What the parts said last on standard error, for a run that failed.
+    pub(crate) fn tell_logs(&self) {
+        for entry in std::fs::read_dir(&self.logs)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            let last: Vec<&str> = text.lines().rev().take(5).collect();
+            for line in last.into_iter().rev() {
+                eprintln!("{}: {line}", entry.file_name().display());
+            }
+        }
+    }
+
+    /// Whether the folder lies in memory.
+    pub(crate) fn is_memory_only(&self) -> anyhow::Result<bool> {
+        cost::is_memory_only(self.folder.path())
+    }
+}
+
+async fn whole(plan: &Plan) -> anyhow::Result<Report> {
+    let ground = Ground::make(plan.dir.as_ref())?;
+    let mut programs = Vec::new();
+    for kind in plan.sides.iter().filter_map(|side| side.peer()) {
+        if kind != crate::peer::Kind::Hub {
+            programs.push(program::version(kind).await?);
+        }
+    }
+    programs.dedup();
     let mut report = Report {
         machine: cost::machine(),
-        nginx: peer::nginx_version().await?,
+        programs,
         optimised: !cfg!(debug_assertions),
-        disk_is_memory: cost::is_memory_only(&dir)?,
+        disk_is_memory: ground.is_memory_only()?,
         load_average_before: cost::load_average()?,
         plan: plan.clone(),
-        synced_append_us: Vec::new(),
-        measurements: Vec::new(),
-        log: None,
+        synced_append: Vec::new(),
+        profiles: Vec::new(),
     };
-    let sides = start(plan, &dir, &logs).await?;
-    let outcome = rounds(plan, sides, &dir, &mut report).await;
-    if outcome.is_err() {
-        tell_logs(&logs);
+    let windows = plan.profile.iter().map(|profile| {
+        (plan.sides_of(*profile).len() * profile.loads().len()) as u64 * u64::from(plan.rounds)
+    });
+    let progress = Progress::of(windows.sum());
+    for profile in &plan.profile {
+        let compared = compare(plan, *profile, &ground, &mut report, &progress).await;
+        if compared.is_err() {
+            ground.tell_logs();
+        }
+        report.profiles.push(compared?);
     }
-    outcome?;
     Ok(report)
 }
 
-/// `target/`, where a run leaves nothing behind that anybody would keep.
-fn beside_this_binary() -> anyhow::Result<PathBuf> {
-    let binary = std::env::current_exe()?;
-    let target = binary.parent().and_then(Path::parent);
-    Ok(target
-        .context("this binary lies in no target folder; give --dir")?
-        .to_owned())
-}
-
-/// Both sides, or the one that is wanted.
-struct Sides {
-    peer: Option<Peer>,
-    ours: Option<Ours>,
-}
-
-async fn start(plan: &Plan, dir: &Path, logs: &Path) -> anyhow::Result<Sides> {
-    let (connections, bytes) = (usize::from(plan.connections), plan.payload_bytes as usize);
-    let peer = match plan.only {
-        Some(Side::Mohawel) => None,
-        _ => Some(Peer::start(&dir.join("peer"), logs, connections, bytes).await?),
-    };
-    let ours = match plan.only {
-        Some(Side::Nginx) => None,
-        _ => Some(Ours::start(&dir.join("ours"), logs, connections, bytes).await?),
-    };
-    Ok(Sides { peer, ours })
-}
-
-async fn rounds(
-    plan: &Plan,
-    mut sides: Sides,
-    dir: &Path,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let mut answered = 0;
-    if let Some(ours) = &sides.ours {
-        answered += ours.load.ready().parse::<u64>()?;
-    }
-    for round in 1..=plan.rounds {
-        report.synced_append_us.push(cost::synced_append_us(dir)?);
-        for in_flight in &plan.in_flight {
-            let order = Order {
-                in_flight: usize::from(*in_flight),
-                warm_up_ms: plan.warm_up_ms,
-                measure_ms: plan.measure_ms,
-            };
-            if let Some(Peer {
-                load,
-                nginx,
-                backend,
-            }) = &mut sides.peer
-            {
-                let parts = [
-                    ("nginx", nginx.id()?, true),
-                    ("backend", backend.id()?, false),
-                    ("client", load.id()?, false),
-                ];
-                let (measured, _) = measure(Side::Nginx, round, order, load, &parts).await?;
-                report.measurements.push(measured);
-            }
-            if let Some(Ours {
-                load,
-                switch,
-                provider,
-                ..
-            }) = &mut sides.ours
-            {
-                let parts = [
-                    ("switch", switch.id()?, false),
-                    ("provider", provider.id()?, false),
-                    ("consumer", load.id()?, false),
-                ];
-                let (measured, in_all) = measure(Side::Mohawel, round, order, load, &parts).await?;
-                report.measurements.push(measured);
-                answered += in_all;
-            }
-        }
-    }
-    if let Some(peer) = sides.peer {
-        peer.stop().await?;
-    }
-    if let Some(ours) = sides.ours {
-        let (log, key) = ours.stop().await?;
-        report.log = Some(evidence::examine(&log, key, answered)?);
-    }
-    Ok(())
-}
-
-/// One measurement of one side; gives also how many exchanges it made in all.
-async fn measure(
+/// A side that runs.
+struct Runner {
     side: Side,
-    round: u32,
-    order: Order,
-    load: &mut Child,
-    parts: &[(&'static str, u32, bool)],
-) -> anyhow::Result<(Measurement, u64)> {
-    let ids: Vec<(u32, bool)> = parts.iter().map(|(_, id, family)| (*id, *family)).collect();
-    let used = || {
-        ids.iter()
-            .map(|(id, family)| cost::usage(*id, *family))
-            .collect::<anyhow::Result<Vec<_>>>()
-    };
-    let limit = Duration::from_millis(order.warm_up_ms + order.measure_ms) + SLACK;
-    let window = async {
-        load.order(&serde_json::to_string(&order)?).await?;
-        expect(load, "begin").await?;
-        let (before, machine_before) = (used()?, cost::machine_used()?);
-        expect(load, "end").await?;
-        let (after, machine_after) = (used()?, cost::machine_used()?);
-        let outcome: Outcome = serde_json::from_str(&load.line().await?)?;
-        anyhow::Ok((before, after, machine_after.since(machine_before), outcome))
-    };
-    let (before, after, machine, outcome) = tokio::time::timeout(limit, window)
-        .await
-        .with_context(|| format!("{side} gave no outcome within {limit:?}"))??;
-    if let Some(error) = outcome.error {
-        bail!("{side}, {} in flight: {error}", order.in_flight);
-    }
-    ensure!(
-        outcome.answered > 0,
-        "{side}, {} in flight: nothing was answered in the window",
-        order.in_flight
-    );
-    let put_off = cost::until_quiet(&ids).await?;
-    let each = |cpu_us: u64| cpu_us as f64 / outcome.answered as f64;
-    let mut parts_cpu_us = 0;
-    let costs = parts
-        .iter()
-        .zip(before.iter().zip(&after))
-        .zip(put_off)
-        .map(|(((name, ..), (before, after)), put_off)| {
-            let cpu_us = after.cpu_us.saturating_sub(before.cpu_us);
-            parts_cpu_us += cpu_us;
-            Part {
-                name,
-                cpu_us_per_exchange: each(cpu_us),
-                put_off_us_per_exchange: each(put_off),
-                rss_mib: after.rss_kib as f64 / 1_024.0,
+    running: Running,
+    /// Exchanges that were answered so far.
+    answered: u64,
+    /// What it reached in this round, exchanges a second.
+    peak: f64,
+}
+
+enum Running {
+    Peer(Peer),
+    Ours(Ours),
+    Asking(Asking),
+}
+
+impl Runner {
+    async fn start(
+        plan: &Plan,
+        profile: Profile,
+        side: Side,
+        ground: &Ground,
+    ) -> anyhow::Result<Self> {
+        let name = format!("{profile:?}-{side:?}").to_lowercase();
+        let (dir, logs) = (ground.dir.join(name), &ground.logs);
+        let connections = match profile {
+            Profile::Small | Profile::Mix => usize::from(plan.connections),
+            Profile::Zipf => plan.systems as usize,
+        };
+        let payloads = profile.payloads();
+        let running = match (side.peer(), side.mode(), profile) {
+            (Some(kind), ..) => {
+                Running::Peer(Peer::start(kind, &dir, logs, connections, payloads).await?)
             }
-        });
-    let costs = costs.collect();
-    let seconds = order.measure_ms as f64 / 1e3;
-    let measured = Measurement {
-        side,
-        in_flight: order.in_flight,
-        round,
-        exchanges_per_s: outcome.answered as f64 / seconds,
-        p50_ms: outcome.p50_us as f64 / 1e3,
-        p99_ms: outcome.p99_us as f64 / 1e3,
-        max_ms: outcome.max_us as f64 / 1e3,
-        parts: costs,
-        others_cpu_percent: machine.busy_us.saturating_sub(parts_cpu_us) as f64 / (seconds * 1e4),
-        stolen_percent: machine.stolen_us as f64 / (seconds * 1e4),
-        load_average: cost::load_average()?,
-    };
-    eprintln!("{measured}");
-    Ok((measured, outcome.answered_in_all))
-}
+            (None, Some(_), Profile::Zipf) => {
+                Running::Asking(Asking::start(&dir, logs, connections, payloads).await?)
+            }
+            (None, mode, _) => {
+                let mode = mode.context("a side is either a peer or ours")?;
+                Running::Ours(Ours::start(&dir, logs, connections, payloads, mode).await?)
+            }
+        };
+        let mut runner = Self {
+            side,
+            running,
+            answered: 0,
+            peak: 0.0,
+        };
+        runner.answered = runner.load().ready().parse()?;
+        Ok(runner)
+    }
 
-async fn expect(load: &mut Child, wanted: &str) -> anyhow::Result<()> {
-    let line = load.line().await?;
-    ensure!(
-        line == wanted,
-        "the load said '{line}' where '{wanted}' was due"
-    );
-    Ok(())
-}
-
-/// What the parts said on standard error, for a run that failed.
-fn tell_logs(logs: &Path) {
-    for entry in std::fs::read_dir(logs).into_iter().flatten().flatten() {
-        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-        let last: Vec<&str> = text.lines().rev().take(5).collect();
-        for line in last.into_iter().rev() {
-            eprintln!("{}: {line}", entry.file_name().display());
+    fn load(&mut self) -> &mut Child {
+        match &mut self.running {
+            Running::Peer(peer) => &mut peer.load,
+            Running::Ours(ours) => &mut ours.load,
+            Running::Asking(asking) => &mut asking.load,
         }
     }
+
+    fn watched(&self) -> anyhow::Result<[Watched; 3]> {
+        match &self.running {
+            Running::Peer(peer) => peer.watched(),
+            Running::Ours(ours) => ours.watched(),
+            Running::Asking(asking) => asking.watched(),
+        }
+    }
+
+    /// Ends it; of ours, the log must hold what was answered and nothing else.
+    async fn stop(self) -> anyhow::Result<Option<Evidence>> {
+        let (log, key) = match self.running {
+            Running::Peer(peer) => {
+                peer.stop().await?;
+                return Ok(None);
+            }
+            Running::Ours(ours) => ours.stop().await?,
+            Running::Asking(asking) => asking.stop().await?,
+        };
+        Ok(Some(examine(&log, key, self.answered)?))
+    }
+}
+
+async fn compare(
+    plan: &Plan,
+    profile: Profile,
+    ground: &Ground,
+    report: &mut Report,
+    progress: &Progress,
+) -> anyhow::Result<Compared> {
+    progress.say(&format!("{profile}: starting"));
+    let mut runners = Vec::new();
+    for side in plan.sides_of(profile) {
+        let runner = Runner::start(plan, profile, side, ground).await;
+        runners.push(runner.with_context(|| side.to_string())?);
+    }
+    let mut measurements = Vec::new();
+    for round in 1..=plan.rounds {
+        if profile == Profile::Small {
+            report.synced_append.push(cost::synced_append(&ground.dir)?);
+        }
+        for load in profile.loads() {
+            for runner in &mut runners {
+                let mut order = load.order(plan.size(), runner.peak);
+                if let (Profile::Zipf, Arrival::InFlight(in_flight)) = (profile, order.arrival) {
+                    order.arrival = Arrival::Zipf(in_flight);
+                }
+                let watched = runner.watched()?;
+                let side = runner.side;
+                let measured = measure(runner.load(), order, &watched)
+                    .await
+                    .with_context(|| format!("{side}, {:?}", order.arrival))?;
+                runner.answered += measured.outcome.answered_in_all;
+                if *load == cli::bench::round::Load::Full {
+                    runner.peak = measured.exchanges_per_s;
+                }
+                let measurement = Measurement {
+                    side,
+                    load: *load,
+                    round,
+                    measured,
+                };
+                progress.done(&measurement.to_string());
+                measurements.push(measurement);
+            }
+        }
+    }
+    let mut logs = Vec::new();
+    for runner in runners {
+        let side = runner.side;
+        let evidence = runner.stop().await.with_context(|| side.to_string())?;
+        logs.extend(evidence.map(|evidence| (side, evidence)));
+    }
+    Ok(Compared {
+        profile,
+        in_flight: usize::from(plan.in_flight),
+        measurements,
+        logs,
+    })
 }

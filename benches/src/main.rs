@@ -1,33 +1,36 @@
-//! `make bench`: the switch beside nginx, in one run, with the CPU of each process.
+//! `make bench`: the switch beside what only moves calls, in one run, with the CPU of each process.
 //!
 //! One binary plays every part that is ours. Without a role it is the harness, which starts the others, sends
 //! the load to one side after the other, and reports. Called as `mohawel` it is `mohawel`: what is measured is
-//! the code that an agency runs, started by the same commands, not a switch made for measuring.
+//! the code that an agency runs, started by the same commands, not a switch made for measuring. The load generator is
+//! `mohawel`'s own (`cli::bench`), as operators run it with `mohawel bench`.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`harness`] | one run: start, rounds, stop, evidence, report |
-//! | [`child`] | processes that the harness starts and ends |
-//! | [`load`] | the closed loop: so many in flight, each answered before the next |
-//! | [`ours`] | the switch with a provider and a consumer |
-//! | [`peer`] | nginx with a gRPC server behind it, and the client that calls it |
-//! | [`cost`] | CPU, memory, synced appends, what else the machine does |
-//! | [`evidence`] | the log of the run, verified from its files |
-//! | [`report`] | medians, spreads, ratios; the table and the JSON |
+//! | [`plan`], [`side`] | what is measured, and who |
+//! | [`harness`] | one comparison: start, rounds, stop, evidence, report |
+//! | [`peer`] | nginx, haproxy and the bare hub, the backend and the client that calls them |
+//! | [`crowd`], [`thin`] | many systems: founded in a new switch's log; consumers of whom thousands fit in a process |
+//! | [`report`], [`svg`] | medians, spreads, ratios, goals; the table, the JSON and the drawing |
 //!
+//! `benches overload` is another measurement, of what happens above the peak: [`overload`]. `benches attached` is one of
+//! what grows with attached adapters: [`attached`].
 //! `benches authorise` is another measurement, of one function: [`authorise`]. `benches replay` is one of an auditor's
 //! walk over a log: [`replay`].
 
+mod attached;
 mod authorise;
-mod child;
-mod cost;
-mod evidence;
+mod crowd;
 mod harness;
-mod load;
-mod ours;
+mod overload;
 mod peer;
+mod plan;
+mod progress;
 mod replay;
 mod report;
+mod side;
+mod svg;
+mod thin;
 
 use std::ffi::OsStr;
 use std::future::Future;
@@ -35,13 +38,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use cli::bench::child::MOHAWEL;
+use tokio::signal::unix::{SignalKind, signal};
 
-use harness::Plan;
+use plan::Plan;
 
-/// The name under which this binary is the switch's own one.
-const MOHAWEL: &str = "mohawel";
-
-/// The switch beside nginx: a closed loop of requests through each, in one run.
+/// The switch beside nginx, haproxy and a bare hub, in one run.
 #[derive(Debug, Parser)]
 #[command(name = "benches", version)]
 struct Arguments {
@@ -58,38 +60,55 @@ enum Role {
     Authorise,
     /// How fast a log is hashed, folded and judged again, with all its seals.
     Replay(replay::Plan),
-    /// The gRPC server behind nginx.
+    /// Twice the rate that goes through, an agency that floods, a provider that hangs.
+    Overload(overload::Plan),
+    /// What grows with the adapters that are attached.
+    Attached(attached::Plan),
+    /// The gRPC server behind nginx and haproxy.
     #[command(hide = true)]
     Backend {
         /// Folder of the peer's certificates.
         dir: PathBuf,
     },
-    /// The client of nginx.
+    /// The bare hub.
+    #[command(hide = true)]
+    Hub {
+        /// Folder of the peer's certificates.
+        dir: PathBuf,
+    },
+    /// What answers behind the bare hub.
+    #[command(hide = true)]
+    HubBackend {
+        /// Folder of the peer's certificates.
+        dir: PathBuf,
+        /// Where the hub listens.
+        address: String,
+    },
+    /// The client of a peer.
     #[command(hide = true)]
     PeerLoad {
         /// Folder of the peer's certificates.
         dir: PathBuf,
-        /// Where nginx listens.
+        /// The name in its certificate.
+        peer: String,
+        /// Where it listens.
         address: String,
         /// Connections to it.
         connections: usize,
-        /// Bytes of each request.
-        payload_bytes: usize,
+        /// Bytes of each request, or several by weight.
+        payloads: String,
     },
-    /// The provider's adapter, which gives every payload back.
+    /// The adapters' ends of a crowd of links.
     #[command(hide = true)]
-    Provider {
-        /// The adapter's home.
-        home: PathBuf,
+    Holder {
+        /// Where the homes lie, named by their numbers.
+        homes: PathBuf,
+        /// How many there are.
+        most: usize,
     },
-    /// The consumer's adapters, one for each home, in one process.
+    /// Thin consumers, one for each home.
     #[command(hide = true)]
-    ConsumerLoad {
-        /// Bytes of each request.
-        payload_bytes: usize,
-        /// The adapters' homes.
-        homes: Vec<PathBuf>,
-    },
+    ThinLoad(thin::Task),
 }
 
 fn main() -> ExitCode {
@@ -98,28 +117,28 @@ fn main() -> ExitCode {
         return cli::run();
     }
     let Arguments { plan, role } = Arguments::parse();
-    let done = match role {
-        // It mostly waits; one thread leaves the cores to what is measured.
-        None => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Into::into)
-            .and_then(|runtime| runtime.block_on(harness::run(&plan))),
-        Some(Role::Authorise) => authorise::run(),
-        Some(Role::Replay(plan)) => replay::run(&plan),
-        Some(Role::Backend { dir }) => play(peer::backend::serve(dir)),
-        Some(Role::PeerLoad {
-            dir,
-            address,
-            connections,
-            payload_bytes,
-        }) => play(peer::client::load(dir, address, connections, payload_bytes)),
-        Some(Role::Provider { home }) => play(ours::provider(home)),
-        Some(Role::ConsumerLoad {
-            payload_bytes,
-            homes,
-        }) => play(ours::consumer(homes, payload_bytes)),
-    };
+    let done =
+        match role {
+            None => conduct(harness::run(&plan)),
+            Some(Role::Attached(plan)) => conduct(attached::run(&plan)),
+            Some(Role::Holder { homes, most }) => play(attached::holder::run(homes, most)),
+            Some(Role::Overload(plan)) => conduct(overload::run(&plan)),
+            Some(Role::Authorise) => authorise::run(),
+            Some(Role::Replay(plan)) => replay::run(&plan),
+            Some(Role::Backend { dir }) => play(peer::backend::run(dir)),
+            Some(Role::Hub { dir }) => play(peer::hub::run(dir)),
+            Some(Role::HubBackend { dir, address }) => play(peer::hub::backend(dir, address)),
+            Some(Role::PeerLoad {
+                dir,
+                peer,
+                address,
+                connections,
+                payloads,
+            }) => play(async move {
+                peer::client::load(dir, &peer, &address, connections, &payloads).await
+            }),
+            Some(Role::ThinLoad(task)) => play(thin::load(task)),
+        };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -127,6 +146,25 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a measurement that starts others. It mostly waits; one thread leaves the cores to what is measured. Interrupted,
+/// it ends what it started.
+fn conduct(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let (mut interrupt, mut terminate) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
+        tokio::select! {
+            done = Box::pin(run) => done,
+            _ = interrupt.recv() => anyhow::bail!("interrupted"),
+            _ = terminate.recv() => anyhow::bail!("told to end"),
+        }
+    })
 }
 
 /// Runs a part on the runtime that `mohawel` uses, too.

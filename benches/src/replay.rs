@@ -19,7 +19,7 @@ use proto::entry::Entry;
 use proto::registry::Registry;
 
 use crate::authorise::Spread;
-use crate::cost::{load_average, machine, usage};
+use cli::bench::cost::{load_average, machine, usage};
 use log::Written;
 use reference::Reference;
 

@@ -11,6 +11,7 @@ mod agency;
 mod agreement;
 mod audit;
 mod backup;
+mod bench;
 mod certs;
 mod declare;
 mod directory;
@@ -30,6 +31,7 @@ pub use audit::{
     TamperDemo, TimeRoots, Verified, Vouched, Wanted,
 };
 pub use backup::{Backup, Restore};
+pub use bench::{Bench, BenchPart, Profile};
 pub use certs::Certs;
 pub use declare::{ApplyPlan, Export, Plan};
 pub use directory::Directory;
@@ -159,6 +161,8 @@ pub enum Command {
     /// Be a witness: remember and cosign the checkpoints of logs that others run.
     #[command(subcommand)]
     Witness(Witness),
+    /// Measure what this machine carries, with a switch and agencies made for it.
+    Bench(Bench),
     /// A whole switch on this machine: one broker, five agencies, a story, a verified log.
     Demo(Demo),
     /// Print a completion script for a shell.

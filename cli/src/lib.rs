@@ -1,9 +1,10 @@
 //! Everything behind the one binary: the command tree, its commands, the demo.
 //!
 //! [`args`] is what can be typed, [`commands`] what each does, [`failure`] how they end badly,
-//! [`output`] how they speak, [`passphrase`] how they ask for one, [`demo`] the story with its synthetic people.
+//! [`output`] how they speak, [`passphrase`] how they ask for one, [`bench`] the load generator, [`demo`] the story with its synthetic people.
 
 pub mod args;
+pub mod bench;
 pub mod commands;
 pub mod demo;
 pub mod failure;
@@ -77,6 +78,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Export(export) => block_on(commands::declare::export(export, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Witness(witness) => block_on(commands::witness::run(witness, output)),
+        Command::Bench(bench) => bench::run(bench, output),
         Command::Demo(demo) => block_on(demo::run(demo, output)),
     }
 }

@@ -4,7 +4,8 @@
 #   buf       lints the .proto files          .tools/venv/bin/buf
 #   deny      bans, licences, sources         .tools/bin/cargo-deny
 #   postgres  the server for postgres.sh      from the system
-#   nginx     the peer of `make bench`        from the system
+#   nginx     a peer of `make bench`          from the system
+#   haproxy   another one                     from the system
 #   go        compiles the Go judges          from the system
 #   openssl   time-stamp authority of tests   from the system
 #   judges    Python for the outside judges   .tools/judges/bin/python
@@ -88,6 +89,8 @@ need_deny() {
 
 need_postgres() { "$scripts/postgres.sh" --found || apt_install postgresql; }
 
+need_haproxy() { PATH=$PATH:/usr/sbin command -v haproxy >/dev/null || apt_install haproxy; }
+
 need_nginx() { PATH=$PATH:/usr/sbin command -v nginx >/dev/null || apt_install nginx-light; }
 
 # Debian's golang-golang-x-mod-dev is the Go project's own transparency log code.
@@ -100,10 +103,10 @@ need_openssl() { command -v openssl >/dev/null || apt_install openssl; }
 
 need_judges() { python_env judges --ignore-requires-python --requirement "$scripts/judges.txt"; }
 
-[ $# -gt 0 ] || die "usage: tools.sh buf|deny|postgres|nginx|go|openssl|judges ..."
+[ $# -gt 0 ] || die "usage: tools.sh buf|deny|postgres|nginx|haproxy|go|openssl|judges ..."
 for tool in "$@"; do
   case $tool in
-    buf | deny | postgres | nginx | go | openssl | judges) "need_$tool" ;;
+    buf | deny | postgres | nginx | haproxy | go | openssl | judges) "need_$tool" ;;
     *) die "tools.sh does not know '$tool'" ;;
   esac
 done

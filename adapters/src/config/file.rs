@@ -28,6 +28,10 @@ pub(super) struct File {
     /// Milliseconds between two looks at the published checkpoint. Default 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) checkpoint_every_ms: Option<u64>,
+    /// Headers that go under one signature at most when several wait at once, 1 to 64. 1: every header is sealed alone.
+    /// Default 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seal_together: Option<u64>,
     /// Fingerprints (64 hex digits) of keys and certificates of this agency that other adapters hold: no alarm is raised
     /// when the log binds them. Default none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -19,6 +19,7 @@ fn settings_come_back_as_they_went() {
     let mut config = config();
     assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
     config.window_ms = 5_000;
+    config.seal_together = 1;
     config.mirror_wait = Duration::from_millis(70);
     config.files.chain = PathBuf::from("other/chain.pem");
     config.expected_keys = vec![Digest::of(b"another adapter's")];
@@ -51,6 +52,13 @@ fn unknown_keys_are_refused_and_all_problems_come_at_once() {
         panic!("accepted");
     };
     assert_eq!(problems.len(), 3, "{problems:?}");
+    for together in [0, 65] {
+        let bad = format!("seal_together = {together}\n{good}");
+        assert!(
+            matches!(Config::parse(&bad), Err(ConfigError::Problems(found)) if found[0].contains("seal_together")),
+            "{together}"
+        );
+    }
     // Homes from before there was a journal have one all the same.
     let (before, _) = good.split_once("[journal]").unwrap();
     assert_eq!(Config::parse(before).unwrap(), config());

@@ -53,19 +53,43 @@ fn dispute() -> DisputeHeader {
     }
 }
 
-#[test]
-fn what_waits_together_is_sealed_together_and_each_verifies_alone() {
-    let (_dir, signer) = signer();
-    let (queue, jobs) = mpsc::channel(QUEUE);
-    let desk = Desk {
+fn desk(signer: &Arc<dyn Signer>, together: usize) -> Desk {
+    Desk {
         signer: Arc::new(ArcSwap::from_pointee(Held {
-            signer: Arc::clone(&signer),
+            signer: Arc::clone(signer),
             run_id: [9; 16],
         })),
         origin: ORIGIN.to_owned(),
         run_id: [9; 16],
         sequence: 0,
-    };
+        together,
+    }
+}
+
+#[test]
+fn settings_that_say_so_seal_each_alone() {
+    let (_dir, signer) = signer();
+    let (queue, jobs) = mpsc::channel(QUEUE);
+    let mut replies = Vec::new();
+    for _ in 0..5 {
+        let (reply, sealed) = oneshot::channel();
+        let unsealed = Unsealed::Request(Box::new(request()));
+        queue.try_send(Job { unsealed, reply }).unwrap();
+        replies.push(sealed);
+    }
+    drop(queue);
+    desk(&signer, 1).run(jobs);
+    for reply in replies {
+        let sealed = reply.blocking_recv().unwrap().unwrap();
+        assert_eq!((sealed.seal.tree_size, sealed.seal.path.len()), (1, 0));
+    }
+}
+
+#[test]
+fn what_waits_together_is_sealed_together_and_each_verifies_alone() {
+    let (_dir, signer) = signer();
+    let (queue, jobs) = mpsc::channel(QUEUE);
+    let desk = desk(&signer, SEAL_SIZE_MAX as usize);
     // 70 requests and one dispute wait before the thread looks.
     let mut replies = Vec::new();
     for number in 0..71 {

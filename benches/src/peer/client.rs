@@ -1,12 +1,13 @@
-//! The client of nginx: unary calls over a few connections, each answer compared with what was sent.
+//! The client of the peers: unary calls over a few connections, each answer compared with what was sent.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use bytes::Bytes;
 use certs::tls::{client_config, system_time};
+use cli::bench::load::{self, Asker, Payloads, Reply};
 use hyper_util::rt::TokioIo;
+use proto::limits::MESSAGE_BYTES_MAX;
 use proto::wire::exchange::v1::exchange_client::ExchangeClient;
 use proto::wire::exchange::v1::{CallRequest, Envelope};
 use rustls::ClientConfig;
@@ -16,41 +17,41 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::{NGINX, TRUST_DOMAIN};
-use crate::load::{self, Asker, payload};
-
-/// HTTP/2 windows, bytes, as an adapter's connection has them.
-const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+use super::certificates::{TRUST_DOMAIN, identity};
+use super::serving::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 /// Serves the harness's orders until dismissed.
 pub(crate) async fn load(
     dir: PathBuf,
-    address: String,
+    peer: &str,
+    address: &str,
     connections: usize,
-    payload_bytes: usize,
+    payloads: &str,
 ) -> anyhow::Result<()> {
-    let tls = tls(&dir)?;
-    let payload = payload(payload_bytes);
+    let tls = tls(&dir, "client", peer)?;
+    let payloads: Payloads = payloads.parse()?;
     let mut callers = Vec::with_capacity(connections);
     for _ in 0..connections {
-        let client = ExchangeClient::new(connect(&address, Arc::clone(&tls)).await?);
+        let channel = connect(address, Arc::clone(&tls)).await?;
         callers.push(Caller {
-            client,
-            payload: payload.clone(),
+            client: ExchangeClient::new(channel)
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(MESSAGE_BYTES_MAX),
+            payloads: payloads.clone(),
         });
     }
     load::serve(&callers).await
 }
 
-/// Shows the client's certificate and believes only nginx.
-pub(super) fn tls(dir: &Path) -> anyhow::Result<Arc<ClientConfig>> {
-    let (identity, trust) = super::identity(dir, "client")?;
-    let nginx = format!("spiffe://{TRUST_DOMAIN}/broker/{NGINX}");
-    Ok(client_config(&identity, &trust, &nginx, system_time())?)
+/// Shows the certificate `name` and believes only the server that is called `peer`.
+pub(super) fn tls(dir: &Path, name: &str, peer: &str) -> anyhow::Result<Arc<ClientConfig>> {
+    let (identity, trust) = identity(dir, name)?;
+    let peer = format!("spiffe://{TRUST_DOMAIN}/broker/{peer}");
+    Ok(client_config(&identity, &trust, &peer, system_time())?)
 }
 
-async fn connect(address: &str, tls: Arc<ClientConfig>) -> anyhow::Result<Channel> {
+/// A connection to `address`, dialled now.
+pub(crate) async fn connect(address: &str, tls: Arc<ClientConfig>) -> anyhow::Result<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))?
         .origin(Uri::try_from(format!("https://{address}"))?)
         .initial_stream_window_size(STREAM_WINDOW)
@@ -63,7 +64,7 @@ async fn connect(address: &str, tls: Arc<ClientConfig>) -> anyhow::Result<Channe
     endpoint
         .connect_with_connector(connector)
         .await
-        .context("cannot reach nginx")
+        .with_context(|| format!("cannot reach {address}"))
 }
 
 async fn dial(address: &str, tls: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
@@ -76,13 +77,14 @@ async fn dial(address: &str, tls: Arc<ClientConfig>) -> std::io::Result<TlsStrea
 #[derive(Clone)]
 struct Caller {
     client: ExchangeClient<Channel>,
-    payload: Bytes,
+    payloads: Payloads,
 }
 
 impl Asker for Caller {
-    async fn ask(&self) -> anyhow::Result<()> {
+    async fn ask(&self) -> anyhow::Result<Reply> {
+        let payload = self.payloads.take();
         let envelope = Envelope {
-            payload: self.payload.clone(),
+            payload: payload.clone(),
             ..Envelope::default()
         };
         let request = CallRequest {
@@ -90,7 +92,7 @@ impl Asker for Caller {
         };
         let response = self.client.clone().call(request).await?.into_inner();
         let answer = response.answer.context("nothing came back")?;
-        ensure!(answer.payload == self.payload, "something else came back");
-        Ok(())
+        ensure!(answer.payload == payload, "something else came back");
+        Ok(Reply::Answered)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nobody else's process is ever signalled: an id is used only while its process is ours and not yet waited for.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
@@ -20,9 +21,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// How long a short command may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
+/// The name under which any binary that holds this crate is the switch's own one.
+pub const MOHAWEL: &str = "mohawel";
+
 /// A process that serves until it is told to end. Dropping it kills it.
 #[derive(Debug)]
-pub(crate) struct Child {
+pub struct Child {
     name: String,
     process: tokio::process::Child,
     orders: Option<ChildStdin>,
@@ -31,10 +35,13 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// This binary in a role of its own.
-    pub(crate) async fn role(
+    /// This binary in a role of its own, which says `ready` on a line once it serves.
+    ///
+    /// # Errors
+    /// It did not start; with what it said.
+    pub async fn role<S: AsRef<OsStr>>(
         name: &str,
-        arguments: &[String],
+        arguments: &[S],
         logs: &Path,
     ) -> anyhow::Result<Self> {
         Self::start(
@@ -46,8 +53,25 @@ impl Child {
         .await
     }
 
+    /// A part of `mohawel bench`.
+    ///
+    /// # Errors
+    /// As [`Child::role`].
+    pub async fn part<S: AsRef<OsStr>>(
+        name: &str,
+        arguments: &[S],
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
+        let mut command = as_mohawel()?;
+        command.arg("bench").args(arguments);
+        Self::start(name, &mut command, "ready", logs).await
+    }
+
     /// This binary as `mohawel`; it serves once it says a line that begins with `ready`.
-    pub(crate) async fn mohawel(
+    ///
+    /// # Errors
+    /// As [`Child::role`].
+    pub async fn mohawel(
         name: &str,
         arguments: &[&str],
         ready: &str,
@@ -104,19 +128,25 @@ impl Child {
     }
 
     /// What it said behind `ready`.
-    pub(crate) fn ready(&self) -> &str {
+    pub fn ready(&self) -> &str {
         &self.ready
     }
 
     /// Its process id.
-    pub(crate) fn id(&self) -> anyhow::Result<u32> {
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn id(&self) -> anyhow::Result<u32> {
         self.process
             .id()
             .ok_or_else(|| anyhow!("{} has ended", self.name))
     }
 
     /// The next line it says.
-    pub(crate) async fn line(&mut self) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    /// It has ended.
+    pub async fn line(&mut self) -> anyhow::Result<String> {
         self.lines
             .next_line()
             .await?
@@ -124,7 +154,10 @@ impl Child {
     }
 
     /// Sends it one line.
-    pub(crate) async fn order(&mut self, line: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// It has ended.
+    pub async fn order(&mut self, line: &str) -> anyhow::Result<()> {
         let orders = self
             .orders
             .as_mut()
@@ -134,13 +167,19 @@ impl Child {
     }
 
     /// Closes its standard input and waits for its end.
-    pub(crate) async fn dismiss(mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// It does not end, or badly.
+    pub async fn dismiss(mut self) -> anyhow::Result<()> {
         self.orders = None;
         self.end().await
     }
 
     /// Sends SIGTERM and waits for its end.
-    pub(crate) async fn terminate(mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// It does not end, or badly.
+    pub async fn terminate(mut self) -> anyhow::Result<()> {
         terminate(&self.process)?;
         self.end().await
     }
@@ -161,7 +200,10 @@ impl Child {
 }
 
 /// Asks a process of ours to end, when it has not yet.
-pub(crate) fn terminate(process: &tokio::process::Child) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The system's.
+pub fn terminate(process: &tokio::process::Child) -> anyhow::Result<()> {
     let id = process
         .id()
         .and_then(|id| i32::try_from(id).ok())
@@ -173,7 +215,10 @@ pub(crate) fn terminate(process: &tokio::process::Child) -> anyhow::Result<()> {
 }
 
 /// Runs one command of `mohawel` with `--json` to its end; gives what it printed.
-pub(crate) async fn mohawel(arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
+///
+/// # Errors
+/// It took too long or ended badly; with what it said.
+pub async fn mohawel(arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
     let mut command = as_mohawel()?;
     command
         .arg("--json")
@@ -196,6 +241,6 @@ pub(crate) async fn mohawel(arguments: &[&str]) -> anyhow::Result<serde_json::Va
 
 fn as_mohawel() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg0(crate::MOHAWEL);
+    command.arg0(MOHAWEL);
     Ok(command)
 }

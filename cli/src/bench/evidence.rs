@@ -11,17 +11,37 @@ use serde::Serialize;
 
 /// What the log holds.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Evidence {
+pub struct Evidence {
     /// All entries, each hashed again up to the signed checkpoint.
-    pub(crate) entries: u64,
+    pub entries: u64,
     /// Requests; each was durable before the provider saw it.
-    pub(crate) requests: u64,
+    pub requests: u64,
     /// Endings; each was durable before the consumer saw it.
-    pub(crate) closings: u64,
+    pub closings: u64,
 }
 
 /// Verifies the log directory and compares it with `answered`, what the consumer counted.
-pub(crate) fn examine(dir: &Path, key: LogKey, answered: u64) -> anyhow::Result<Evidence> {
+///
+/// # Errors
+/// The log does not verify, or holds something else.
+pub fn examine(dir: &Path, key: LogKey, answered: u64) -> anyhow::Result<Evidence> {
+    let (evidence, others) = verified(dir, key)?;
+    ensure!(
+        evidence.requests == answered && evidence.closings == answered,
+        "{answered} exchanges were answered, but the log holds {evidence:?}"
+    );
+    ensure!(
+        others == 0,
+        "the log holds {others} refusals or late answers"
+    );
+    Ok(evidence)
+}
+
+/// Verifies the log directory; gives what it holds, and how many refusals and late answers.
+///
+/// # Errors
+/// The log does not verify.
+pub fn verified(dir: &Path, key: LogKey) -> anyhow::Result<(Evidence, u64)> {
     let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut on_entry = |_: u64, entry: &Entry| *kinds.entry(entry.kind.name()).or_insert(0) += 1;
     let options = Options {
@@ -52,23 +72,15 @@ pub(crate) fn examine(dir: &Path, key: LogKey, answered: u64) -> anyhow::Result<
         requests: of(Kind::Request),
         closings: of(Kind::Closing),
     };
-    ensure!(
-        evidence.requests == answered && evidence.closings == answered,
-        "{answered} exchanges were answered, but the log holds {evidence:?}"
-    );
-    ensure!(
-        of(Kind::Refusal) == 0 && of(Kind::Late) == 0,
-        "the log holds refusals or late answers: {kinds:?}"
-    );
-    Ok(evidence)
+    Ok((evidence, of(Kind::Refusal) + of(Kind::Late)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
+    use crate::commands::init::{InitOptions, create};
     use audit::clock::Clock;
-    use cli::commands::init::{InitOptions, create};
 
     use super::*;
 

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use rustix::param::clock_ticks_per_second;
+use serde::Serialize;
 
 /// Bytes of one synced append.
 const APPEND_BYTES: usize = 512;
-/// Synced appends, of which the median is told.
-const APPENDS: usize = 201;
+/// Synced appends in one look.
+const APPENDS: usize = 1_001;
 /// A process that takes less than this in [`QUIET_LOOK`] has finished what it put off.
 const QUIET_US: u64 = 10_000;
 /// How long a process is looked at.
@@ -23,15 +24,18 @@ const QUIET_LIMIT: Duration = Duration::from_secs(30);
 
 /// CPU time and memory at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// User and system time since the process began, microseconds.
-    pub(crate) cpu_us: u64,
+    pub cpu_us: u64,
     /// Resident memory, KiB.
-    pub(crate) rss_kib: u64,
+    pub rss_kib: u64,
 }
 
 /// What process `id` has used; with the processes that it started itself when `family` is set.
-pub(crate) fn usage(id: u32, family: bool) -> anyhow::Result<Usage> {
+///
+/// # Errors
+/// What `/proc` does not say.
+pub fn usage(id: u32, family: bool) -> anyhow::Result<Usage> {
     let mut sum = one(id).with_context(|| format!("process {id}"))?;
     if family {
         for entry in fs::read_dir("/proc")? {
@@ -92,16 +96,17 @@ fn micros(ticks: u64) -> u64 {
 
 /// CPU time of the whole machine, microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Machine {
+pub struct Machine {
     /// Spent by its processes and its kernel.
-    pub(crate) busy_us: u64,
+    pub busy_us: u64,
     /// Wanted, and given to other machines by the host.
-    pub(crate) stolen_us: u64,
+    pub stolen_us: u64,
 }
 
 impl Machine {
     /// What came after `before`.
-    pub(crate) fn since(self, before: Self) -> Self {
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
         Self {
             busy_us: self.busy_us.saturating_sub(before.busy_us),
             stolen_us: self.stolen_us.saturating_sub(before.stolen_us),
@@ -110,7 +115,10 @@ impl Machine {
 }
 
 /// What the whole machine has used since it started.
-pub(crate) fn machine_used() -> anyhow::Result<Machine> {
+///
+/// # Errors
+/// What `/proc` does not say.
+pub fn machine_used() -> anyhow::Result<Machine> {
     let stat = fs::read_to_string("/proc/stat")?;
     machine_of(&stat).ok_or_else(|| anyhow!("/proc/stat is not what it was"))
 }
@@ -134,14 +142,18 @@ fn machine_of(stat: &str) -> Option<Machine> {
 }
 
 /// The load average of the last minute.
-pub(crate) fn load_average() -> anyhow::Result<f64> {
+///
+/// # Errors
+/// What `/proc` does not say.
+pub fn load_average() -> anyhow::Result<f64> {
     let text = fs::read_to_string("/proc/loadavg")?;
     let first = text.split_ascii_whitespace().next().unwrap_or_default();
     Ok(first.parse()?)
 }
 
 /// The machine in a line: processors, their model, memory, kernel.
-pub(crate) fn machine() -> String {
+#[must_use]
+pub fn machine() -> String {
     let field = |file: &str, key: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();
         let value = text
@@ -165,8 +177,20 @@ pub(crate) fn machine() -> String {
     )
 }
 
-/// The median of what one append with fdatasync takes in `dir`, microseconds.
-pub(crate) fn synced_append_us(dir: &Path) -> anyhow::Result<u64> {
+/// What one append of 512 bytes with fdatasync takes, microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SyncedAppend {
+    /// Half of them.
+    pub p50_us: u64,
+    /// 99 of 100.
+    pub p99_us: u64,
+}
+
+/// Appends and syncs in `dir`, one after the other, and removes what it wrote.
+///
+/// # Errors
+/// The file system's.
+pub fn synced_append(dir: &Path) -> anyhow::Result<SyncedAppend> {
     let path = dir.join("appended");
     let mut file = fs::File::create(&path)?;
     let mut taken_us = Vec::with_capacity(APPENDS);
@@ -179,11 +203,18 @@ pub(crate) fn synced_append_us(dir: &Path) -> anyhow::Result<u64> {
     drop(file);
     fs::remove_file(&path)?;
     taken_us.sort_unstable();
-    Ok(u64::try_from(taken_us[APPENDS / 2])?)
+    let at = |percent: usize| u64::try_from(taken_us[APPENDS * percent / 100]);
+    Ok(SyncedAppend {
+        p50_us: at(50)?,
+        p99_us: at(99)?,
+    })
 }
 
 /// Whether `dir` is kept in memory only, where a sync costs nothing and proves nothing.
-pub(crate) fn is_memory_only(dir: &Path) -> anyhow::Result<bool> {
+///
+/// # Errors
+/// What `/proc` does not say.
+pub fn is_memory_only(dir: &Path) -> anyhow::Result<bool> {
     const TMPFS: u64 = 0x0102_1994;
     const RAMFS: u64 = 0x8584_58f6;
     let kind = u64::try_from(rustix::fs::statfs(dir)?.f_type)?;
@@ -192,7 +223,10 @@ pub(crate) fn is_memory_only(dir: &Path) -> anyhow::Result<bool> {
 
 /// Waits until the processes have finished what they put off, so that it falls into nobody else's window.
 /// Gives the CPU time that each took for it.
-pub(crate) async fn until_quiet(ids: &[(u32, bool)]) -> anyhow::Result<Vec<u64>> {
+///
+/// # Errors
+/// What `/proc` does not say.
+pub async fn until_quiet(ids: &[(u32, bool)]) -> anyhow::Result<Vec<u64>> {
     let now = || {
         ids.iter()
             .map(|(id, family)| Ok(usage(*id, *family)?.cpu_us))
@@ -258,7 +292,8 @@ mod tests {
     #[test]
     fn an_append_takes_time_and_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        synced_append_us(dir.path()).unwrap();
+        let append = synced_append(dir.path()).unwrap();
+        assert!(append.p50_us <= append.p99_us);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

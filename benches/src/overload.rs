@@ -1,0 +1,246 @@
+//! `benches overload`: what goes through when more comes than can, and what others notice.
+//!
+//! In each round: the peak (a closed loop over ten agencies); twice that rate from the same ten; one agency at a fifth of
+//! the peak by itself; the same while another agency floods at twice the peak; the same while a third asks a provider
+//! that never answers. Consumers are thin, so that the generator takes as little of the machine as it can; what it
+//! takes all the same stands in the report, for on one machine it takes it from the switch.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use cli::bench::cost;
+use cli::bench::evidence::{Evidence, verified};
+use cli::bench::load::{Arrival, Order, Outcome};
+use cli::bench::window::{Measured, Watched, begin, expect, measure, outcome};
+use serde::Serialize;
+
+use crate::harness::Ground;
+use crate::progress::Progress;
+
+mod table;
+mod world;
+
+use world::World;
+
+/// What is measured.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Plan {
+    /// Rounds; medians and spreads are over these.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Requests in flight for the peak.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=512))]
+    in_flight: u16,
+    /// Milliseconds of load before each window: at twice the peak it takes some seconds until all places are taken.
+    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    warm_up_ms: u64,
+    /// Milliseconds of each window.
+    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    measure_ms: u64,
+    /// The whole report as JSON on standard output.
+    #[arg(long)]
+    #[serde(skip)]
+    json: bool,
+    /// Folder on the disk to measure, in which the run makes and removes a folder of its own; target/ when not given.
+    #[arg(long)]
+    #[serde(skip)]
+    dir: Option<PathBuf>,
+}
+
+/// One round.
+#[derive(Debug, Serialize)]
+struct Round {
+    /// The closed loop.
+    peak: Measured,
+    /// At twice its rate.
+    double: Measured,
+    /// One agency by itself.
+    alone: Measured,
+    /// The same beside an agency that floods.
+    flooded: Beside,
+    /// The same beside an agency whose provider hangs.
+    hanging: Beside,
+}
+
+/// What one agency met while another did something.
+#[derive(Debug, Serialize)]
+struct Beside {
+    /// The one.
+    steady: Outcome,
+    /// The other.
+    other: Outcome,
+    /// CPU of the switch in the steady one's window, in percent of one core.
+    switch_percent: f64,
+    /// CPU of both generators in it, in percent of one core.
+    generators_percent: f64,
+}
+
+/// A whole run.
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: String,
+    optimised: bool,
+    disk_is_memory: bool,
+    load_average_before: f64,
+    plan: Plan,
+    rounds: Vec<Round>,
+    log: Evidence,
+    /// Entries of refusals and late answers in the log: what a flood leaves there.
+    refusals_recorded: u64,
+}
+
+/// Of the peak's rate, what the agency asks that others must not disturb.
+const STEADY_SHARE: f64 = 0.2;
+/// How much longer than the steady one's window whatever disturbs it goes on, milliseconds.
+const MARGIN_MS: u64 = 500;
+
+/// Measures and reports.
+pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
+    let ground = Ground::make(plan.dir.as_ref())?;
+    let report = whole(plan, &ground).await;
+    if report.is_err() {
+        ground.tell_logs();
+    }
+    let report = report?;
+    if plan.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(())
+}
+
+async fn whole(plan: &Plan, ground: &Ground) -> anyhow::Result<Report> {
+    let load_average_before = cost::load_average()?;
+    let progress = Progress::of(u64::from(plan.rounds) * 5);
+    let mut world = World::start(&ground.dir, &ground.logs).await?;
+    let mut rounds = Vec::new();
+    for number in 1..=plan.rounds {
+        let round = round(plan, number, &mut world, &progress).await?;
+        rounds.push(round);
+    }
+    let (log, key) = world.stop().await?;
+    let (log, refusals_recorded) = verified(&log, key)?;
+    Ok(Report {
+        machine: cost::machine(),
+        optimised: !cfg!(debug_assertions),
+        disk_is_memory: ground.is_memory_only()?,
+        load_average_before,
+        plan: plan.clone(),
+        rounds,
+        log,
+        refusals_recorded,
+    })
+}
+
+impl Plan {
+    fn order(&self, arrival: Arrival, may_refuse: bool) -> Order {
+        Order {
+            arrival,
+            warm_up_ms: self.warm_up_ms,
+            measure_ms: self.measure_ms,
+            may_refuse,
+        }
+    }
+}
+
+async fn round(
+    plan: &Plan,
+    number: u32,
+    world: &mut World,
+    progress: &Progress,
+) -> anyhow::Result<Round> {
+    let done = |what: &str, said: String| progress.done(&format!("round {number}, {what}: {said}"));
+    let watched = world.watched(&world.many)?;
+    let order = plan.order(Arrival::InFlight(usize::from(plan.in_flight)), false);
+    let peak = measure(&mut world.many, order, &watched)
+        .await
+        .context("the peak")?;
+    let rate = peak.exchanges_per_s;
+    done("peak", format!("{rate:.0}/s"));
+    let order = plan.order(Arrival::PerSecond(2.0 * rate), true);
+    let double = measure(&mut world.many, order, &watched)
+        .await
+        .context("twice the peak")?;
+    let share = double.exchanges_per_s / rate;
+    done("twice the peak", format!("goodput {share:.2} of it"));
+    let steady = plan.order(Arrival::PerSecond(STEADY_SHARE * rate), true);
+    let watched = world.watched(&world.steady)?;
+    let alone = measure(&mut world.steady, steady, &watched)
+        .await
+        .context("one agency alone")?;
+    done("alone", said(&alone.outcome));
+    let flood = Arrival::PerSecond(2.0 * rate);
+    let flooded = beside(plan, world, steady, (Disturbance::Flood, flood)).await?;
+    done("beside a flood", said(&flooded.steady));
+    let asks = Arrival::PerSecond(STEADY_SHARE * rate);
+    let hanging = beside(plan, world, steady, (Disturbance::Hanging, asks)).await?;
+    done("beside a provider that hangs", said(&hanging.steady));
+    Ok(Round {
+        peak,
+        double,
+        alone,
+        flooded,
+        hanging,
+    })
+}
+
+fn said(outcome: &Outcome) -> String {
+    let latency = &outcome.latency;
+    format!(
+        "p50 {:.2} ms, p99 {:.2} ms, {} refused",
+        latency.p50_ms(),
+        latency.p99_ms(),
+        outcome.refused
+    )
+}
+
+/// Who disturbs.
+#[derive(Clone, Copy, Debug)]
+enum Disturbance {
+    Flood,
+    Hanging,
+}
+
+/// Runs the steady agency's order inside the other one's.
+async fn beside(
+    plan: &Plan,
+    world: &mut World,
+    steady: Order,
+    (what, arrival): (Disturbance, Arrival),
+) -> anyhow::Result<Beside> {
+    let switch = Watched::one("switch", world.switch.id()?);
+    let other = match what {
+        Disturbance::Flood => &mut world.flood,
+        Disturbance::Hanging => &mut world.asks_hanging,
+    };
+    let own = &mut world.steady;
+    let ids = [switch.id, other.id()?, own.id()?];
+    let used = || {
+        let used = ids.iter().map(|id| Ok(cost::usage(*id, false)?.cpu_us));
+        used.collect::<anyhow::Result<Vec<u64>>>()
+    };
+    let longer = Order {
+        measure_ms: plan.warm_up_ms + plan.measure_ms + 2 * MARGIN_MS,
+        ..plan.order(arrival, true)
+    };
+    begin(other, longer).await?;
+    begin(own, steady).await?;
+    let before = used()?;
+    expect(own, "end").await?;
+    let after = used()?;
+    let steady = outcome(own).await.context("the steady agency")?;
+    expect(other, "end").await?;
+    let other = outcome(other).await.with_context(|| format!("{what:?}"))?;
+    let watched: Vec<(u32, bool)> = ids.iter().map(|id| (*id, false)).collect();
+    cost::until_quiet(&watched).await?;
+    let window_us = plan.measure_ms as f64 * 1e3;
+    let percent = |at: usize| (after[at] - before[at]) as f64 * 100.0 / window_us;
+    Ok(Beside {
+        steady,
+        other,
+        switch_percent: percent(0),
+        generators_percent: percent(1) + percent(2),
+    })
+}

@@ -1,0 +1,247 @@
+//! Consumers of whom thousands fit into one process: the adapter's own connection, key and proofs, without what each
+//! adapter has for itself (a mirror of the registry, a journal, a sealing thread).
+//!
+//! One adapter stands for all of them where the registry is needed. Every header is sealed alone, and every answer is
+//! verified as an adapter verifies it, unless the load is there to overload: then answers are counted and not looked at, so that
+//! the generator takes as little of the machine as it can.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use adapters::connection::Connection;
+use adapters::consumer::verify;
+use adapters::{Adapter, Home};
+use anyhow::{Context as _, bail, ensure};
+use audit::clock::Clock;
+use clap::Args;
+use cli::bench::load::{self, Asker, Payloads, Reply, say};
+use cli::bench::ours::{ASKED, CONTENT_TYPE, OPERATION, ORIGIN, PURPOSE};
+use proto::Code;
+use proto::authorise::{Choice, SealedRequest, choose};
+use proto::commitment::{Commitment, Salt};
+use proto::envelope::Envelope;
+use proto::header::RequestHeader;
+use proto::id::{ExchangeId, Part, ServiceId, SystemId};
+use proto::limits::label;
+use proto::seal::Seal;
+use proto::wire::exchange::v1 as wire;
+use tokio::task::JoinSet;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+use uuid::Uuid;
+
+use crate::crowd::home_of;
+
+/// Connections that are made at once.
+const TOGETHER: usize = 64;
+/// Beyond an exchange's own deadline, how long its outcome is waited for.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What thin consumers do.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Task {
+    /// Bytes of each request, or several by weight.
+    payloads: String,
+    /// Where the homes lie, named by their numbers.
+    homes: PathBuf,
+    /// The first of them.
+    first: usize,
+    /// How many.
+    count: usize,
+    /// What is asked.
+    #[arg(long, default_value = ASKED)]
+    service: String,
+    /// Milliseconds to wait for an answer.
+    #[arg(long, default_value_t = 30_000)]
+    deadline_ms: u32,
+    /// Count answers without verifying them, and ask nothing before the first order.
+    #[arg(long)]
+    unverified: bool,
+}
+
+/// What all of them share.
+struct Shared {
+    adapter: Adapter,
+    payloads: Payloads,
+    deadline_ms: u32,
+    unverified: bool,
+}
+
+/// One system.
+#[derive(Clone)]
+struct Thin(Arc<Own>);
+
+struct Own {
+    shared: Arc<Shared>,
+    home: Home,
+    connection: Connection,
+    /// A request as it stands but for ids, time and payload.
+    header: RequestHeader,
+    sequence: AtomicU64,
+}
+
+/// Serves the harness's orders until dismissed.
+pub(crate) async fn load(task: Task) -> anyhow::Result<()> {
+    let first = Home::open(home_of(&task.homes, task.first))?;
+    let shared = Arc::new(Shared {
+        adapter: Adapter::connect(first).await?,
+        payloads: task.payloads.parse()?,
+        deadline_ms: task.deadline_ms,
+        unverified: task.unverified,
+    });
+    let service = ServiceId::parse(&task.service)?;
+    let mut all = Vec::with_capacity(task.count);
+    for number in task.first..task.first + task.count {
+        let home = Home::open(home_of(&task.homes, number))?;
+        all.push(Thin::new(Arc::clone(&shared), home, &service)?);
+    }
+    if task.unverified {
+        say("ready 0")?;
+        return load::serve_orders(&all).await;
+    }
+    // Each asks once: its connection stands before anything is measured.
+    let mut waiting = all.iter().cloned();
+    let mut asking = JoinSet::new();
+    loop {
+        while asking.len() < TOGETHER
+            && let Some(thin) = waiting.next()
+        {
+            asking.spawn(async move { thin.ask().await });
+        }
+        match asking.join_next().await {
+            None => break,
+            Some(asked) => ensure!(asked?? == Reply::Answered, "the first request was refused"),
+        }
+    }
+    say(&format!("ready {}", all.len()))?;
+    load::serve_orders(&all).await
+}
+
+impl Thin {
+    fn new(shared: Arc<Shared>, home: Home, service: &ServiceId) -> anyhow::Result<Self> {
+        let mut own = Own {
+            connection: Connection::to_exchange(&home, &Clock::System)?,
+            header: header(home.system(), service, shared.deadline_ms)?,
+            shared,
+            home,
+            sequence: AtomicU64::new(0),
+        };
+        let registry = own.shared.adapter.mirror().snapshot();
+        let known = registry.service(service);
+        own.header.contract = known
+            .context("the registry knows no such service")?
+            .contract;
+        match choose(&registry, &own.header, Clock::System.now_ms()) {
+            Choice::Permits { agreement, .. } => own.header.agreement = Some(agreement),
+            Choice::Closest { .. } | Choice::Nothing(_) => {
+                bail!("{} has no agreement", own.home.system())
+            }
+        }
+        Ok(Self(Arc::new(own)))
+    }
+
+    fn prove(
+        &self,
+        response: wire::CallResponse,
+        header: &RequestHeader,
+        sent: &Envelope,
+    ) -> anyhow::Result<()> {
+        let shared = &self.0.shared;
+        let returned = verify::open(response)?;
+        let proven = verify::proof(&returned, self.0.home.log_key())?;
+        let request = SealedRequest {
+            header: &sent.header,
+            opened: header,
+            seal: &sent.seal,
+        };
+        let registry = shared.adapter.mirror().snapshot();
+        let answer = verify::answer(&registry, request, &returned, &proven)?;
+        verify::contents(&answer, &returned.envelope)?;
+        ensure!(
+            returned.envelope.payload == sent.payload,
+            "something else came back"
+        );
+        Ok(())
+    }
+}
+
+impl Asker for Thin {
+    async fn ask(&self) -> anyhow::Result<Reply> {
+        let own = &self.0;
+        let (payload, salt) = (own.shared.payloads.take(), Salt::random()?);
+        let header = RequestHeader {
+            exchange_id: ExchangeId::from_uuid(Uuid::now_v7()).context("an exchange id")?,
+            sequence: own.sequence.fetch_add(1, Ordering::Relaxed) + 1,
+            issued_at_ms: Clock::System.now_ms(),
+            payload: Commitment::new(CONTENT_TYPE, &payload, &salt),
+            ..own.header.clone()
+        };
+        let bytes = header.encode();
+        let seal = Seal::one(label::REQUEST, ORIGIN, &bytes, &**own.home.signer())?;
+        let envelope = Envelope::new(bytes, seal, salt, payload);
+        let mut request = tonic::Request::new(wire::CallRequest {
+            envelope: Some(envelope.to_wire()),
+        });
+        let deadline = Duration::from_millis(u64::from(own.shared.deadline_ms));
+        request.set_timeout(deadline + GRACE);
+        match own.connection.exchange().call(request).await {
+            Ok(_) if own.shared.unverified => Ok(Reply::Answered),
+            Ok(response) => {
+                self.prove(response.into_inner(), &header, &envelope)?;
+                Ok(Reply::Answered)
+            }
+            Err(status) => refused(&status),
+        }
+    }
+}
+
+/// The code of a refusal; any other status is an error.
+fn refused(status: &Status) -> anyhow::Result<Reply> {
+    let info = status.get_details_error_info();
+    match info.and_then(|info| Code::parse(&info.reason)) {
+        Some(code @ (Code::RateLimited | Code::Overloaded)) => {
+            // Whoever is told to come back must be told when.
+            let retry = status.get_details_retry_info();
+            let told = retry.is_some_and(|retry| retry.retry_delay.is_some());
+            ensure!(told, "a refusal ({code}) does not say when to try again");
+            Ok(Reply::Refused(code.name()))
+        }
+        Some(code) => Ok(Reply::Refused(code.name())),
+        None => bail!("{:?}: {}", status.code(), status.message()),
+    }
+}
+
+fn header(
+    consumer: &SystemId,
+    service: &ServiceId,
+    deadline_ms: u32,
+) -> anyhow::Result<RequestHeader> {
+    let mut run_id = [0; 16];
+    run_id.copy_from_slice(&Salt::random()?.0[..16]);
+    let id = ExchangeId::from_uuid(Uuid::now_v7()).context("an exchange id")?;
+    Ok(RequestHeader {
+        exchange_id: id,
+        attempt_of: None,
+        run_id,
+        sequence: 0,
+        consumer: consumer.clone(),
+        provider: service.system(),
+        service: service.service(),
+        operation: Part::parse(OPERATION)?,
+        contract: proto::digest::Digest::default(),
+        purpose: Part::parse(PURPOSE)?,
+        agreement: None,
+        delegation: Vec::new(),
+        external_id_hash: None,
+        case_reference: None,
+        subjects: Vec::new(),
+        actor: None,
+        fields: Vec::new(),
+        issued_at_ms: Clock::System.now_ms(),
+        deadline_ms,
+        payload: Commitment::new(CONTENT_TYPE, b"", &Salt::random()?),
+        seen: None,
+    })
+}
