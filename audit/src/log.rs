@@ -8,7 +8,7 @@
 //!
 //! A log's directory: `lock`, `log.vkey`, `checkpoint`, `tile/`, and the journal's `tail/` and `store/`.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,7 @@ use crate::note::NoteSignature;
 use crate::receipt::Receipt;
 use crate::tiles::published::PublishError;
 use crate::tiles::{Pruned, PrunedError, TileError, TileReader, TileStore};
+use crate::timestamp::kept::Kept;
 use crate::tree::TreeHead;
 
 mod config;
@@ -342,6 +343,24 @@ impl Log {
     ) -> Result<Option<Vec<Digest>>, LogError> {
         let published = self.published().borrow().checkpoint.size;
         self.blocking(move |shared| reading::hashes(shared, (level, index, width), published))
+            .await
+    }
+
+    /// The sizes in `sizes` whose published checkpoint an authority stamped, rising.
+    ///
+    /// # Errors
+    /// [`LogError`]: the folder cannot be read.
+    pub async fn stamped(&self, sizes: RangeInclusive<u64>) -> Result<Vec<u64>, LogError> {
+        self.blocking(move |shared| reading::stamped(shared, &sizes))
+            .await
+    }
+
+    /// The checkpoint of `size` as it was stamped, with the authority's answers; `None` without one.
+    ///
+    /// # Errors
+    /// [`LogError`]: a file cannot be read.
+    pub async fn time(&self, size: u64) -> Result<Option<Kept>, LogError> {
+        self.blocking(move |shared| reading::time(shared, size))
             .await
     }
 
