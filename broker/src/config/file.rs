@@ -130,6 +130,7 @@ section! {
         timeout_ms: u64,
         late_alarm_ms: u64,
         stop_after_ms: u64,
+        stop_on_unproved: bool,
     }
 }
 
