@@ -21,7 +21,6 @@ use crate::switch::LogKeyFile;
 
 mod doubts;
 mod tls;
-
 const ORIGIN: &str = "log.example/one";
 const TIME_S: u64 = 1_795_363_078;
 
@@ -366,7 +365,7 @@ async fn what_was_submitted_before_anybody_followed_is_cosigned_as_well() {
     within(bench.log.close()).await.unwrap();
 }
 
-/// Without a quorum the log stops after this long; a busy machine publishes a few times within it.
+/// Without a quorum the log stops then; a busy machine publishes a few times within it.
 const LIMIT: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

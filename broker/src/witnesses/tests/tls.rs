@@ -134,6 +134,7 @@ async fn a_witness_behind_tls_cosigns_and_only_a_good_certificate_is_believed() 
     // Plain HTTP behind an https address is nobody.
     let plain = Fake::new("w", Does::Cosigns).await;
     bench.believe(&plain, &good);
+    bench.config.timeout = Duration::from_millis(300);
     let refused = within(bench.open().unwrap().before_first_commit(&bench.log)).await;
     assert!(matches!(refused, Err(Unwitnessed::NoQuorum { .. })));
     within(bench.log.close()).await.unwrap();
