@@ -21,6 +21,7 @@ use proto::entry::{Draft, Entry, EntryError};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
+use self::commits::Commits;
 use self::keeper::Call;
 use self::queue::{Queue, Rejected};
 use self::writer::Waiting;
@@ -35,6 +36,7 @@ use crate::tiles::{Pruned, PrunedError, TileError, TileReader, TileStore};
 use crate::timestamp::kept::Kept;
 use crate::tree::TreeHead;
 
+mod commits;
 mod config;
 mod directory;
 mod keeper;
@@ -47,6 +49,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use commits::{COMMIT_BOUNDS, CommitCounts};
 pub use config::Config;
 pub(crate) use directory::{bundles, lock};
 pub use reading::{READ_BYTES_MAX, READ_ENTRIES_MAX};
@@ -117,6 +120,7 @@ struct Shared {
     submitted: watch::Sender<Option<Arc<SignedCheckpoint>>>,
     stopped: watch::Sender<Option<Arc<str>>>,
     arriving: AtomicUsize,
+    commits: Commits,
 }
 
 impl Log {
@@ -163,6 +167,11 @@ impl Log {
     /// Of the entries below this index only registry entries are there; 0 where nothing was pruned.
     pub fn minimum_index(&self) -> u64 {
         self.inner.shared.pruned.bundles_from()
+    }
+
+    /// How many entries the commits hold, since the log was opened.
+    pub fn commits(&self) -> CommitCounts {
+        self.inner.shared.commits.counts()
     }
 
     /// The durable head.

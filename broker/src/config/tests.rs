@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::*;
 
+mod figures;
+
 const EXAMPLE: &str = include_str!("../../switch.example.toml");
 
 fn problems(text: &str) -> Vec<Problem> {
