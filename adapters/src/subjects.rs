@@ -98,6 +98,13 @@ impl SubjectKeys {
         Some(accepted)
     }
 
+    /// How many of them have only keys that have not begun.
+    pub fn not_begun(&self, now_ms: u64) -> usize {
+        let keys = self.keys();
+        let waits = |files: &&Vec<KeyFile>| files.iter().all(|file| file.from_ms > now_ms);
+        keys.values().filter(waits).count()
+    }
+
     /// How many agreements have a key here.
     pub fn agreements(&self) -> usize {
         self.keys().len()

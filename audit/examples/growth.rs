@@ -14,10 +14,14 @@ use std::time::{Duration, Instant};
 use audit::log::{Config, Log};
 use audit::tiles::TileStore;
 use audit::tree::inclusion_proof;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use proto::entry::{Draft, Kind};
-use proto::key::{PublicKey, SignError, Signer};
+use proto::key::Signer;
+
+use key::Key;
+
+#[path = "shared/key.rs"]
+mod key;
 
 /// As the switch's own binary.
 #[global_allocator]
@@ -189,29 +193,4 @@ fn rss_mib() -> Result<f64, Failure> {
 fn cpu_time() -> Duration {
     let clock = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(clock.tv_sec as u64, clock.tv_nsec as u32)
-}
-
-/// A log key for one run.
-#[derive(Debug)]
-struct Key {
-    pair: Ed25519KeyPair,
-    key: PublicKey,
-}
-
-impl Key {
-    fn new() -> Result<Self, Failure> {
-        let pair = Ed25519KeyPair::generate().map_err(|_| "no key")?;
-        let key = PublicKey::from_ed25519(pair.public_key().as_ref().try_into()?)?;
-        Ok(Self { pair, key })
-    }
-}
-
-impl Signer for Key {
-    fn key(&self) -> &PublicKey {
-        &self.key
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        Ok(self.pair.sign(message).as_ref().to_vec())
-    }
 }

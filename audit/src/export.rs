@@ -116,6 +116,9 @@ pub fn export(
         key: options.key.clone(),
         filter: options.filter.clone(),
         check: options.check,
+        // A file is for those who cannot ask again: nothing in it rests on an index.
+        by_index: false,
+        threads: 0,
         under: None,
         on_progress: Some(on_progress),
     };

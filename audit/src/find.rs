@@ -10,15 +10,18 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use proto::entry::Entry;
 use thiserror::Error;
 
 use crate::checkpoint::{self, Checkpoint, LogKey};
+use crate::index::Index;
 use crate::replay::{self, Filter};
 use crate::tiles::published::read_published;
-use crate::tiles::{Pruned, PublishError, TILE_WIDTH, TilePath, TileStore};
+use crate::tiles::{Pruned, PublishError, TileStore};
+use crate::verify::pool::Pool;
 use crate::verify::{OnProgress, VKEY_FILE};
 
+mod pass;
+mod plan;
 mod printable;
 mod proving;
 mod requests;
@@ -30,12 +33,10 @@ pub use printable::printable;
 pub(crate) use printable::spelled_cell;
 pub use row::Row;
 
+use pass::Pass;
+use plan::Plan;
 use proving::Proving;
 use requests::Requests;
-
-/// Bundles in a row that may be unreadable before the scan gives up: a checkpoint that nobody signed may claim any
-/// size.
-const MISSING_BUNDLES_MAX: u32 = 4_096;
 
 /// How much is proved of what is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,11 @@ pub struct Options<'a> {
     pub filter: Filter,
     /// How much is proved.
     pub check: Check,
+    /// Lets the index beside the log, where there is one, say which entries need not be read. Rows are proved as without,
+    /// and are the same; that the index left none out is the word of whoever made it.
+    pub by_index: bool,
+    /// Threads to use; 0 stands for one for each core. The result is the same for any number.
+    pub threads: usize,
     /// The log as it was under this smaller checkpoint, not as it is published now.
     pub under: Option<Checkpoint>,
     /// Told how far the scan is.
@@ -89,6 +95,8 @@ impl fmt::Debug for Options<'_> {
             .field("key", &self.key)
             .field("filter", &self.filter)
             .field("check", &self.check)
+            .field("by_index", &self.by_index)
+            .field("threads", &self.threads)
             .field("under", &self.under)
             .finish_non_exhaustive()
     }
@@ -140,6 +148,10 @@ pub struct Scanned {
     pub range: Range<u64>,
     /// Entries that were read.
     pub scanned: u64,
+    /// Entries of the range that were not: the index says that the filter does not want them.
+    pub skipped: u64,
+    /// Why the index beside the log was not used, or not for all of the range that it could be asked about.
+    pub index_remark: Option<String>,
     /// Rows that were given.
     pub matched: u64,
     /// Entries in the range that could not be read; they are in no row.
@@ -176,6 +188,8 @@ pub fn scan(
         key,
         filter,
         check,
+        by_index,
+        threads,
         under,
         mut on_progress,
     } = options;
@@ -199,6 +213,8 @@ pub fn scan(
         key_given,
         range,
         scanned: 0,
+        skipped: 0,
+        index_remark: None,
         matched: 0,
         unreadable: None,
         standing: Standing::NotLooked,
@@ -213,21 +229,15 @@ pub fn scan(
         Check::Replay => replay_first(dir, &scanned, key_given, &mut progress),
         Check::Nothing | Check::Hashes => Ok(()),
     };
-    let store = TileStore::new(dir);
-    // Bundles are read as they are published now, and cut at the size looked at.
-    let published = published.checkpoint.head();
-    let mut scan = Scan {
-        store: &store,
-        pruned: Pruned::of(&store).unwrap_or_else(|_| Pruned::nothing(&store)),
-        published: published.size,
-        proving: (check != Check::Nothing).then(|| Proving::new(&store, published)),
-        requests: Requests::new(&store, published, check != Check::Nothing),
+    let (ended, proved) = Looking {
+        dir,
+        published: &published.checkpoint,
         filter: &filter,
-        scanned: &mut scanned,
-    };
-    let ended = scan.run(&mut progress, on_row);
-    let Scan { proving, .. } = scan;
-    let proved = proving.map(|proving| proving.finish(&scanned.checkpoint, &scanned.range));
+        proved: check != Check::Nothing,
+        by_index,
+        threads,
+    }
+    .look(&mut scanned, &mut progress, on_row);
     scanned.standing = match (signed, replayed, ended, proved) {
         (_, _, ControlFlow::Break(()), _) => Standing::Broken("the scan was stopped".to_owned()),
         (_, _, _, None) => Standing::NotLooked,
@@ -238,98 +248,57 @@ pub fn scan(
     Ok(scanned)
 }
 
-/// One pass over the range.
-struct Scan<'a> {
-    store: &'a TileStore,
-    pruned: Pruned,
-    published: u64,
-    proving: Option<Proving>,
-    requests: Requests,
+/// How the files are looked at.
+struct Looking<'a> {
+    dir: &'a Path,
+    published: &'a Checkpoint,
     filter: &'a Filter,
-    scanned: &'a mut Scanned,
+    proved: bool,
+    by_index: bool,
+    threads: usize,
 }
 
-impl Scan<'_> {
-    fn run(
-        &mut self,
+impl Looking<'_> {
+    /// Goes over the range of `scanned`. Gives whether it came to the end, and whether what was read is proved.
+    fn look(
+        &self,
+        scanned: &mut Scanned,
         on_progress: OnProgress<'_>,
         on_row: &mut dyn FnMut(&Row) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let width = u64::from(TILE_WIDTH);
-        let Range { start, end } = self.scanned.range;
-        let mut missing = 0;
-        if let Some(proving) = &mut self.proving {
-            proving.skip_to(start);
-        }
-        let mut next = start;
-        while next < end {
-            let number = next / width;
-            let bundle_end = ((number + 1) * width).min(end);
-            let bundle = TilePath::entries(number).at_size(self.published);
-            let entries = bundle.map(|bundle| self.store.read_bundle(bundle));
-            match entries {
-                Some(Ok(entries)) => {
-                    missing = 0;
-                    // Below 256.
-                    let first = (next % width) as usize;
-                    for bytes in entries
-                        .iter()
-                        .skip(first)
-                        .take((bundle_end - next) as usize)
-                    {
-                        self.entry(next, bytes, on_row)?;
-                        next += 1;
-                    }
-                }
-                Some(Err(error)) if error.is_missing() && self.pruned.covers(number) => {
-                    let minimum = self.pruned.minimum();
-                    let what = format!("pruned: below {minimum} only registry entries are kept");
-                    self.scanned.cannot_read(next, bundle_end - next, &what);
-                }
-                Some(Err(error)) => {
-                    missing += 1;
-                    self.scanned.cannot_read(next, bundle_end - next, &error);
-                }
-                None => {}
-            }
-            if let Some(proving) = &mut self.proving {
-                proving.skip_to(bundle_end);
-            }
-            next = bundle_end;
-            if missing == MISSING_BUNDLES_MAX {
-                self.scanned.cannot_read(next, end - next, &"not looked at");
-                break;
-            }
-            on_progress(next - start, end - start);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn entry(
-        &mut self,
-        index: u64,
-        bytes: &Bytes,
-        on_row: &mut dyn FnMut(&Row) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        if let Some(proving) = &mut self.proving {
-            proving.push(bytes);
-        }
-        let read = Entry::decode(bytes)
-            .map_err(|error| error.to_string())
-            .and_then(|entry| Row::read(index, bytes, entry, &mut self.requests));
-        let row = match read {
-            Ok(row) => row,
-            Err(what) => {
-                self.scanned.cannot_read(index, 1, &what);
-                return ControlFlow::Continue(());
-            }
+    ) -> (ControlFlow<()>, Option<Result<(), String>>) {
+        let store = TileStore::new(self.dir);
+        let pruned = Pruned::of(&store).unwrap_or_else(|_| Pruned::nothing(&store));
+        let index = self
+            .by_index
+            .then(|| Index::open(self.dir, self.published.clone()));
+        let range = scanned.range.clone();
+        let mut plan = match &index {
+            Some(Ok(index)) => Plan::by(index, self.filter, &range, pruned.clone()),
+            _ => Plan::everything(&range, pruned.clone()),
         };
-        self.scanned.scanned += 1;
-        if !self.filter.admits(&row.event) {
-            return ControlFlow::Continue(());
+        if let Some(Err(error)) = &index {
+            plan.remark = Some(error.to_string());
         }
-        self.scanned.matched += 1;
-        on_row(&row)
+        // Bundles are read as they are published now, and cut at the size looked at.
+        let head = self.published.head();
+        let mut pass = Pass {
+            store: &store,
+            pruned,
+            published: head.size,
+            proving: self.proved.then(|| Proving::new(&store, head)),
+            requests: Requests::new(&store, head, self.proved),
+            filter: self.filter,
+            scanned,
+        };
+        let ended = Pool::with(self.threads, |pool| {
+            pass.run(pool, &mut plan, on_progress, on_row)
+        });
+        let Pass {
+            proving, scanned, ..
+        } = pass;
+        (scanned.skipped, scanned.index_remark) = (plan.skipped, plan.remark);
+        let proved = proving.map(|proving| proving.finish(&scanned.checkpoint, &range));
+        (ended, proved)
     }
 }
 

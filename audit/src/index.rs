@@ -18,7 +18,7 @@ use proto::Digest;
 use proto::id::{AgencyId, ExchangeId, Part, SystemId};
 use thiserror::Error;
 
-use self::database::{Database, State};
+use self::database::State;
 use crate::checkpoint::Checkpoint;
 use crate::tiles::copies::Copies;
 use crate::tiles::proven::{ProvenTiles, Unproven};
@@ -28,9 +28,12 @@ use crate::tree::edge_at;
 
 mod build;
 mod database;
+mod lookup;
 mod postings;
 #[cfg(test)]
 mod tests;
+
+pub use lookup::{LookedUp, Lookup};
 
 /// Name of the directory in the log directory that holds the indexes.
 pub const INDEX_DIR: &str = "index";
@@ -62,6 +65,8 @@ pub enum Dimension {
     Actor = 8,
     /// A person's pseudonym.
     Subject = 9,
+    /// Entries that are not in their one form, so that nobody can say what they name.
+    Unread = 10,
 }
 
 /// A value of a dimension, ready to be looked up.
@@ -127,6 +132,11 @@ impl Term {
     pub fn subject(pseudonym: &Digest) -> Self {
         Self::of(Dimension::Subject, pseudonym.as_bytes())
     }
+
+    /// Entries that are not in their one form: whoever reads everything meets them, so whoever looks up must, too.
+    pub fn unread() -> Self {
+        Self::of(Dimension::Unread, &[])
+    }
 }
 
 /// The indexes of one log directory.
@@ -135,8 +145,12 @@ pub struct Index {
     store: TileStore,
     checkpoint: Checkpoint,
     reader: TileReader,
+    /// Databases that are there and do not count.
+    ignored: usize,
     /// What each database covers, by its first index.
     covers: Vec<Range<u64>>,
+    /// Below this index databases may be gone, because the bundles are: whole databases.
+    pruned: u64,
 }
 
 /// What a refresh did.
@@ -161,9 +175,14 @@ impl Index {
             store,
             checkpoint,
             reader,
+            ignored: 0,
             covers: Vec::new(),
+            pruned: 0,
         };
-        index.covers = index.states()?;
+        // Of a pruned log the oldest databases are gone, and nothing is there for them to index.
+        index.pruned =
+            Pruned::of(&index.store)?.bundles_from() / DATABASE_ENTRIES * DATABASE_ENTRIES;
+        (index.covers, index.ignored) = index.states()?;
         Ok(index)
     }
 
@@ -212,7 +231,7 @@ impl Index {
                 let from = have.map_or(first, |range| range.end);
                 let built = build::database(self, &mut tiles, from, wanted, go_on)?;
                 done.entries += built.saturating_sub(from);
-                self.covers = self.states()?;
+                (self.covers, self.ignored) = self.states()?;
                 if built < (first + DATABASE_ENTRIES).min(end) {
                     break;
                 }
@@ -224,41 +243,43 @@ impl Index {
 
     /// Indexes in `range`, ascending, of entries that name `term`, as far as [`Index::upto`]. Ends after the first error.
     pub fn lookup(&self, term: Term, range: Range<u64>) -> Lookup<'_> {
-        let end = range.end.min(self.upto());
-        Lookup {
-            index: self,
-            term,
-            chunk: range.start / CHUNK_ENTRIES,
-            range: range.start..end,
-            open: None,
-            found: Vec::new().into_iter(),
-        }
+        self.places(vec![vec![term]], range)
     }
 
-    /// The databases that are of this log, each with what it covers, ascending.
-    fn states(&self) -> Result<Vec<Range<u64>>, IndexError> {
+    /// The same of entries that name at least one term of each list. One look-up at a time: its databases are locked.
+    pub fn places(&self, wanted: Vec<Vec<Term>>, range: Range<u64>) -> Lookup<'_> {
+        Lookup::new(self, wanted, range)
+    }
+
+    /// Databases that are there and count for nothing: damaged, of another log or history, or of another version.
+    pub fn ignored(&self) -> usize {
+        self.ignored
+    }
+
+    /// What the databases that are of this log cover, ascending, and how many others there are.
+    fn states(&self) -> Result<(Vec<Range<u64>>, usize), IndexError> {
         let dir = self.dir();
         let failed = |error| TileError::io(&dir, error);
         let names = match fs::read_dir(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
             names => names.map_err(failed)?,
         };
-        let mut covers = Vec::new();
+        let (mut covers, mut ignored) = (Vec::new(), 0);
         for name in names {
             let path = name.map_err(failed)?.path();
             if let Some(state) = State::read(&path)
                 && self.is_ours(&state)
             {
                 covers.push(state.first..state.upto);
+            } else {
+                ignored += 1;
             }
         }
         covers.sort_by_key(|range| range.start);
-        // Of a pruned log the oldest databases are gone, and nothing is there for them to index.
-        let pruned = Pruned::of(&self.store)?.bundles_from() / DATABASE_ENTRIES * DATABASE_ENTRIES;
-        if pruned > 0 {
-            covers.insert(0, 0..pruned);
+        if self.pruned > 0 {
+            covers.insert(0, 0..self.pruned);
         }
-        Ok(covers)
+        Ok((covers, ignored))
     }
 
     /// Whether what was indexed is the beginning of this very log.
@@ -268,71 +289,23 @@ impl Index {
             && edge_at(&self.reader, state.upto).is_ok_and(|edge| edge.root() == state.root)
     }
 
+    /// Up to which index the database that begins at `first` reaches.
+    fn covered(&self, first: u64) -> u64 {
+        let range = self.covers.iter().find(|range| range.contains(&first));
+        range.map_or(first, |range| range.end)
+    }
+
+    /// Whether the database that begins at `first` went with its bundles.
+    fn is_pruned(&self, first: u64) -> bool {
+        self.pruned > first
+    }
+
     fn dir(&self) -> PathBuf {
         self.store.dir().join(INDEX_DIR)
     }
 
     fn database(&self, first: u64) -> PathBuf {
         self.dir().join(format!("{first:020}"))
-    }
-}
-
-/// The answer to a look-up, read chunk by chunk.
-#[derive(Debug)]
-pub struct Lookup<'a> {
-    index: &'a Index,
-    term: Term,
-    chunk: u64,
-    range: Range<u64>,
-    open: Option<(u64, Database)>,
-    found: std::vec::IntoIter<u64>,
-}
-
-impl Lookup<'_> {
-    /// What the next chunk has.
-    fn next_chunk(&mut self) -> Result<Vec<u64>, IndexError> {
-        let first = self.chunk * CHUNK_ENTRIES / DATABASE_ENTRIES * DATABASE_ENTRIES;
-        if self.open.as_ref().is_none_or(|(open, _)| *open != first) {
-            // The one before goes first: one at a time.
-            self.open = None;
-            let path = self.index.database(first);
-            if !path.is_dir() {
-                // Pruned: nothing is there for it to name.
-                self.chunk = (first + DATABASE_ENTRIES) / CHUNK_ENTRIES;
-                return Ok(Vec::new());
-            }
-            self.open = Some((first, Database::open(&path)?));
-        }
-        let Some((_, database)) = &self.open else {
-            return Ok(Vec::new());
-        };
-        let found = database.lookup(self.term, self.chunk)?;
-        let base = self.chunk * CHUNK_ENTRIES;
-        self.chunk += 1;
-        let indexes = found.into_iter().map(|offset| base + u64::from(offset));
-        Ok(indexes.filter(|index| self.range.contains(index)).collect())
-    }
-}
-
-impl Iterator for Lookup<'_> {
-    type Item = Result<u64, IndexError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(index) = self.found.next() {
-                return Some(Ok(index));
-            }
-            if self.chunk.saturating_mul(CHUNK_ENTRIES) >= self.range.end {
-                return None;
-            }
-            match self.next_chunk() {
-                Ok(found) => self.found = found.into_iter(),
-                Err(error) => {
-                    self.range.end = 0;
-                    return Some(Err(error));
-                }
-            }
-        }
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! A log's directory: `lock`, `log.vkey`, `checkpoint`, `tile/`, and the journal's `tail/` and `store/`.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +21,7 @@ use proto::entry::{Draft, Entry, EntryError};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
+use self::commits::Commits;
 use self::keeper::Call;
 use self::queue::{Queue, Rejected};
 use self::writer::Waiting;
@@ -32,8 +33,10 @@ use crate::note::NoteSignature;
 use crate::receipt::Receipt;
 use crate::tiles::published::PublishError;
 use crate::tiles::{Pruned, PrunedError, TileError, TileReader, TileStore};
+use crate::timestamp::kept::Kept;
 use crate::tree::TreeHead;
 
+mod commits;
 mod config;
 mod directory;
 mod keeper;
@@ -46,6 +49,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use commits::{COMMIT_BOUNDS, CommitCounts};
 pub use config::Config;
 pub(crate) use directory::{bundles, lock};
 pub use reading::{READ_BYTES_MAX, READ_ENTRIES_MAX};
@@ -116,6 +120,7 @@ struct Shared {
     submitted: watch::Sender<Option<Arc<SignedCheckpoint>>>,
     stopped: watch::Sender<Option<Arc<str>>>,
     arriving: AtomicUsize,
+    commits: Commits,
 }
 
 impl Log {
@@ -162,6 +167,11 @@ impl Log {
     /// Of the entries below this index only registry entries are there; 0 where nothing was pruned.
     pub fn minimum_index(&self) -> u64 {
         self.inner.shared.pruned.bundles_from()
+    }
+
+    /// How many entries the commits hold, since the log was opened.
+    pub fn commits(&self) -> CommitCounts {
+        self.inner.shared.commits.counts()
     }
 
     /// The durable head.
@@ -342,6 +352,24 @@ impl Log {
     ) -> Result<Option<Vec<Digest>>, LogError> {
         let published = self.published().borrow().checkpoint.size;
         self.blocking(move |shared| reading::hashes(shared, (level, index, width), published))
+            .await
+    }
+
+    /// The sizes in `sizes` whose published checkpoint an authority stamped, rising.
+    ///
+    /// # Errors
+    /// [`LogError`]: the folder cannot be read.
+    pub async fn stamped(&self, sizes: RangeInclusive<u64>) -> Result<Vec<u64>, LogError> {
+        self.blocking(move |shared| reading::stamped(shared, &sizes))
+            .await
+    }
+
+    /// The checkpoint of `size` as it was stamped, with the authority's answers; `None` without one.
+    ///
+    /// # Errors
+    /// [`LogError`]: a file cannot be read.
+    pub async fn time(&self, size: u64) -> Result<Option<Kept>, LogError> {
+        self.blocking(move |shared| reading::time(shared, size))
             .await
     }
 

@@ -19,7 +19,7 @@ pub use path::{TILE_WIDTH, TilePath};
 pub use pruned::{Pruned, PrunedError};
 pub use published::{PublishError, Published};
 pub use read::{Entries, TileReader};
-pub use write::TileWriter;
+pub use write::{GoneBundle, TileWriter};
 
 pub mod bundle;
 pub mod copies;

@@ -15,11 +15,13 @@ use proto::limits;
 use thiserror::Error;
 
 mod file;
+mod metrics;
 mod reading;
 mod resolve;
 mod time;
 mod witness;
 
+pub use metrics::MetricsConfig;
 pub use reading::duration_of;
 pub use time::{TimeAuthority, TimeConfig};
 pub use witness::WitnessConfig;
@@ -62,6 +64,8 @@ pub struct Config {
     pub witness: Option<WitnessConfig>,
     /// `[time]`; default none: no outside authority stamps the log, and its time is the switch's word alone.
     pub time: Option<TimeConfig>,
+    /// `[metrics]`; default none: nobody can read figures.
+    pub metrics: Option<MetricsConfig>,
     /// SHA-256 of the file's text: recorded at every start.
     pub sha256: Digest,
 }

@@ -15,6 +15,7 @@ pub(crate) mod record;
 
 mod authorise;
 mod budget;
+mod counts;
 mod dispute;
 mod freshness;
 mod late;
@@ -50,6 +51,7 @@ pub use resume::{ResumeError, Resumed};
 pub use verify::Received;
 
 use self::budget::Budget;
+use self::counts::Ended;
 use self::memory::Memory;
 use self::outcome::Cause;
 use self::quota::Quota;
@@ -120,6 +122,7 @@ pub struct Exchange {
     quota: Arc<Quota>,
     rates: Arc<Rates>,
     budget: Budget,
+    ended: Ended,
     /// Exchanges under way. They end even when their callers hang up.
     exchanges: TaskTracker,
     /// What runs beside them: late answers, counted refusals.
@@ -153,6 +156,7 @@ impl Exchange {
             quota: Arc::default(),
             rates: Arc::default(),
             budget: Budget::new(parts.settings.refusals_per_minute),
+            ended: Ended::default(),
             log: parts.log,
             registry: parts.registry,
             limits: parts.limits,
@@ -171,6 +175,16 @@ impl Exchange {
             .beside
             .spawn(budget::record_counted(Arc::clone(&exchange)));
         Ok((exchange, resumed))
+    }
+
+    /// How exchanges ended since the start: each outcome or refusal code that there was, and how often.
+    pub fn ended(&self) -> Vec<(&'static str, u64)> {
+        self.ended.counts()
+    }
+
+    /// Exchanges under way.
+    pub fn under_way(&self) -> usize {
+        self.exchanges.len()
     }
 
     /// The providers' adapters.
@@ -204,7 +218,10 @@ impl Exchange {
     /// What the caller is told instead of an answer.
     pub async fn call(self: &Arc<Self>, mut received: Received) -> Result<Receipt, Box<Refused>> {
         let permit = match &received.peer().agency {
-            Some(agency) => Some(self.limits.enter(agency).map_err(Refused::unrecorded)?),
+            Some(agency) => Some(self.limits.enter(agency).map_err(|code| {
+                self.ended.note(Some(code));
+                Refused::unrecorded(code)
+            })?),
             // Nobody's agency: the first room refuses it.
             None => None,
         };
@@ -218,6 +235,8 @@ impl Exchange {
         let this = Arc::clone(self);
         let exchange = async move {
             let ended = this.way(received, &mut caller).await;
+            this.ended
+                .note(ended.as_ref().err().map(|refused| refused.code));
             trace::ended(
                 ended
                     .as_ref()

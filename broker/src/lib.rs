@@ -19,6 +19,7 @@ pub mod config;
 pub mod door;
 pub mod exchange;
 pub mod links;
+mod metrics;
 pub mod registry;
 pub mod stamping;
 pub mod switch;

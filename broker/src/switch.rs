@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::door::connections::Connections;
 use crate::door::listen::Door;
 use crate::exchange::{Exchange, ResumeError};
+use crate::metrics::Sources;
 use crate::registry::{OpenError, RegistryHandle};
 use crate::stamping::Standing;
 use crate::witnesses::{Unwitnessed, Witnesses, WitnessesError};
@@ -34,6 +35,7 @@ mod check;
 mod epoch;
 mod health;
 mod log_key;
+mod metrics;
 mod parts;
 mod serving;
 mod time;
@@ -72,6 +74,8 @@ pub struct Switch {
     identity: ReloadableIdentity,
     health: Health,
     witnessing: Option<Witnessing>,
+    /// Where figures can be read.
+    metrics_address: Option<SocketAddr>,
     /// How trusted time stands, where it is configured.
     time: Option<watch::Receiver<Standing>>,
     doors: [Door; 2],
@@ -174,6 +178,16 @@ impl Switch {
                 .follow(parts.log.clone(), parts.draining.clone()),
         );
         let time = parts.stamp(&servers)?;
+        let metrics_address = parts
+            .measure(&servers, || Sources {
+                log: parts.log.clone(),
+                exchange: Arc::clone(&exchange),
+                connections: Arc::clone(&doors[0].connections),
+                witnessing: witnessing.as_ref().map(Witnessing::lateness),
+                time: time.clone(),
+                clock: parts.clock.clone(),
+            })
+            .await?;
         tracing::info!(
             name = %parts.config.name, %exchange_address, %enrol_address, entries = parts.log.head().size(),
             abandoned = resumed.abandoned, "the switch serves"
@@ -188,6 +202,7 @@ impl Switch {
             config: parts.config,
             health,
             witnessing,
+            metrics_address,
             time,
             doors,
             draining: parts.draining,
@@ -350,6 +365,16 @@ pub enum StartError {
     /// A listener is not one.
     #[error("a listener cannot be used: {0}")]
     Listener(#[source] std::io::Error),
+    /// Figures cannot be served.
+    #[error(
+        "metrics.listen: {listen}: {error}; name another loopback address, or leave out [metrics]"
+    )]
+    Metrics {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// The schemas cannot be served.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),

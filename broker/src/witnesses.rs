@@ -19,13 +19,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::WitnessConfig;
 
+mod against;
 mod asked;
 mod lateness;
 mod start;
 #[cfg(test)]
 mod tests;
 
-pub use asked::Against;
+pub use against::Against;
 pub use lateness::{Counts, Lateness};
 pub use start::Unwitnessed;
 
@@ -91,11 +92,18 @@ impl Witnesses {
         if !policy.asks_for_witnesses() {
             return Err(WitnessesError::NoWitness(path));
         }
-        let client = asked::client(config)?;
+        let clients = asked::clients(config)?;
         let mut asked = Vec::new();
         for (position, witness) in policy.witnesses().iter().enumerate() {
             if let Some(url) = &witness.url {
-                let one = Asked::new(position, witness, url, key.origin(), client.clone(), config);
+                let one = Asked::new(
+                    position,
+                    witness,
+                    url,
+                    key.origin(),
+                    clients.clone(),
+                    config,
+                );
                 asked.push(Arc::new(one?));
             }
         }
@@ -245,6 +253,11 @@ impl Witnesses {
                 Some(held) => Some((held.checkpoint.size, one.ask(log, held).await)),
                 None => None,
             };
+            let doubts = one.take_doubts();
+            if doubts > 0 {
+                self.lateness
+                    .send_modify(|lateness| lateness.counts.doubts += doubts);
+            }
             let again = match outcome {
                 Some((size, Outcome::Cosigned(line))) => {
                     let answer = Answer {

@@ -83,6 +83,12 @@ async fn call(channel: Channel, rpc: Rpc) -> Result<(), Status> {
             };
             LogClient::new(channel).tile(request).await?;
         }
+        Rpc::Times => {
+            let request = audit_wire::TimesRequest::default();
+            let mut stream = LogClient::new(channel).times(request).await?.into_inner();
+            // Nobody stamps this log.
+            assert_eq!(stream.message().await?, None);
+        }
         Rpc::Entries => {
             let request = audit_wire::EntriesRequest {
                 to: 1,

@@ -169,13 +169,17 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl log_server::Log for Services {
     type RegistryStream = Answers<audit_wire::RegistryResponse>;
     type EntriesStream = Answers<audit_wire::EntriesResponse>;
+    type TimesStream = Answers<audit_wire::TimesResponse>;
 
     async fn checkpoint(
         &self,
         _: Request<audit_wire::CheckpointRequest>,
     ) -> Result<Response<audit_wire::CheckpointResponse>, Status> {
         let checkpoint = self.log.published().borrow().note.clone();
-        Ok(Response::new(audit_wire::CheckpointResponse { checkpoint }))
+        Ok(Response::new(audit_wire::CheckpointResponse {
+            checkpoint,
+            minimum_index: 0,
+        }))
     }
 
     async fn consistency(
@@ -225,6 +229,15 @@ impl log_server::Log for Services {
     ) -> Result<Response<audit_wire::TileResponse>, Status> {
         Err(Status::unimplemented(
             "no adapter asks the double for tiles",
+        ))
+    }
+
+    async fn times(
+        &self,
+        _: Request<audit_wire::TimesRequest>,
+    ) -> Result<Response<Self::TimesStream>, Status> {
+        Err(Status::unimplemented(
+            "no adapter asks the double for time-stamps",
         ))
     }
 

@@ -13,14 +13,15 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use audit::log::{Config, Log};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use proto::entry::{Draft, Kind};
-use proto::key::{PublicKey, SignError, Signer};
 use tokio::sync::oneshot;
 
+#[path = "../shared/key.rs"]
+mod key;
 mod stores;
 
+use key::Key;
 use stores::{Store, open};
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
@@ -229,29 +230,4 @@ async fn grouped(
 fn cpu_time() -> Duration {
     let clock = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(clock.tv_sec as u64, clock.tv_nsec as u32)
-}
-
-/// A log key for one run.
-#[derive(Debug)]
-struct Key {
-    pair: Ed25519KeyPair,
-    key: PublicKey,
-}
-
-impl Key {
-    fn new() -> Result<Self, Failure> {
-        let pair = Ed25519KeyPair::generate().map_err(|_| "no key")?;
-        let key = PublicKey::from_ed25519(pair.public_key().as_ref().try_into()?)?;
-        Ok(Self { pair, key })
-    }
-}
-
-impl Signer for Key {
-    fn key(&self) -> &PublicKey {
-        &self.key
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        Ok(self.pair.sign(message).as_ref().to_vec())
-    }
 }

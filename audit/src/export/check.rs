@@ -151,6 +151,8 @@ fn compare(
         key,
         filter: manifest.filter()?,
         check: find::Check::Hashes,
+        by_index: false,
+        threads: 0,
         under: Some(checkpoint.clone()),
         on_progress: Some(on_progress),
     };

@@ -3,11 +3,14 @@
 
 use std::ops::Range;
 
-use proto::digest::leaf_hash;
+use proto::Digest;
 
 use crate::checkpoint::Checkpoint;
 use crate::tiles::{TileReader, TileStore};
 use crate::tree::{Edge, HashReader as _, TreeHead, consistency_proof, verify_consistency};
+
+/// A full bundle has 2^8 entries.
+const TILE_HEIGHT: u8 = 8;
 
 /// The tree as far as the scan has come.
 #[derive(Debug)]
@@ -29,9 +32,17 @@ impl Proving {
         }
     }
 
-    /// The next entry.
-    pub(super) fn push(&mut self, entry: &[u8]) {
-        self.edge.push(leaf_hash(entry));
+    /// The leaf hash of the next entry.
+    pub(super) fn push(&mut self, leaf: Digest) {
+        self.edge.push(leaf);
+    }
+
+    /// The head over the entries of the next full bundle.
+    pub(super) fn push_bundle(&mut self, head: Digest) {
+        let at = self.edge.size();
+        if self.failed.is_none() && !self.edge.push_subtree(TILE_HEIGHT, head) {
+            self.failed = Some(format!("a bundle does not begin at entry {at}"));
+        }
     }
 
     /// Takes the hashes up to entry `end` from the tiles. Where entries in the range are unreadable their hashes come

@@ -34,13 +34,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// Reads entry `index`; an error says what of it is not in its one form.
-    pub(super) fn read(
-        index: u64,
-        bytes: &Bytes,
-        entry: Entry,
-        requests: &mut Requests,
-    ) -> Result<Self, String> {
+    /// Reads entry `index` as far as it goes without any other; an error says what of it is not in its one form.
+    pub(crate) fn alone(index: u64, bytes: &Bytes) -> Result<Self, String> {
+        let entry = Entry::decode(bytes).map_err(|error| error.to_string())?;
         let mut row = Self {
             event: Event::of(index, &entry),
             leaf: leaf_hash(bytes),
@@ -51,8 +47,8 @@ impl Row {
             answer: None,
         };
         match row.entry.kind {
-            Kind::Request | Kind::Refusal => row.asking(requests)?,
-            Kind::Closing | Kind::Late | Kind::Dispute => row.ending(requests)?,
+            Kind::Request | Kind::Refusal => row.asking()?,
+            Kind::Closing | Kind::Late | Kind::Dispute => row.ending()?,
             Kind::Epoch => {
                 let facts = facts::epoch(&row.entry.facts).map_err(|error| error.to_string())?;
                 row.event.summary = format!("version {} {}", facts.version, facts.recovery);
@@ -61,6 +57,31 @@ impl Row {
             kind => row.event.summary = kind.name().to_owned(),
         }
         Ok(row)
+    }
+
+    /// Joins an ending to the request that it names, and keeps a request for its ending. Entries come in order.
+    pub(super) fn join(&mut self, requests: &mut Requests) {
+        if let (Kind::Request, Some(header)) = (self.entry.kind, &self.request) {
+            let asked = Asked {
+                leaf: self.leaf,
+                recorded_at_us: self.entry.stamp.recorded_at_us,
+                header: header.clone(),
+            };
+            requests.remember(self.event.index, asked);
+        }
+        let (Some(facts), Some(index)) = (&self.facts, self.event.request_index) else {
+            return;
+        };
+        if let Some(asked) = requests.named(index, &facts.request_leaf) {
+            let said = self.event.exchange;
+            self.event.describe(&asked.header);
+            if self.entry.kind == Kind::Dispute && !self.entry.header.is_empty() {
+                // What the consumer objects to stands under its own seal.
+                self.event.exchange = said;
+            }
+            self.request = Some(asked.header);
+            self.asked_at_us = Some(asked.recorded_at_us);
+        }
     }
 
     fn read_facts(&mut self) -> Result<ExchangeFacts, String> {
@@ -73,7 +94,7 @@ impl Row {
         Ok(facts)
     }
 
-    fn asking(&mut self, requests: &mut Requests) -> Result<(), String> {
+    fn asking(&mut self) -> Result<(), String> {
         self.read_facts()?;
         // A refusal of what nobody sealed has no header.
         if self.entry.header.is_empty() && self.entry.kind == Kind::Refusal {
@@ -82,26 +103,13 @@ impl Row {
         let header = RequestHeader::open(&self.entry.header).map_err(|error| error.to_string())?;
         let header = Arc::new(header);
         self.event.describe(&header);
-        if self.entry.kind == Kind::Request {
-            let asked = Asked {
-                leaf: self.leaf,
-                recorded_at_us: self.entry.stamp.recorded_at_us,
-                header: header.clone(),
-            };
-            requests.remember(self.event.index, asked);
-        }
         self.request = Some(header);
         Ok(())
     }
 
-    fn ending(&mut self, requests: &mut Requests) -> Result<(), String> {
+    fn ending(&mut self) -> Result<(), String> {
         let facts = self.read_facts()?;
         self.event.request_index = Some(facts.request_index);
-        if let Some(asked) = requests.named(facts.request_index, &facts.request_leaf) {
-            self.event.describe(&asked.header);
-            self.request = Some(asked.header);
-            self.asked_at_us = Some(asked.recorded_at_us);
-        }
         if self.entry.header.is_empty() {
             return Ok(());
         }

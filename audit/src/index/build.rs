@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
-use proto::entry::{Entry, Kind};
-use proto::facts;
+use proto::entry::Kind;
 use proto::header::RequestHeader;
-use proto::id::ExchangeId;
 
 use super::database::{Database, State};
 use super::{CHUNK_ENTRIES, Index, IndexError, Term};
+use crate::find::Row;
 use crate::tiles::proven::ProvenTiles;
 use crate::tiles::reread::{RereadError, reread};
 use crate::tiles::{Pruned, TILE_WIDTH, TileStore};
@@ -44,7 +43,7 @@ pub(super) fn database(
         let Some(pairs) = builder.chunk(tiles, range.clone(), wanted.end, go_on)? else {
             return Ok(upto);
         };
-        database.put(chunk, pairs)?;
+        database.put(chunk, range.end, pairs)?;
         upto = range.end;
         let state = State {
             origin: index.checkpoint.origin.clone(),
@@ -82,7 +81,7 @@ impl Builder {
             for (index, bytes) in self.bundle(tiles, bundle)? {
                 // Below the size of a chunk.
                 let offset = (index - range.start) as u32;
-                let terms = self.terms(tiles, index, &bytes);
+                let terms = self.terms(tiles, index, &bytes)?;
                 pairs.extend(terms.into_iter().map(|term| (term, offset)));
             }
         }
@@ -105,62 +104,58 @@ impl Builder {
         }
     }
 
-    /// What the entry at `index` names; what cannot be read names less.
-    fn terms(&mut self, tiles: &mut ProvenTiles<'_>, index: u64, bytes: &Bytes) -> Vec<Term> {
-        let Ok(entry) = Entry::decode(bytes) else {
-            return Vec::new();
+    /// What the entry at `index` names: at least everything that a [`Row`] says of it.
+    fn terms(
+        &mut self,
+        tiles: &mut ProvenTiles<'_>,
+        index: u64,
+        bytes: &Bytes,
+    ) -> Result<Vec<Term>, IndexError> {
+        let Ok(row) = Row::alone(index, bytes) else {
+            return Ok(vec![Term::unread()]);
         };
-        let mut terms = match entry.kind {
-            Kind::Request | Kind::Refusal => named(&entry),
-            Kind::Closing | Kind::Late | Kind::Dispute => self.ending(tiles, &entry),
-            _ => Vec::new(),
-        };
-        if entry.kind == Kind::Request {
+        let mut terms = row.request.as_deref().map(named).unwrap_or_default();
+        if row.event.kind == Kind::Request {
             if self.requests.len() >= REQUESTS_MAX {
                 self.requests.clear();
             }
             self.requests.insert(index, terms.clone());
         }
-        terms.push(Term::hour(entry.stamp.recorded_at_ms()));
-        if let Some(Ok(seal)) = entry.seal.as_ref().map(|seal| seal.open()) {
-            terms.push(Term::key(&seal.kid()));
+        if let Some(request) = row.event.request_index {
+            terms.extend(self.asked(tiles, request, row.event.kind)?);
         }
-        terms
+        // An ending may name another exchange than its request does.
+        terms.extend(row.event.exchange.iter().map(Term::exchange));
+        terms.push(Term::hour(row.event.recorded_at_us / 1_000));
+        terms.extend(row.event.key.iter().map(Term::key));
+        Ok(terms)
     }
 
-    /// An ending names what its request names.
-    fn ending(&mut self, tiles: &mut ProvenTiles<'_>, entry: &Entry) -> Vec<Term> {
-        let Ok(facts) = facts::exchange(&entry.facts) else {
-            return Vec::new();
+    /// What the request at `index` names, for an ending that names it.
+    fn asked(
+        &mut self,
+        tiles: &mut ProvenTiles<'_>,
+        index: u64,
+        ending: Kind,
+    ) -> Result<Vec<Term>, IndexError> {
+        let known = match ending {
+            Kind::Closing => self.requests.remove(&index),
+            _ => self.requests.get(&index).cloned(),
         };
-        let known = match entry.kind {
-            Kind::Closing => self.requests.remove(&facts.request_index),
-            _ => self.requests.get(&facts.request_index).cloned(),
-        };
-        let terms = known.or_else(|| {
-            let bundle = facts.request_index / u64::from(TILE_WIDTH);
-            let entries = self.bundle(tiles, bundle).ok()?;
-            let request = entries
-                .into_iter()
-                .find(|(index, _)| *index == facts.request_index)?;
-            let request = Entry::decode(&request.1).ok()?;
-            (request.kind == Kind::Request).then(|| named(&request))
-        });
-        terms.unwrap_or_else(|| {
-            let exchange = ExchangeId::from_slice(&facts.exchange_id);
-            exchange.iter().map(Term::exchange).collect()
-        })
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let entries = self.bundle(tiles, index / u64::from(TILE_WIDTH))?;
+        let request = entries.into_iter().find(|(at, _)| *at == index);
+        let row = request.and_then(|(at, bytes)| Row::alone(at, &bytes).ok());
+        let row = row.filter(|row| row.event.kind == Kind::Request);
+        let header = row.and_then(|row| row.request);
+        Ok(header.as_deref().map(named).unwrap_or_default())
     }
 }
 
-/// What a request, or the refusal of one, names.
-fn named(entry: &Entry) -> Vec<Term> {
-    let Ok(header) = RequestHeader::open(&entry.header) else {
-        let exchange = facts::exchange(&entry.facts)
-            .ok()
-            .and_then(|facts| ExchangeId::from_slice(&facts.exchange_id));
-        return exchange.iter().map(Term::exchange).collect();
-    };
+/// What a request names.
+fn named(header: &RequestHeader) -> Vec<Term> {
     let mut terms = vec![
         Term::exchange(&header.exchange_id),
         Term::agency(&header.consumer.agency()),

@@ -1,8 +1,9 @@
 //! One index database: sled, and beside it a plain file that says how far it reaches.
 //!
 //! The key is `dimension u8 ‖ bucket u8 ‖ chunk u64`, big-endian; the bucket is the first byte of a term's hash. Under
-//! dimension 0 stands which buckets each chunk has, so that a value that is gone is an error and not an answer. The file
-//! `state` is written only after what it speaks of is durable, and tells more without sled being opened.
+//! dimension 0 stands which buckets each chunk has and how far it was indexed, so that a value that is gone, or older than
+//! what `state` says, is an error and not an answer. The file `state` is written only after what it speaks of is durable,
+//! and tells more without sled being opened.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -19,7 +20,7 @@ use crate::tiles::{TileError, durable, read_bounded};
 const STATE_FILE: &str = "state";
 const STATE_BYTES_MAX: u64 = 1_024;
 /// First line of the file.
-const FORMAT: &str = "mohawel index 1";
+const FORMAT: &str = "mohawel index 2";
 /// sled's page cache, bytes.
 const CACHE_BYTES: u64 = 16 << 20;
 
@@ -107,12 +108,18 @@ impl Database {
         }
     }
 
-    /// Puts the terms of one chunk in, durably: pairs of a term and an offset in the chunk, in any order.
-    pub(super) fn put(&self, chunk: u64, mut pairs: Vec<(Term, u32)>) -> Result<(), IndexError> {
+    /// Puts the terms of one chunk in, durably: pairs of a term and an offset in the chunk, in any order, of all its
+    /// entries below index `upto`.
+    pub(super) fn put(
+        &self,
+        chunk: u64,
+        upto: u64,
+        mut pairs: Vec<(Term, u32)>,
+    ) -> Result<(), IndexError> {
         pairs.sort_unstable();
         pairs.dedup();
         let mut batch = sled::Batch::default();
-        let mut buckets = Buckets::default();
+        let mut buckets = Buckets::new(upto);
         let bucket = |term: &Term| (term.dimension, (term.hash >> 56) as u8);
         for group in pairs.chunk_by(|a, b| bucket(&a.0) == bucket(&b.0)) {
             let hashes: Vec<(u64, u32)> = group
@@ -134,21 +141,24 @@ impl Database {
         .map_err(failed)
     }
 
-    /// Offsets in `chunk` of entries that name `term`.
-    pub(super) fn lookup(&self, term: Term, chunk: u64) -> Result<Vec<u32>, IndexError> {
-        let damaged = || {
-            self.failed(format!(
-                "what it holds of chunk {chunk} is missing or damaged"
-            ))
-        };
+    /// What is held of `chunk`, of which the entries below index `upto` must have been indexed.
+    pub(super) fn chunk(&self, chunk: u64, upto: u64) -> Result<Chunk<'_>, IndexError> {
         let buckets = self.get(&buckets_key(chunk))?;
         let buckets = buckets.and_then(|value| Buckets::decode(&value));
-        if !buckets.ok_or_else(damaged)?.has(term) {
-            return Ok(Vec::new());
+        match buckets {
+            Some(buckets) if buckets.upto() >= upto => Ok(Chunk {
+                database: self,
+                number: chunk,
+                buckets,
+            }),
+            _ => Err(self.damaged(chunk)),
         }
-        let value = self.get(&key(term, chunk))?;
-        let found = value.and_then(|value| postings::find(&value, term.hash));
-        found.ok_or_else(damaged)
+    }
+
+    fn damaged(&self, chunk: u64) -> IndexError {
+        self.failed(format!(
+            "what it holds of chunk {chunk} is missing or damaged"
+        ))
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, IndexError> {
@@ -161,6 +171,25 @@ impl Database {
             path: self.path.clone(),
             reason,
         }
+    }
+}
+
+/// One chunk of an open database.
+pub(super) struct Chunk<'a> {
+    database: &'a Database,
+    number: u64,
+    buckets: Buckets,
+}
+
+impl Chunk<'_> {
+    /// Offsets in the chunk of entries that name `term`, ascending.
+    pub(super) fn lookup(&self, term: Term) -> Result<Vec<u32>, IndexError> {
+        if !self.buckets.has(term) {
+            return Ok(Vec::new());
+        }
+        let value = self.database.get(&key(term, self.number))?;
+        let found = value.and_then(|value| postings::find(&value, term.hash));
+        found.ok_or_else(|| self.database.damaged(self.number))
     }
 }
 
@@ -178,18 +207,26 @@ fn buckets_key(chunk: u64) -> [u8; 10] {
     key
 }
 
-/// Which buckets of which dimensions a chunk has: 256 bits a dimension, then a CRC-32C.
+/// Which buckets of which dimensions a chunk has: 256 bits a dimension, then up to which index the chunk was indexed
+/// (u64, big-endian), then a CRC-32C.
 struct Buckets([u8; Self::LEN]);
 
-impl Default for Buckets {
-    fn default() -> Self {
-        Self([0; Self::LEN])
-    }
-}
-
 impl Buckets {
-    const DIMENSIONS: usize = 9;
-    const LEN: usize = Self::DIMENSIONS * 32;
+    const DIMENSIONS: usize = 10;
+    const BITS: usize = Self::DIMENSIONS * 32;
+    const LEN: usize = Self::BITS + 8;
+
+    fn new(upto: u64) -> Self {
+        let mut buckets = [0; Self::LEN];
+        buckets[Self::BITS..].copy_from_slice(&upto.to_be_bytes());
+        Self(buckets)
+    }
+
+    fn upto(&self) -> u64 {
+        let mut upto = [0; 8];
+        upto.copy_from_slice(&self.0[Self::BITS..]);
+        u64::from_be_bytes(upto)
+    }
 
     fn place(term: Term) -> (usize, u8) {
         let bucket = (term.hash >> 56) as usize;
@@ -215,8 +252,8 @@ impl Buckets {
     }
 
     fn decode(value: &[u8]) -> Option<Self> {
-        let (bits, crc) = value.split_last_chunk::<4>()?;
-        let bits = <[u8; Self::LEN]>::try_from(bits).ok()?;
-        (crc32c::crc32c(&bits) == u32::from_be_bytes(*crc)).then_some(Self(bits))
+        let (bytes, crc) = value.split_last_chunk::<4>()?;
+        let bytes = <[u8; Self::LEN]>::try_from(bytes).ok()?;
+        (crc32c::crc32c(&bytes) == u32::from_be_bytes(*crc)).then_some(Self(bytes))
     }
 }

@@ -265,7 +265,7 @@ fn what_is_damaged_or_another_logs_counts_as_none_and_is_made_again() {
         String::new(),
         whole.replace(ORIGIN, "log.example/other"),
         whole.replace(&DATABASE_ENTRIES.to_string(), &(SEALED + 256).to_string()),
-        whole.replace("mohawel index 1", "mohawel index 2"),
+        whole.replace("mohawel index 2", "mohawel index 1"),
         format!("{whole}\n"),
     ] {
         assert_ne!(bad, whole);

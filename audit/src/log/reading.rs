@@ -1,6 +1,7 @@
 //! What can be read back from an open log: entries from the journal, proofs from the published tiles.
 
-use std::ops::Range;
+use std::io;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -10,7 +11,8 @@ use proto::entry::Entry;
 use super::{LogError, Shared};
 use crate::checkpoint::SignedCheckpoint;
 use crate::receipt::Receipt;
-use crate::tiles::{TilePath, TileReader};
+use crate::tiles::{TileError, TilePath, TileReader};
+use crate::timestamp::kept::{self, Kept};
 use crate::tree::{TreeHead, consistency_proof, inclusion_proof, root_of, verify_consistency};
 
 /// Entries in one answer at most.
@@ -73,6 +75,22 @@ pub(super) fn hashes(
     let mut hashes = shared.tiles.read_hashes(tile)?;
     hashes.truncate(usize::from(width));
     Ok(Some(hashes))
+}
+
+/// The sizes in `sizes` whose checkpoint an authority stamped, rising.
+pub(super) fn stamped(shared: &Shared, sizes: &RangeInclusive<u64>) -> Result<Vec<u64>, LogError> {
+    let mut found = kept::sizes(shared.tiles.dir()).map_err(|error| time_error(shared, error))?;
+    found.retain(|size| sizes.contains(size));
+    Ok(found)
+}
+
+/// What is kept of the stamping of `size`; `None` without a token.
+pub(super) fn time(shared: &Shared, size: u64) -> Result<Option<Kept>, LogError> {
+    kept::read(shared.tiles.dir(), size).map_err(|error| time_error(shared, error))
+}
+
+fn time_error(shared: &Shared, error: io::Error) -> LogError {
+    TileError::io(&shared.tiles.dir().join(kept::TIME_DIR), error).into()
 }
 
 /// The proof between two sizes up to that of `published`.

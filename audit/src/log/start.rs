@@ -12,6 +12,7 @@ use proto::entry::{Draft, Kind};
 use proto::key::Signer;
 use tokio::sync::watch;
 
+use super::commits::Commits;
 use super::directory::{bundles, lock};
 use super::keeper::Keeper;
 use super::keeper::publishing::recorded;
@@ -214,6 +215,7 @@ fn start(
         submitted: watch::Sender::new(None),
         stopped: watch::Sender::new(None),
         arriving: AtomicUsize::new(0),
+        commits: Commits::default(),
     });
     let queue = Arc::new(Queue::new(config.queue_entries));
     let (calls, called) = mpsc::channel();

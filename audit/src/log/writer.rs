@@ -146,6 +146,7 @@ fn tell(
     shared
         .registry
         .send_if_modified(|size| std::mem::replace(size, registry_size) != registry_size);
+    shared.commits.note(leaves.len() as u64);
     let commit = Arc::new(Commit { proofs, checkpoint });
     let mut position = 0;
     for (answer, outcome) in answers.into_iter().zip(outcomes) {

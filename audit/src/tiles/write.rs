@@ -19,6 +19,9 @@ use crate::disk;
 use crate::tree::{Edge, TreeHead};
 
 mod edge;
+mod gone;
+
+pub use gone::GoneBundle;
 
 /// The one writer of a [`TileStore`].
 #[derive(Debug)]
@@ -207,19 +210,32 @@ impl Tip {
         if !bundle::push(&mut self.bundle, entry) {
             return Err(TileError::EntryTooLarge(entry.len()));
         }
-        let mut hash = leaf_hash(entry);
-        self.edge.push(hash);
+        let leaf = leaf_hash(entry);
+        self.edge.push(leaf);
+        self.levels[0].push(leaf);
+        if self.levels[0].len() < usize::from(TILE_WIDTH) {
+            return Ok(());
+        }
+        let index = self.edge.size() / u64::from(TILE_WIDTH) - 1;
+        files.write(TilePath::entries(index), &self.bundle)?;
+        self.bundle.clear();
+        files.write(TilePath::hashes(0, index), &flat(&self.levels[0]))?;
+        let head = tree_head(&self.levels[0]);
+        self.levels[0].clear();
+        self.push_above(head, files)
+    }
+
+    /// Appends the head of a full tile of level 0; writes each tile above that it fills.
+    fn push_above(&mut self, head: Digest, files: &mut Files<'_>) -> Result<(), TileError> {
         let size = self.edge.size();
-        for (level, hashes) in (0..TILE_LEVELS).zip(&mut self.levels) {
+        let mut hash = head;
+        let above = (0..TILE_LEVELS).zip(&mut self.levels);
+        for (level, hashes) in above.skip(1) {
             hashes.push(hash);
             if hashes.len() < usize::from(TILE_WIDTH) {
                 break;
             }
             let index = (hashes_at(level, size) - 1) / u64::from(TILE_WIDTH);
-            if level == 0 {
-                files.write(TilePath::entries(index), &self.bundle)?;
-                self.bundle.clear();
-            }
             files.write(TilePath::hashes(level, index), &flat(hashes))?;
             hash = tree_head(hashes);
             hashes.clear();

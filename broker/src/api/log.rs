@@ -1,4 +1,4 @@
-//! `Log`: checkpoints, consistency proofs, hash tiles and registry entries, for every known peer; exchange entries for
+//! `Log`: checkpoints, their time-stamps, consistency proofs, hash tiles and registry entries, for every known peer; exchange entries for
 //! those who may read them, each reading an entry itself; holds and erasures.
 //!
 //! Gives only what is published or durable. A slow reader waits for itself: a few entries are under way to it, the
@@ -26,6 +26,7 @@ use crate::registry::RegistryHandle;
 
 mod entries;
 mod oversee;
+mod times;
 
 /// Registry entries taken at once for one reader.
 const PAGE_ENTRIES: usize = 64;
@@ -33,7 +34,8 @@ const PAGE_ENTRIES: usize = 64;
 const UNDER_WAY: usize = 8;
 /// Requests for consistency proofs served at once; each reads up to 256 proofs from the disk.
 const PROVING: usize = 4;
-/// Readings of entries, of each agency and of all people together: each is an entry itself.
+/// Readings of entries, of each agency and of all people together: each is an entry itself. Those of time-stamps count
+/// among them.
 const READINGS: Allowed = Allowed {
     per_second: 1.0,
     at_once: 60.0,
@@ -89,6 +91,20 @@ impl LogApi {
         });
     }
 
+    /// Long readings, one a second.
+    fn pace(&self, standing: &Standing) -> Result<(), Status> {
+        let (people, agencies) = &*self.readings;
+        let passes = match standing {
+            Standing::System(system) => agencies.pass(&system.agency()),
+            Standing::Person(..) | Standing::Administrator(..) => people.pass(),
+        };
+        if passes {
+            Ok(())
+        } else {
+            Err(status::rate_limited())
+        }
+    }
+
     fn known<T>(&self, request: &Request<T>, rpc: Rpc) -> Result<Arc<Peer>, Status> {
         Ok(permitted(&self.registry.load(), request, rpc)?.0)
     }
@@ -98,6 +114,7 @@ impl LogApi {
 impl LogService for LogApi {
     type RegistryStream = ReceiverStream<Result<wire::RegistryResponse, Status>>;
     type EntriesStream = ReceiverStream<Result<wire::EntriesResponse, Status>>;
+    type TimesStream = ReceiverStream<Result<wire::TimesResponse, Status>>;
 
     async fn checkpoint(
         &self,
@@ -105,7 +122,10 @@ impl LogService for LogApi {
     ) -> Result<Response<wire::CheckpointResponse>, Status> {
         self.known(&request, Rpc::Checkpoint)?;
         let checkpoint = self.log.published().borrow().note.clone();
-        Ok(Response::new(wire::CheckpointResponse { checkpoint }))
+        Ok(Response::new(wire::CheckpointResponse {
+            checkpoint,
+            minimum_index: self.log.minimum_index(),
+        }))
     }
 
     async fn consistency(
@@ -186,6 +206,25 @@ impl LogService for LogApi {
         }))
     }
 
+    async fn times(
+        &self,
+        request: Request<wire::TimesRequest>,
+    ) -> Result<Response<Self::TimesStream>, Status> {
+        let (peer, standing) = permitted(&self.registry.load(), &request, Rpc::Times)?;
+        let wire::TimesRequest { from_size, to_size } = request.into_inner();
+        let published = self.log.published().borrow().checkpoint.size;
+        if to_size > published {
+            return Err(status::not_published(published));
+        }
+        self.pace(&standing)?;
+        let sizes = self.log.stamped(from_size..=to_size).await;
+        let sizes = sizes.map_err(|error| status::log(&error))?;
+        let (sender, receiver) = mpsc::channel(UNDER_WAY);
+        let serve = times::run(self.log.clone(), sizes, sender.clone());
+        self.stream(&peer, sender, serve);
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
     async fn entries(
         &self,
         request: Request<wire::EntriesRequest>,
@@ -193,14 +232,7 @@ impl LogService for LogApi {
         let (peer, standing) = permitted(&self.registry.load(), &request, Rpc::Entries)?;
         let published = self.log.published().borrow().checkpoint.size;
         let reading = Reading::of(&peer, &standing, request.get_ref(), published)?;
-        let (people, agencies) = &*self.readings;
-        let passes = match &standing {
-            Standing::System(system) => agencies.pass(&system.agency()),
-            Standing::Person(..) | Standing::Administrator(..) => people.pass(),
-        };
-        if !passes {
-            return Err(status::rate_limited());
-        }
+        self.pace(&standing)?;
         let recorded = reading.record(&self.log).await;
         let index = recorded.map_err(|error| status::submit(&error.into()))?;
         tracing::info!(reader = %peer.identity.uri, index, "entries are read");

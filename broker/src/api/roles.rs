@@ -130,6 +130,9 @@ rpcs! {
     /// Hash tiles.
     Tile = "mohawel.audit.v1.Log/Tile":
         Operator | Approver | Auditor | Dpo | Administrator | System;
+    /// Time-stamped checkpoints.
+    Times = "mohawel.audit.v1.Log/Times":
+        Operator | Approver | Auditor | Dpo | Administrator | System;
     /// Entries: all for those who check the log, their own for systems.
     Entries = "mohawel.audit.v1.Log/Entries": Auditor | Dpo | System;
     /// Record a hold or an erasure.
@@ -175,7 +178,12 @@ impl Rpc {
     pub fn is_open_to_the_suspended(self) -> bool {
         matches!(
             self,
-            Self::Submit | Self::Checkpoint | Self::Consistency | Self::Registry | Self::Tile
+            Self::Submit
+                | Self::Checkpoint
+                | Self::Consistency
+                | Self::Registry
+                | Self::Tile
+                | Self::Times
         )
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) time: Given<TimeSection>,
     #[serde(default)]
+    pub(super) metrics: Given<MetricsSection>,
+    #[serde(default)]
     pub(super) outside_authorities: Given<Vec<Given<OutsideAuthoritySection>>>,
     #[serde(flatten)]
     pub(super) unknown: Unknown,
@@ -130,6 +132,14 @@ section! {
         timeout_ms: u64,
         late_alarm_ms: u64,
         stop_after_ms: u64,
+        stop_on_unproved: bool,
+    }
+}
+
+section! {
+    /// `[metrics]`
+    MetricsSection {
+        listen: String,
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Confi
     reading.unknown(
         "",
         &file.unknown,
-        "switch, tls, log, limits, witness, time, outside_authorities",
+        "switch, tls, log, limits, witness, time, metrics, outside_authorities",
     );
     let switch = reading.section("switch", file.switch);
     let tls = reading.section("tls", file.tls);
@@ -42,6 +42,7 @@ pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Confi
     let limits = reading.limits(limits);
     let witness = reading.witness(file.witness);
     let time = reading.time(file.time);
+    let metrics = reading.metrics(file.metrics);
     let outside_authorities = reading.outside_authorities(file.outside_authorities);
     match (switch, tls, log) {
         (Some(switch), Some(tls), Some(log)) if reading.problems.is_empty() => Ok(Config {
@@ -58,6 +59,7 @@ pub(super) fn resolve(text: &str, base_dir: &Path, files: Files) -> Result<Confi
             limits,
             witness,
             time,
+            metrics,
             sha256: Digest::of(text.as_bytes()),
         }),
         _ => Err(ConfigError::Problems(reading.problems)),

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::*;
 
+mod figures;
+
 const EXAMPLE: &str = include_str!("../../switch.example.toml");
 
 fn problems(text: &str) -> Vec<Problem> {
@@ -278,13 +280,13 @@ fn witnesses_are_none_unless_written_and_each_mistake_is_told() {
     assert_eq!(shown.stop_after, Some(Duration::from_secs(3_600)));
     assert_eq!((least.stop_after, least.tls_root), (None, None));
     assert_eq!(
-        (shown.timeout, shown.late_alarm),
-        (least.timeout, least.late_alarm)
+        (shown.timeout, shown.late_alarm, shown.stop_on_unproved),
+        (least.timeout, least.late_alarm, true)
     );
     for (text, keys) in [
         ("[witness]\n", &["witness.policy"][..]),
         (
-            "[witness]\npolicy = 5\ntls_root = \"\"\ntimeout_ms = 99\nlate_alarm_ms = \"soon\"\nstop_after_ms = 1\ncolour = 1\n",
+            "[witness]\npolicy = 5\ntls_root = \"\"\ntimeout_ms = 99\nlate_alarm_ms = \"soon\"\nstop_after_ms = 1\nstop_on_unproved = 1\ncolour = 1\n",
             &[
                 "witness.colour",
                 "witness.policy",
@@ -292,6 +294,7 @@ fn witnesses_are_none_unless_written_and_each_mistake_is_told() {
                 "witness.timeout_ms",
                 "witness.late_alarm_ms",
                 "witness.stop_after_ms",
+                "witness.stop_on_unproved",
             ],
         ),
         (

@@ -26,6 +26,11 @@ pub struct WitnessConfig {
     /// switch ends. What it recorded is then never the operator's word alone for longer; and witnesses that are away stop
     /// every exchange.
     pub stop_after: Option<Duration>,
+    /// `witness.stop_on_unproved`, default true: whether a witness that is ahead of the log, or holds another history, and
+    /// shows no checkpoint with the log's signature for it, ends the switch. Over plain HTTP it is asked again on connections
+    /// of their own first. False: an alarm only, so that nobody on the way can end the switch; what a checkpoint with the
+    /// log's own signature shows, or a witness says over TLS, ends it all the same.
+    pub stop_on_unproved: bool,
 }
 
 impl Reading<'_> {
@@ -37,7 +42,7 @@ impl Reading<'_> {
         self.unknown(
             "witness",
             &given.unknown,
-            "policy, tls_root, timeout_ms, late_alarm_ms, stop_after_ms",
+            "policy, tls_root, timeout_ms, late_alarm_ms, stop_after_ms, stop_on_unproved",
         );
         let policy = self.path(
             "witness.policy",
@@ -68,12 +73,17 @@ impl Reading<'_> {
             Given::Absent => None,
             given => Some(ms("stop_after_ms", given, 86_400_000, 1_000, 2_592_000_000)),
         };
+        let stop_on_unproved = match given.stop_on_unproved {
+            Given::Absent => Some(true),
+            given => self.need("witness.stop_on_unproved", given, "Write true or false."),
+        };
         Some(WitnessConfig {
             policy: policy?,
             tls_root,
             timeout,
             late_alarm,
             stop_after,
+            stop_on_unproved: stop_on_unproved?,
         })
     }
 }

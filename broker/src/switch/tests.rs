@@ -31,6 +31,7 @@ mod enrolment;
 mod exchange;
 mod failing;
 mod joining;
+mod metrics;
 mod pruned;
 
 const MOSS: &str = "EG/GOV/MOSS/takaful";

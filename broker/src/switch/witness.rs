@@ -21,6 +21,11 @@ pub(super) struct Witnessing {
 }
 
 impl Witnessing {
+    /// How cosigning goes.
+    pub(super) fn lateness(&self) -> watch::Receiver<Lateness> {
+        self.lateness.clone()
+    }
+
     /// Ends its tasks: after the log has closed, whose last checkpoint they had cosigned.
     pub(super) async fn end(&self) {
         self.done.cancel();

@@ -4,25 +4,31 @@
 //! log. Goes nowhere but to the witness's address: no redirects, no proxy. Never believes a size further than the proof
 //! that is then asked for.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit::checkpoint::{self, LogKey, SignedCheckpoint};
 use audit::log::Log;
 use audit::note::NoteSignature;
 use audit::policy::PolicyWitness;
+use audit::tree::TreeHead;
 use audit::witness::asking::{ANSWER_BYTES_MAX, Heard, hear};
 use audit::witness::origin_hash;
 use audit::witness::request::AddCheckpoint;
 use reqwest::redirect;
 use reqwest::{Client, Response, Url};
 
-use super::WitnessesError;
+use super::{Against, WitnessesError};
 use crate::config::WitnessConfig;
 
 /// Times that a witness is asked about one checkpoint: it may say where it stands, and be moved meanwhile.
 const TURNS_MAX: usize = 3;
+/// On how many connections a witness must say over plain HTTP what would end the switch, and show nothing for it.
+const TIMES: u32 = 3;
+/// Before it is asked again.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How often it is told while it lasts.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// A witness that has an address.
 #[derive(Debug)]
@@ -33,8 +39,9 @@ pub(super) struct Asked {
     key: audit::cosignature::WitnessKey,
     add_checkpoint: Url,
     cosigned: Url,
-    client: Client,
+    clients: Clients,
     timeout: Duration,
+    stop_on_unproved: bool,
     state: Mutex<State>,
 }
 
@@ -44,6 +51,31 @@ struct State {
     size: Option<u64>,
     /// Why it gave nothing the last time.
     failure: Option<String>,
+    /// How often it said something against the log and showed nothing for it, since somebody asked.
+    doubts: u64,
+    /// When that was told last.
+    told: Option<Instant>,
+}
+
+impl State {
+    /// Counts one more doubt; whether it is to be told.
+    fn doubt(&mut self, now: Instant) -> bool {
+        self.doubts += 1;
+        let tell = self.told.is_none_or(|told| now - told >= TOLD_EVERY);
+        if tell {
+            self.told = Some(now);
+        }
+        tell
+    }
+}
+
+/// Ways to a witness.
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
+    /// Keeps its connection.
+    lasting: Client,
+    /// Makes a new one for each question.
+    fresh: Client,
 }
 
 /// What became of one question.
@@ -57,55 +89,8 @@ pub(super) enum Outcome {
     Useless,
 }
 
-/// What a witness holds against the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Against {
-    /// Its name in the policy.
-    pub witness: String,
-    /// Entries that it cosigned.
-    pub theirs: u64,
-    /// Entries that this log has.
-    pub ours: u64,
-    /// Whether it holds a tree of the log's own length or less that the log does not extend; else it holds a longer one.
-    pub fork: bool,
-    /// Whether it showed a checkpoint with the log's own signature.
-    pub proven: bool,
-}
-
-impl fmt::Display for Against {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            witness,
-            theirs,
-            ours,
-            ..
-        } = self;
-        if self.fork {
-            write!(
-                f,
-                "the witness {witness} cosigned another history of this log at {theirs} entries; this log has {ours} and does not extend it"
-            )?;
-        } else {
-            write!(
-                f,
-                "the witness {witness} cosigned {theirs} entries of this log, and this log has {ours}: it was put back to an older copy"
-            )?;
-        }
-        let shown = if self.proven {
-            "It shows a checkpoint with this log's own signature"
-        } else {
-            "It shows no checkpoint for that: whoever can speak in its name on this network could say the same"
-        };
-        write!(
-            f,
-            ". {shown}. Do not go on from here: bring back the newest tail/, store/ and tile/ together, and see \
-             \"When a witness is ahead\" in docs/operating.md"
-        )
-    }
-}
-
-/// The client for all witnesses of a configuration.
-pub(super) fn client(config: &WitnessConfig) -> Result<Client, WitnessesError> {
+/// The clients for all witnesses of a configuration.
+pub(super) fn clients(config: &WitnessConfig) -> Result<Clients, WitnessesError> {
     let failed = |error: String| WitnessesError::Client(error);
     let mut roots = rustls::RootCertStore::empty();
     if let Some(path) = &config.tls_root {
@@ -120,16 +105,22 @@ pub(super) fn client(config: &WitnessConfig) -> Result<Client, WitnessesError> {
         .map_err(|error| failed(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .http1_only()
-        .no_proxy()
-        .referer(false)
-        .redirect(redirect::Policy::none())
-        .connect_timeout(config.timeout)
-        .pool_max_idle_per_host(1)
-        .build()
-        .map_err(|error| failed(error.to_string()))
+    let client = |idle| {
+        Client::builder()
+            .tls_backend_preconfigured(tls.clone())
+            .http1_only()
+            .no_proxy()
+            .referer(false)
+            .redirect(redirect::Policy::none())
+            .connect_timeout(config.timeout)
+            .pool_max_idle_per_host(idle)
+            .build()
+            .map_err(|error| failed(error.to_string()))
+    };
+    Ok(Clients {
+        lasting: client(1)?,
+        fresh: client(0)?,
+    })
 }
 
 impl Asked {
@@ -138,7 +129,7 @@ impl Asked {
         witness: &PolicyWitness,
         url: &str,
         origin: &str,
-        client: Client,
+        clients: Clients,
         config: &WitnessConfig,
     ) -> Result<Self, WitnessesError> {
         let wrong = || WitnessesError::Url(witness.name.clone());
@@ -153,8 +144,9 @@ impl Asked {
             key: witness.key.clone(),
             add_checkpoint: at("add-checkpoint")?,
             cosigned: at(&format!("{}/checkpoint", origin_hash(origin)))?,
-            client,
+            clients,
             timeout: config.timeout,
+            stop_on_unproved: config.stop_on_unproved,
             state: Mutex::default(),
         })
     }
@@ -165,10 +157,25 @@ impl Asked {
         Some(format!("{}: {failure}", self.name))
     }
 
-    /// Asks it to cosign `held`, within the time that it may take.
+    /// How often it said something against the log without showing anything for it, since this was asked last.
+    pub(super) fn take_doubts(&self) -> u64 {
+        std::mem::take(&mut self.state().doubts)
+    }
+
+    /// Asks it to cosign `held`, within the time that it may take. What would end the switch and might have been said by
+    /// somebody on the way is asked again.
     pub(super) async fn ask(&self, log: &Log, held: &SignedCheckpoint) -> Outcome {
-        let asked = tokio::time::timeout(self.timeout, self.turns(log, held)).await;
-        let (outcome, failure) = match asked {
+        match self.once(&self.clients.lasting, log, held).await {
+            Outcome::Against(against) if !against.is_certain() => {
+                self.again(log, held, against).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn once(&self, client: &Client, log: &Log, held: &SignedCheckpoint) -> Outcome {
+        let turns = tokio::time::timeout(self.timeout, self.turns(client, log, held)).await;
+        let (outcome, failure) = match turns {
             Ok(Ok(Outcome::Useless)) => (Outcome::Useless, Some("it stands elsewhere".to_owned())),
             Ok(Ok(outcome)) => (outcome, None),
             Ok(Err(failure)) => (Outcome::Useless, Some(failure)),
@@ -178,7 +185,48 @@ impl Asked {
         outcome
     }
 
-    async fn turns(&self, log: &Log, held: &SignedCheckpoint) -> Result<Outcome, String> {
+    /// Asks on new connections whether `said` stands.
+    async fn again(&self, log: &Log, held: &SignedCheckpoint, said: Against) -> Outcome {
+        if self.state().doubt(Instant::now()) {
+            tracing::error!(
+                witness = %self.name,
+                %said,
+                "ALARM: something was said against this log in a witness's name and nothing shown for it; it is asked again"
+            );
+        }
+        let mut last = said;
+        for times in 2..=TIMES {
+            tokio::time::sleep(PAUSE).await;
+            match self.once(&self.clients.fresh, log, held).await {
+                Outcome::Against(against) if against.is_certain() => {
+                    return Outcome::Against(against);
+                }
+                Outcome::Against(against) if last.is_repeated_by(&against) => {
+                    last = Against { times, ..against };
+                }
+                Outcome::Against(against) => last = against,
+                outcome => {
+                    tracing::error!(
+                        witness = %self.name,
+                        "asked again, the witness did not say it: look who speaks at its address"
+                    );
+                    return outcome;
+                }
+            }
+        }
+        if self.stop_on_unproved && last.times == TIMES {
+            return Outcome::Against(last);
+        }
+        self.state().failure = Some(format!("it shows nothing for what it says: {last}"));
+        Outcome::Useless
+    }
+
+    async fn turns(
+        &self,
+        client: &Client,
+        log: &Log,
+        held: &SignedCheckpoint,
+    ) -> Result<Outcome, String> {
         let new = held.checkpoint.head();
         let text = held.checkpoint.to_text();
         for _ in 0..TURNS_MAX {
@@ -191,7 +239,7 @@ impl Asked {
                 proof,
                 note: held.note.clone(),
             };
-            let (status, body) = self.post(request.to_bytes()).await?;
+            let (status, body) = self.post(client, request.to_bytes()).await?;
             match hear(&self.key, &text, (old, new.size), status, &body) {
                 Heard::Cosigned { line, .. } => {
                     self.state().size = Some(new.size);
@@ -204,11 +252,13 @@ impl Asked {
                     return Ok(Outcome::Useless);
                 }
                 Heard::Elsewhere { size } => {
-                    return Ok(Outcome::Against(self.against(log, size, false).await));
+                    let against = self.against(client, log, new, (size, false)).await;
+                    return Ok(Outcome::Against(against));
                 }
                 // The proof was right: it was verified against our own tiles before it was sent.
                 Heard::Contradicts => {
-                    return Ok(Outcome::Against(self.against(log, old, true).await));
+                    let against = self.against(client, log, new, (old, true)).await;
+                    return Ok(Outcome::Against(against));
                 }
                 Heard::Useless(why) => return Err(why),
             }
@@ -217,21 +267,33 @@ impl Asked {
     }
 
     /// What it says against the log, with whether it can show the log's own signature for it.
-    async fn against(&self, log: &Log, theirs: u64, fork: bool) -> Against {
-        let shown = self.shown(log.key()).await;
-        let proven = shown.is_some_and(|shown| shown.size == theirs);
+    async fn against(
+        &self,
+        client: &Client,
+        log: &Log,
+        held: TreeHead,
+        (theirs, fork): (u64, bool),
+    ) -> Against {
+        // What it said counts also where it does not show anything in time.
+        let shown = tokio::time::timeout(self.timeout / 2, self.shown(client, log.key()));
+        let shown = shown.await.unwrap_or_default();
         Against {
             witness: self.name.clone(),
             theirs,
             ours: log.head().size(),
             fork,
-            proven,
+            proven: match shown {
+                Some(shown) => convicts(log, held, shown.head()).await,
+                None => false,
+            },
+            secure: self.add_checkpoint.scheme() == "https",
+            times: 1,
         }
     }
 
     /// The checkpoint that it cosigned last, if it shows one that the log's key signed.
-    async fn shown(&self, key: &LogKey) -> Option<checkpoint::Checkpoint> {
-        let response = self.client.get(self.cosigned.clone()).send().await.ok()?;
+    async fn shown(&self, client: &Client, key: &LogKey) -> Option<checkpoint::Checkpoint> {
+        let response = client.get(self.cosigned.clone()).send().await.ok()?;
         if !response.status().is_success() {
             return None;
         }
@@ -239,9 +301,8 @@ impl Asked {
         checkpoint::open(&note, key).ok()
     }
 
-    async fn post(&self, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
-        let sent = self
-            .client
+    async fn post(&self, client: &Client, body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
+        let sent = client
             .post(self.add_checkpoint.clone())
             .body(body)
             .send()
@@ -254,6 +315,16 @@ impl Asked {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a tree that the log's key signed shows that the log was put back or written anew: it is longer than what is
+/// durable, or `held`, whose tiles are written, does not begin with it.
+async fn convicts(log: &Log, held: TreeHead, shown: TreeHead) -> bool {
+    if shown.size > log.head().size() {
+        return true;
+    }
+    let ours = log.extension(shown.size.min(held.size), held).await;
+    ours.is_ok_and(|(ours, _)| ours.size == shown.size && ours.root != shown.root)
 }
 
 /// A submission prefix without its last slash, if it is one that can be asked.

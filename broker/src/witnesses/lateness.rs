@@ -18,6 +18,8 @@ pub struct Counts {
     pub missed: u64,
     /// Alarms told.
     pub alarms: u64,
+    /// Times that something was said against the log in a witness's name and nothing was shown for it.
+    pub doubts: u64,
 }
 
 /// How late the quorum is.

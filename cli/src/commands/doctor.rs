@@ -13,6 +13,7 @@
 //! | [`operator`] | the operator's side: configuration, keys, certificates, log, doors |
 //! | [`doors`] | the switch's two doors, from the machine it runs on |
 //! | [`log`] | the log directory at its end, or whole |
+//! | [`witnesses`] | who cosigned what is published |
 //! | [`disk`], [`life`], [`modes`] | room left, certificates' lives, who may read a file |
 //! | [`check`], [`row`] | what is checked; how one was found, and how all are printed |
 
@@ -38,6 +39,7 @@ pub mod network;
 pub mod operator;
 pub mod row;
 pub mod served;
+mod witnesses;
 
 use call::Intended;
 

@@ -22,18 +22,18 @@ const QUESTION: &[u8] = br#"{"national_id":"29001011234567"}"#;
 const REPLY: &[u8] = br#"{"name":"x"}"#;
 
 /// A consumer and an attached provider on one running switch.
-struct Pair {
+pub(super) struct Pair {
     consumer: Applicant,
     provider: Applicant,
     agreement: Digest,
     contract: Digest,
-    calls: ExchangeClient<Channel>,
+    pub(super) calls: ExchangeClient<Channel>,
     to_switch: mpsc::Sender<exchange_wire::AttachRequest>,
     from_switch: tonic::Streaming<exchange_wire::AttachResponse>,
 }
 
 impl Pair {
-    async fn new(site: &Site, switch: &Switch) -> Self {
+    pub(super) async fn new(site: &Site, switch: &Switch) -> Self {
         let (consumer, provider) = (Applicant::new(MOSS), Applicant::new(CIVIL));
         let (consumer_channel, _) = on_board(site, switch, &consumer).await;
         let (provider_channel, _) = on_board(site, switch, &provider).await;
@@ -74,7 +74,7 @@ impl Pair {
         next.await.unwrap().unwrap().unwrap().message.unwrap()
     }
 
-    fn request(&self, number: u8) -> exchange_wire::CallRequest {
+    pub(super) fn request(&self, number: u8) -> exchange_wire::CallRequest {
         let mut id = [
             1, 0x90, 0xa1, 0xb2, 0xc3, 0xd4, 0x7e, 0x5f, 0x8a, 0, 0, 0, 0, 0, 0, 0,
         ];
@@ -111,7 +111,7 @@ impl Pair {
     }
 
     /// Calls in a task of its own.
-    fn calling(
+    pub(super) fn calling(
         &self,
         number: u8,
     ) -> tokio::task::JoinHandle<Result<exchange_wire::CallResponse, Status>> {
@@ -120,7 +120,7 @@ impl Pair {
     }
 
     /// What is delivered next, and the request inside.
-    async fn delivered(&mut self) -> (Envelope, RequestHeader) {
+    pub(super) async fn delivered(&mut self) -> (Envelope, RequestHeader) {
         let Out::Deliver(deliver) = self.next().await else {
             panic!("nothing was delivered")
         };
@@ -129,7 +129,7 @@ impl Pair {
         (request, header)
     }
 
-    async fn answer(&self, request: &Envelope, header: &RequestHeader) {
+    pub(super) async fn answer(&self, request: &Envelope, header: &RequestHeader) {
         let answer = AnswerHeader {
             exchange_id: header.exchange_id,
             request_header: Digest::of(&request.header),

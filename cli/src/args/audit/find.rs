@@ -17,6 +17,9 @@ pub struct Find {
     /// How much is proved.
     #[command(flatten)]
     pub proved: Proved,
+    /// Read every entry of the range, and ask no index which ones to read. Takes longer, and proves that none is left out.
+    #[arg(long)]
+    pub no_index: bool,
     /// A table instead of a line for each entry.
     #[arg(long)]
     pub table: bool,

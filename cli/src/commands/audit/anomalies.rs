@@ -7,7 +7,7 @@ use audit::find::Row;
 use serde_json::{Value, json};
 
 use super::event::subject_text;
-use super::scanned::{left_to_right, scan, scanned_json, tell};
+use super::scanned::{Asked, left_to_right, scan, scanned_json, tell};
 use super::wanted::filter;
 use crate::args::Anomalies;
 use crate::failure::Failure;
@@ -28,9 +28,12 @@ pub(super) fn run(anomalies: &Anomalies, output: Output) -> Result<(), Failure> 
         watch.take(row);
         ControlFlow::Continue(())
     };
-    let check = anomalies.proved.check();
-    let filter = filter(&anomalies.wanted)?;
-    let scanned = scan(&anomalies.log, filter, check, output, &mut on_row)?;
+    let asked = Asked {
+        filter: filter(&anomalies.wanted)?,
+        check: anomalies.proved.check(),
+        by_index: false,
+    };
+    let scanned = scan(&anomalies.log, asked, output, &mut on_row)?;
     let report = watch.finish();
     let rows = report.oddities.iter();
     let value = json!({

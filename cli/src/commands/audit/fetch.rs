@@ -1,7 +1,8 @@
 //! `mohawel audit fetch`: an auditor's own copy of the log, brought up to date over the wire.
 //!
 //! Takes entries from the switch and believes none of them: the copy grows only to a checkpoint that the log's key
-//! signed, that extends the copy's own, and whose root the entries make. The switch records the reading first.
+//! signed, that extends the copy's own, and whose root the entries make. The switch records the reading first. Time-stamps
+//! come with it; of a log that was pruned what is left comes, and what is missing is said.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +10,9 @@ use std::sync::mpsc;
 
 use audit::checkpoint::{self, Checkpoint};
 use audit::clock::Clock;
+use audit::tiles::pruned::write_minimum;
 use audit::tiles::published::{publish, read_published};
-use audit::tiles::{TileError, TileStore, durable};
+use audit::tiles::{TileError, TileStore, TileWriter, durable};
 use audit::tree::{TreeHead, verify_consistency};
 use audit::verify::VKEY_FILE;
 use bytes::Bytes;
@@ -27,8 +29,24 @@ use crate::commands::refused;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
+mod gone;
+mod times;
+
 /// Entries on their way from the switch to the files.
 const UNDER_WAY: usize = 1_024;
+
+/// What a run did.
+#[derive(Debug, Default)]
+struct Done {
+    /// Entries that came, kept ones of pruned bundles among them.
+    fetched: u64,
+    /// Below this index the switch no longer has all entries, and neither has the copy.
+    minimum: u64,
+    /// Entries below it that are not there.
+    missing: u64,
+    /// Time-stamps that came.
+    times: u64,
+}
 
 /// Runs the command.
 ///
@@ -39,32 +57,66 @@ pub(super) async fn run(fetch: Fetch, output: Output) -> Result<(), Failure> {
     let mut log = LogClient::new(person.channel()?);
     let have = have(&fetch.to, &person)?;
     let old = have.as_ref().map_or_else(TreeHead::empty, Checkpoint::head);
-    let (note, new) = published(&mut log, &person).await?;
+    let (note, new, minimum) = published(&mut log, &person).await?;
     extends(&mut log, old, &new).await?;
+    let mut done = Done::default();
     if new.size > old.size {
+        let gap = gone::gap(minimum, old.size, new.size)?;
         let bar = output.progress(new.size - old.size, "fetching", "جارٍ النسخ");
-        grow(&mut log, &fetch, (old, new.head()), &bar).await?;
+        done = grow(&mut log, &fetch, (old, new.head()), gap, &bar).await?;
         bar.finish_and_clear();
         keep(&fetch.to, have.map(|_| old), &note, &person)?;
     }
+    // After the checkpoint: a token over more than the copy has would accuse it of having lost entries.
+    done.times = times::bring(&mut log, &fetch.to, &new, &person.log_key, output).await?;
+    tell(&fetch.to, old.size, &new, &done, output)
+}
+
+fn tell(
+    to: &Path,
+    from: u64,
+    new: &Checkpoint,
+    done: &Done,
+    output: Output,
+) -> Result<(), Failure> {
     let value = json!({
-        "log": fetch.to.display().to_string(),
+        "log": to.display().to_string(),
         "origin": new.origin,
-        "from": old.size,
+        "from": from,
         "size": new.size,
         "root": new.root.to_string(),
-        "fetched": new.size.saturating_sub(old.size),
+        "fetched": done.fetched,
+        "minimum_index": done.minimum,
+        "missing": done.missing,
+        "time_stamps": done.times,
     });
     output.show(&value, || {
-        let fetched = new.size.saturating_sub(old.size);
         output.line(format!(
-            "{}: {} {} ({} {fetched})",
-            fetch.to.display(),
+            "{}: {} {} ({} {})",
+            to.display(),
             new.size,
             output.say("entries", "قيد"),
-            output.say("new:", "الجديد:")
+            output.say("new:", "الجديد:"),
+            done.fetched
         ));
+        if done.missing > 0 {
+            output.line(format!(
+                "{}: {} ({} {})",
+                output.say(
+                    "pruned at the switch, and not in this copy; registry entries and all hashes are",
+                    "شُذّبت لدى المحوِّل وليست في هذه النسخة، وفيها قيود السجل التعريفي وكل قيم التجزئة"
+                ),
+                done.missing,
+                output.say("below entry", "قبل القيد"),
+                done.minimum
+            ));
+        }
         output.line(format!("{}: {}", output.say("root", "الجذر"), new.root));
+        output.line(format!(
+            "{}: {}",
+            output.say("new time-stamps", "الأختام الزمنية الجديدة"),
+            done.times
+        ));
     })
 }
 
@@ -85,15 +137,17 @@ fn have(dir: &Path, person: &Person) -> Result<Option<Checkpoint>, Failure> {
         .map_err(|error| Failure::untrusted(format!("{}: {error}", dir.display())))
 }
 
+/// The newest checkpoint, and the minimum index.
 async fn published(
     log: &mut LogClient<Channel>,
     person: &Person,
-) -> Result<(Bytes, Checkpoint), Failure> {
+) -> Result<(Bytes, Checkpoint, u64), Failure> {
     let response = log.checkpoint(wire::CheckpointRequest {}).await;
     let response = response.map_err(|status| refused::failure(&status))?;
-    let note = response.into_inner().checkpoint;
+    let response = response.into_inner();
+    let note = response.checkpoint;
     let checkpoint = checkpoint::open(&note, &person.log_key).map_err(Failure::untrusted)?;
-    Ok((note, checkpoint))
+    Ok((note, checkpoint, response.minimum_index))
 }
 
 /// Whether the switch's log begins with the copy.
@@ -148,13 +202,35 @@ fn convicted(what: String) -> Failure {
     )
 }
 
-/// Writes what lies between both heads: full tiles and bundles as they come, the rest once the root is right.
+/// Entries as they come, of which one may be looked at before it is taken.
+struct Incoming {
+    stream: tonic::Streaming<wire::EntriesResponse>,
+    next: Option<wire::EntriesResponse>,
+}
+
+impl Incoming {
+    /// The next entry, if its index lies below `end`; `None` also where there are no more.
+    ///
+    /// # Errors
+    /// The stream broke.
+    async fn below(&mut self, end: u64) -> Result<Option<wire::EntriesResponse>, Failure> {
+        if self.next.is_none() {
+            let message = self.stream.message().await;
+            self.next = message.map_err(|status| refused::failure(&status))?;
+        }
+        Ok(self.next.take_if(|message| message.index < end))
+    }
+}
+
+/// Writes what lies between both heads, of which the first `gap` entries are gone: full tiles and bundles as they come,
+/// the rest once the root is right.
 async fn grow(
     log: &mut LogClient<Channel>,
     fetch: &Fetch,
     (old, new): (TreeHead, TreeHead),
+    gap: u64,
     bar: &ProgressBar,
-) -> Result<(), Failure> {
+) -> Result<Done, Failure> {
     durable::create_dirs(&fetch.to).map_err(Failure::unavailable)?;
     let request = wire::EntriesRequest {
         from: old.size,
@@ -162,21 +238,42 @@ async fn grow(
         reason: fetch.reason.clone(),
     };
     let response = log.entries(request).await;
-    let mut stream = response
+    let stream = response
         .map_err(|status| refused::failure(&status))?
         .into_inner();
+    let mut incoming = Incoming { stream, next: None };
+    let mut writer = TileStore::new(&fetch.to).writer();
+    // What an interrupted fetch wrote and no checkpoint covers may be replaced.
+    writer.replace_unpublished(true);
+    let (mut from, mut kept) = (old, 0);
+    if gap > 0 {
+        (from, writer, kept) = gone::begin(log, &mut incoming, writer, gap, bar).await?;
+    }
+    entries(&mut incoming, writer, (from, new), bar).await?;
+    if gap > 0 {
+        write_minimum(&fetch.to, gap).map_err(Failure::unavailable)?;
+    }
+    Ok(Done {
+        fetched: new.size - from.size + kept,
+        minimum: gap,
+        missing: gap - kept,
+        times: 0,
+    })
+}
+
+/// Writes the entries from one head to the other.
+async fn entries(
+    incoming: &mut Incoming,
+    mut writer: TileWriter,
+    (old, new): (TreeHead, TreeHead),
+    bar: &ProgressBar,
+) -> Result<(), Failure> {
     let (sender, entries) = mpsc::sync_channel::<Result<Bytes, TileError>>(UNDER_WAY);
-    let store = TileStore::new(&fetch.to);
-    let writing = tokio::task::spawn_blocking(move || {
-        let mut writer = store.writer();
-        // What an interrupted fetch wrote and no checkpoint covers may be replaced.
-        writer.replace_unpublished(true);
-        writer.write_for(old, new, entries)
-    });
+    let writing = tokio::task::spawn_blocking(move || writer.write_for(old, new, entries));
     let mut next = old.size;
     let mut broken = None;
     while next < new.size {
-        match stream.message().await {
+        match incoming.below(new.size).await {
             Ok(Some(message)) if message.index == next => {
                 next += 1;
                 bar.inc(1);
@@ -200,8 +297,8 @@ async fn grow(
                 )));
                 break;
             }
-            Err(status) => {
-                broken = Some(refused::failure(&status));
+            Err(failure) => {
+                broken = Some(failure);
                 break;
             }
         }

@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use audit::find::{Row, printable};
+use audit::find::{Check, Row, printable};
 use audit::replay::Event;
 use serde_json::json;
 
-use super::scanned::{scan, scanned_json, tell};
+use super::scanned::{Asked, scan, scanned_json, tell};
 use super::wanted::filter;
 use super::{event_json, event_line};
 use crate::args::Find;
@@ -47,7 +47,14 @@ pub(super) fn run(find: &Find, output: Output) -> Result<(), Failure> {
         }
     };
     let check = find.proved.check();
-    let scanned = scan(&find.log, filter(&find.wanted)?, check, output, &mut on_row)?;
+    // A replay reads everything anyway, and then nothing needs to rest on an index.
+    let by_index = !find.no_index && check != Check::Replay;
+    let asked = Asked {
+        filter: filter(&find.wanted)?,
+        check,
+        by_index,
+    };
+    let scanned = scan(&find.log, asked, output, &mut on_row)?;
     if let Some(failure) = failed {
         return Err(failure);
     }

@@ -12,14 +12,21 @@ use crate::args::LogDir;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, isolated};
 
+/// What is asked of a log.
+pub(super) struct Asked {
+    pub(super) filter: Filter,
+    pub(super) check: Check,
+    /// Whether the index beside the log may say which entries need not be read.
+    pub(super) by_index: bool,
+}
+
 /// Scans the log and gives `on_row` what passes the filter.
 ///
 /// # Errors
 /// Where there is no log to look at; whether it holds is told by [`tell`].
 pub(super) fn scan(
     log: &LogDir,
-    filter: Filter,
-    check: Check,
+    asked: Asked,
     output: Output,
     on_row: &mut dyn FnMut(&Row) -> ControlFlow<()>,
 ) -> Result<Scanned, Failure> {
@@ -31,8 +38,9 @@ pub(super) fn scan(
     };
     let options = find::Options {
         key: given_key(log)?,
-        filter,
-        check,
+        filter: asked.filter,
+        check: asked.check,
+        by_index: asked.by_index,
         on_progress: Some(&mut on_progress),
         ..Default::default()
     };
@@ -71,21 +79,8 @@ pub(super) fn tell(scanned: &Scanned, output: Output) -> Result<(), Failure> {
             )
         )
     ));
-    match &scanned.standing {
-        Standing::NotLooked => output.line(output.say(
-            "NOT PROVED: nothing was verified; this is what the files say.",
-            "غير مُثبت: لم يُتحقق من شيء، وهذا ما تقوله الملفات.",
-        )),
-        Standing::InTheLog => output.line(output.say(
-            "Proved: every entry looked at is in the signed log. Decisions were not judged again; --verified does that.",
-            "مُثبت: كل قيد مفحوص موجود في السجل الموقّع. ولم يُعَد الحكم في القرارات، ويفعل ذلك ‎--verified‎.",
-        )),
-        Standing::Replayed => output.line(output.say(
-            "Proved, and replayed: every seal and every decision of the log holds.",
-            "مُثبت ومُعاد فحصه: كل ختم وكل قرار في السجل صحيح.",
-        )),
-        Standing::Broken(_) => {}
-    }
+    tell_index(scanned, output);
+    tell_standing(scanned, output);
     if scanned.standing != Standing::NotLooked && !scanned.key_given {
         output.line(output.say(
             "The key is the one beside the log; give the one you trust with --key.",
@@ -117,6 +112,53 @@ pub(super) fn tell(scanned: &Scanned, output: Output) -> Result<(), Failure> {
     }
 }
 
+/// What an index was believed about, and why not about more.
+fn tell_index(scanned: &Scanned, output: Output) {
+    if scanned.skipped > 0 {
+        output.line(format!(
+            "{}: {}",
+            output.say("passed over, as the index says", "تُخطّيت بناءً على الفهرس"),
+            scanned.skipped
+        ));
+    }
+    if let Some(remark) = &scanned.index_remark {
+        output.note(format!(
+            "{}: {remark}",
+            output.say(
+                "The index was not used, or not for everything, and those entries were read instead; remove index/ and run \
+                 `mohawel audit index` to make it again",
+                "لم يُستخدم الفهرس أو لم يُستخدم في كل شيء، وقُرئت تلك القيود بدلًا منه؛ احذف ‎index/‎ ونفّذ \
+                 ‎mohawel audit index‎ لصنعه من جديد",
+            )
+        ));
+    }
+}
+
+/// Whether it is proved, and what of it.
+fn tell_standing(scanned: &Scanned, output: Output) {
+    match &scanned.standing {
+        Standing::InTheLog if scanned.skipped > 0 => output.line(output.say(
+            "Proved: every entry shown is in the signed log. That none is left out is the word of the index, which you made or \
+             somebody gave you; --no-index reads everything and proves that, too.",
+            "مُثبت: كل قيد معروض موجود في السجل الموقّع. أما عدم إغفال أي قيد فعلى مسؤولية الفهرس الذي صنعته أنت أو أعطاك إياه \
+             غيرك؛ ويقرأ ‎--no-index‎ كل شيء فيثبت ذلك أيضًا.",
+        )),
+        Standing::NotLooked => output.line(output.say(
+            "NOT PROVED: nothing was verified; this is what the files say.",
+            "غير مُثبت: لم يُتحقق من شيء، وهذا ما تقوله الملفات.",
+        )),
+        Standing::InTheLog => output.line(output.say(
+            "Proved: every entry looked at is in the signed log. Decisions were not judged again; --verified does that.",
+            "مُثبت: كل قيد مفحوص موجود في السجل الموقّع. ولم يُعَد الحكم في القرارات، ويفعل ذلك ‎--verified‎.",
+        )),
+        Standing::Replayed => output.line(output.say(
+            "Proved, and replayed: every seal and every decision of the log holds.",
+            "مُثبت ومُعاد فحصه: كل ختم وكل قرار في السجل صحيح.",
+        )),
+        Standing::Broken(_) => {}
+    }
+}
+
 /// The same for machines.
 pub(super) fn scanned_json(scanned: &Scanned) -> Value {
     let broken = match &scanned.standing {
@@ -125,6 +167,8 @@ pub(super) fn scanned_json(scanned: &Scanned) -> Value {
     };
     json!({
         "scanned": scanned.scanned,
+        "skipped": scanned.skipped,
+        "index_remark": scanned.index_remark,
         "matched": scanned.matched,
         "from": scanned.range.start,
         "to": scanned.range.end,

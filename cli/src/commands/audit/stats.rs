@@ -9,7 +9,7 @@ use proto::header::Outcome;
 use serde_json::{Map, Value, json};
 
 use super::chart::{bar, blocks};
-use super::scanned::{left_to_right, scan, scanned_json, tell};
+use super::scanned::{Asked, left_to_right, scan, scanned_json, tell};
 use super::wanted::filter;
 use crate::args;
 use crate::failure::Failure;
@@ -31,14 +31,12 @@ pub(super) fn run(stats: &args::Stats, output: Output) -> Result<(), Failure> {
         counting.take(row);
         ControlFlow::Continue(())
     };
-    let check = stats.proved.check();
-    let scanned = scan(
-        &stats.log,
-        filter(&stats.wanted)?,
-        check,
-        output,
-        &mut on_row,
-    )?;
+    let asked = Asked {
+        filter: filter(&stats.wanted)?,
+        check: stats.proved.check(),
+        by_index: false,
+    };
+    let scanned = scan(&stats.log, asked, output, &mut on_row)?;
     // Leaving out the quieter hours would show days that were not so.
     let all = match stats.by {
         Dimension::Hour => usize::MAX,

@@ -11,6 +11,7 @@ pub(super) fn not_started(error: &broker::StartError) -> Failure {
         StartError::Log(_)
         | StartError::Epoch(_)
         | StartError::Listener(_)
+        | StartError::Metrics { .. }
         | StartError::Unwitnessed(Unwitnessed::NoQuorum { .. })
         | StartError::Resume(ResumeError::Read(_) | ResumeError::Append(_)) => Exit::Unavailable,
         StartError::Registry(_)

@@ -55,6 +55,9 @@ pub async fn examine(dir: &Path, call: Option<&Intended>, clock: &Clock) -> Vec<
             None
         }
     };
+    if let Some(home) = &home {
+        rows.extend(home::subject_keys(home, &config, clock));
+    }
     let own = home.as_ref().and_then(own_life);
     rows.push(match own {
         Some(own) => certificate(own, clock),

@@ -47,6 +47,10 @@ pub enum Check {
     Agreement,
     /// The log directory.
     Log,
+    /// Cosignatures under the published checkpoint, where witnesses are configured.
+    Witnesses,
+    /// Keys for pseudonyms of persons, where the home has a folder for them.
+    SubjectKeys,
     /// What people compare over the telephone.
     Pins,
     /// Where members connect.
@@ -96,6 +100,8 @@ impl Check {
             Self::Service => ("service", ["service", "الخدمة"]),
             Self::Agreement => ("agreement", ["agreement", "الاتفاقية"]),
             Self::Log => ("log", ["log", "سجل القيود"]),
+            Self::Witnesses => ("witnesses", ["witnesses", "الشهود"]),
+            Self::SubjectKeys => ("subject_keys", ["subject keys", "مفاتيح الأشخاص"]),
             Self::Pins => ("pins", ["pins", "التثبيت"]),
             Self::ExchangeDoor => ("exchange_door", ["exchange door", "باب التبادل"]),
             Self::EnrolmentDoor => ("enrolment_door", ["enrolment door", "باب التسجيل"]),

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use adapters::config::{Config, FILE_NAME};
 use adapters::identity::Home;
+use adapters::subjects::SubjectKeys;
+use audit::clock::Clock;
 
 use super::check::Check;
 use super::modes;
@@ -108,4 +110,36 @@ pub(super) fn open(dir: &Path) -> Result<(Row, Home), Row> {
         Check::Home.ok(found)
     };
     Ok((row, home))
+}
+
+/// The keys with which pseudonyms of persons are made and judged; nothing where the home has no folder for them.
+pub(super) fn subject_keys(home: &Home, config: &Config, clock: &Clock) -> Option<Row> {
+    let dir = home.path(&config.subject_keys);
+    if !dir.is_dir() {
+        return None;
+    }
+    let remedy = [
+        "Put the file there again that the data-protection authority gave out, for its owner alone (chmod 600); without it nothing about persons is asked or judged under that agreement.",
+        "أعد الملف الذي أعطته سلطة حماية البيانات، ولمالكه وحده (chmod 600)؛ فبدونه لا يُسأل عن أشخاص ولا يُحكم فيهم في تلك الاتفاقية.",
+    ];
+    let keys = match SubjectKeys::open(dir) {
+        Ok(keys) => keys,
+        Err(error) => return Some(Check::SubjectKeys.failed(same(error), remedy)),
+    };
+    let (all, waiting) = (keys.agreements(), keys.not_begun(clock.now_ms()));
+    let found = [
+        format!("agreements with a key: {all}; of these not begun yet: {waiting}"),
+        format!("اتفاقيات لها مفتاح: {all}؛ ومنها ما لم يبدأ بعد: {waiting}"),
+    ];
+    Some(if waiting == 0 {
+        Check::SubjectKeys.ok(found)
+    } else {
+        Check::SubjectKeys.warning(
+            found,
+            [
+                "Until its key begins nothing about persons is asked under such an agreement: compare from_ms in the file with this clock, or ask the data-protection authority for the epoch that is in force.",
+                "لا يُسأل عن أشخاص في هذه الاتفاقية حتى يبدأ مفتاحها: قارن from_ms في الملف بساعة هذا الجهاز، أو اطلب من سلطة حماية البيانات مفتاح الفترة السارية.",
+            ],
+        )
+    })
 }

@@ -18,6 +18,7 @@ use super::life::{self, Renewal};
 use super::log::{self, Depth, Ends};
 use super::modes::{self, cause};
 use super::row::{Row, same};
+use super::witnesses;
 use crate::commands::init::now;
 use crate::commands::operator;
 use crate::commands::switch_dir::SwitchDir;
@@ -81,6 +82,7 @@ pub async fn examine(switch: &SwitchDir, depth: Depth, clock: &Clock) -> Vec<Row
     rows.push(broker_certificate(&parts, clock));
     rows.push(authority_certificates(&config, clock));
     rows.push(log);
+    rows.extend(witnesses::examine(&config, ends.as_ref(), clock));
     rows.push(pins(&parts, ends.as_ref()));
     rows.push(clock_row(&parts, ends.as_ref(), clock));
     rows.extend(Box::pin(doors::examine(switch, &config, &parts, clock)).await);

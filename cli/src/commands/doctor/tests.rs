@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use adapters::subjects::KeyFile;
+use certs::{SealAlgorithm, SealKeyFile};
+
 use super::row::{Row, Standing};
 use super::*;
 use crate::testing::{Bench, chmod};
@@ -165,6 +168,91 @@ async fn another_switchs_parts_and_a_damaged_log_are_told_apart() {
     let rows = examine(log::Depth::Whole(output)).await;
     assert_eq!(failed(&rows)[0], "log");
     assert_eq!(standing(&rows, "pins"), Standing::NotTried);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_persons_are_looked_at_where_the_home_has_them() {
+    let bench = Bench::new(Clock::System).await;
+    let running = bench.start().await;
+    let home = bench
+        .enrol("EG/GOV/MOSS/takaful", ["التضامن", "Solidarity"])
+        .await;
+    let rows = agency::examine(&home, None, &Clock::System).await;
+    assert!(rows.iter().all(|row| row.check.id() != "subject_keys"));
+    let folder = home.join("subjects");
+    std::fs::create_dir(&folder).unwrap();
+    let agreement = proto::Digest::of(b"an agreement");
+    let master = proto::subject::EpochMaster::from_slice(&[1; 32]).unwrap();
+    let mut file = KeyFile {
+        agreement,
+        epoch: 1,
+        from_ms: Clock::System.now_ms() + 3_600_000,
+        overlap_ms: 1_000,
+        key: master.key(&agreement).unwrap(),
+    };
+    let path = folder.join(file.file_name());
+    for (from_ms, mode, expected) in [
+        (file.from_ms, 0o600, Standing::Warning),
+        (1, 0o600, Standing::Ok),
+        (1, 0o644, Standing::Failed),
+    ] {
+        let _ = std::fs::remove_file(&path);
+        file.from_ms = from_ms;
+        file.save(&path).unwrap();
+        chmod(&path, mode);
+        let rows = agency::examine(&home, None, &Clock::System).await;
+        assert_eq!(standing(&rows, "subject_keys"), expected, "{rows:#?}");
+    }
+    running.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_without_its_witnesses_is_told() {
+    use audit::cosignature::{WitnessKey, cosign};
+    use audit::note::SignedNote;
+    use broker::switch::LogKeyFile;
+    use proto::key::Signer as _;
+
+    let bench = Bench::new(Clock::System).await;
+    let key = SealKeyFile::generate(SealAlgorithm::Ed25519).unwrap();
+    let key = LogKeyFile::new(key).unwrap();
+    let vkey = WitnessKey::new("w.example/1", key.key()).unwrap().to_vkey();
+    let policy = bench.switch.path().join("witness.policy");
+    std::fs::write(
+        &policy,
+        format!("witness w {vkey} http://127.0.0.1:1\nquorum w\n"),
+    )
+    .unwrap();
+    let config = std::fs::read_to_string(bench.switch.config()).unwrap();
+    let with = format!("{config}\n[witness]\npolicy = \"witness.policy\"\n");
+    let examine = async |clock: &Clock| {
+        let rows = operator::examine(&bench.switch, log::Depth::End, clock).await;
+        rows.into_iter().find(|row| row.check.id() == "witnesses")
+    };
+    assert_eq!(examine(&Clock::System).await, None);
+    std::fs::write(bench.switch.config(), with).unwrap();
+    // A moment ago, and long ago.
+    let row = examine(&Clock::fixed(Clock::System.now_us() - 1))
+        .await
+        .unwrap();
+    assert_ne!(row.standing, Standing::Ok, "{row:?}");
+    let row = examine(&later(DAY)).await.unwrap();
+    assert_eq!(row.standing, Standing::Failed, "{row:?}");
+    assert!(row.found[0].contains("no quorum (w)"), "{row:?}");
+    // Cosigned, it holds whatever the time; with a line that does not hold it fails.
+    let checkpoint = bench.switch.log().join("checkpoint");
+    let own = SignedNote::parse(&std::fs::read(&checkpoint).unwrap()).unwrap();
+    for (text, expected) in [
+        (own.text(), Standing::Ok),
+        ("another\n1\nAAAA\n", Standing::Failed),
+    ] {
+        let mut note = own.clone();
+        note.add(cosign(text, "w.example/1", &key, 1_795_363_078).unwrap())
+            .unwrap();
+        std::fs::write(&checkpoint, note.to_bytes()).unwrap();
+        let row = examine(&later(DAY)).await.unwrap();
+        assert_eq!(row.standing, expected, "{row:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use audit::timestamp::kept;
 use audit::verify::{Options, verify_directory};
 use proto::act::PersonRole;
+use proto::entry::{Draft, Kind};
+use proto::facts::{self, ExchangeFacts};
 use proto::id::Part;
 use proto::refusal::Language;
 
@@ -129,4 +132,145 @@ fn copy_dir(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// Appends what nobody sealed until the log has `size` entries.
+async fn pad(running: &Running, clock: &Clock, size: u64) {
+    let refused = ExchangeFacts {
+        code: "malformed".to_owned(),
+        decided_at_ms: clock.now_ms(),
+        refused_sha256: vec![1; 32].into(),
+        ..ExchangeFacts::default()
+    };
+    let log = running.switch().log();
+    while log.head().size() < size {
+        let draft = Draft {
+            kind: Kind::Refusal,
+            facts: facts::encode(&refused),
+            header: Bytes::new(),
+            seal: None,
+        };
+        log.append(draft, None).await.unwrap();
+    }
+    log.publish_now().await.unwrap();
+}
+
+fn holds(dir: &Path) -> audit::replay::Report {
+    let report = audit::replay::replay(dir, audit::replay::Options::default());
+    assert!(
+        report.is_clean(),
+        "{:?} {:?}",
+        report.files.findings,
+        report.findings
+    );
+    report
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_pruned_log_goes_on_over_what_is_gone_and_says_so() {
+    let (bench, running, omar) = audited().await;
+    Box::pin(bench.enrol("EG/GOV/GIZA/homes", ["الجيزة", "Giza"])).await;
+    let (early, late, fresh) = (bench.path("early"), bench.path("late"), bench.path("fresh"));
+    run(fetch(&omar, early.clone()), QUIET).await.unwrap();
+    pad(&running, &bench.clock, 700).await;
+    run(fetch(&omar, late.clone()), QUIET).await.unwrap();
+    running.shutdown().await.unwrap();
+    let log = bench.switch.log();
+    let options = audit::prune::Options::new(audit::prune::Before::Index(600));
+    let pruned = audit::prune::prune(&log, options).unwrap();
+    assert_eq!(pruned.minimum_index, 512);
+    let running = bench.start().await;
+    point(&omar, &running);
+    pad(&running, &bench.clock, 900).await;
+
+    // One that ends where entries are gone stays as it is; one that has them goes on and has them all.
+    let before = std::fs::read(early.join("checkpoint")).unwrap();
+    let refused = run(fetch(&omar, early.clone()), QUIET).await.unwrap_err();
+    assert_eq!(refused.exit, Exit::Found);
+    assert!(refused.text(Language::English).contains("pruned"));
+    assert_eq!(std::fs::read(early.join("checkpoint")).unwrap(), before);
+    run(fetch(&omar, late.clone()), QUIET).await.unwrap();
+    let whole = holds(&late);
+    assert_eq!((whole.files.minimum_index, whole.files.pruned), (0, 0));
+
+    // A new one begins over the gap; one that was interrupted there goes on.
+    let store = TileStore::new(&fresh);
+    std::fs::create_dir_all(
+        store
+            .file(audit::tiles::TilePath::hashes(0, 0))
+            .parent()
+            .unwrap(),
+    )
+    .unwrap();
+    std::fs::write(store.file(audit::tiles::TilePath::hashes(0, 0)), b"half").unwrap();
+    run(fetch(&omar, fresh.clone()), QUIET).await.unwrap();
+    let report = holds(&fresh);
+    assert_eq!(report.files.minimum_index, 512);
+    assert_eq!(report.files.pruned, pruned.removed - pruned.kept);
+    assert!(pruned.kept > 3, "{pruned:?}");
+    // And grows from there like any other.
+    pad(&running, &bench.clock, 1_000).await;
+    run(fetch(&omar, fresh.clone()), QUIET).await.unwrap();
+    assert!(size(&fresh) >= 1_000);
+    holds(&fresh);
+    running.shutdown().await.unwrap();
+}
+
+#[test]
+fn a_minimum_index_that_cannot_be_is_no_excuse() {
+    assert_eq!(gone::gap(0, 0, 10).unwrap(), 0);
+    assert_eq!(gone::gap(512, 0, 700).unwrap(), 512);
+    assert_eq!(gone::gap(512, 512, 700).unwrap(), 0);
+    for (minimum, have, size) in [
+        (512, 0, 512),
+        (1_024, 0, 700),
+        (300, 0, 700),
+        (u64::MAX, 0, 700),
+    ] {
+        let refused = gone::gap(minimum, have, size).unwrap_err();
+        assert_eq!(refused.exit, Exit::Untrusted, "{minimum}");
+    }
+    assert_eq!(gone::gap(512, 511, 700).unwrap_err().exit, Exit::Found);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn time_stamps_come_with_the_copy_byte_for_byte() {
+    let (bench, running, omar) = audited().await;
+    let log = bench.switch.log();
+    let stamp = |token: &[u8]| {
+        let published = read_published(&log).unwrap().unwrap();
+        let size = published.checkpoint.size;
+        kept::keep(&log, size, &published.note, token).unwrap();
+        size
+    };
+    let first = stamp(b"an answer");
+    let copy = bench.path("copy");
+    run(fetch(&omar, copy.clone()), QUIET).await.unwrap();
+    let both = |size| {
+        let (theirs, ours) = (
+            kept::read(&log, size).unwrap(),
+            kept::read(&copy, size).unwrap(),
+        );
+        assert!(theirs.is_some() && theirs == ours, "{theirs:?} {ours:?}");
+    };
+    both(first);
+    // The log stood still and was stamped again, then it grew.
+    kept::keep_again(&log, first, b"a later answer").unwrap();
+    pad(&running, &bench.clock, first + 20).await;
+    let second = stamp(b"another answer");
+    run(fetch(&omar, copy.clone()), QUIET).await.unwrap();
+    both(first);
+    both(second);
+    assert_eq!(kept::sizes(&copy).unwrap(), [first, second]);
+    let report = verify_directory(&copy, Options::default());
+    assert!(report.is_proven(), "{:?}", report.findings);
+
+    // A note that is no checkpoint of this log is no time-stamp.
+    let third = second + 1;
+    kept::keep(&log, third, b"junk", b"an answer").unwrap();
+    pad(&running, &bench.clock, third + 5).await;
+    let refused = run(fetch(&omar, copy.clone()), QUIET).await.unwrap_err();
+    assert_eq!(refused.exit, Exit::Untrusted);
+    assert_eq!(kept::sizes(&copy).unwrap(), [first, second]);
+    running.shutdown().await.unwrap();
 }
