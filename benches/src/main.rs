@@ -111,6 +111,10 @@ enum Role {
     ThinLoad(thin::Task),
 }
 
+/// As `mohawel`'s own.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let name = std::env::args_os().next().unwrap_or_default();
     if Path::new(&name).file_name() == Some(OsStr::new(MOHAWEL)) {

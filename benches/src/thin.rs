@@ -14,6 +14,7 @@ use adapters::connection::Connection;
 use adapters::consumer::verify;
 use adapters::{Adapter, Home};
 use anyhow::{Context as _, bail, ensure};
+use audit::checkpoint::NoteMemory;
 use audit::clock::Clock;
 use clap::Args;
 use cli::bench::load::{self, Asker, Payloads, Reply, say};
@@ -25,7 +26,7 @@ use proto::envelope::Envelope;
 use proto::header::RequestHeader;
 use proto::id::{ExchangeId, Part, ServiceId, SystemId};
 use proto::limits::label;
-use proto::seal::Seal;
+use proto::seal::{Seal, SealMemory};
 use proto::wire::exchange::v1 as wire;
 use tokio::task::JoinSet;
 use tonic::Status;
@@ -75,6 +76,8 @@ struct Thin(Arc<Own>);
 
 struct Own {
     shared: Arc<Shared>,
+    notes: NoteMemory,
+    seals: SealMemory,
     home: Home,
     connection: Connection,
     /// A request as it stands but for ids, time and payload.
@@ -124,6 +127,8 @@ impl Thin {
         let mut own = Own {
             connection: Connection::to_exchange(&home, &Clock::System)?,
             header: header(home.system(), service, shared.deadline_ms)?,
+            notes: NoteMemory::new(home.log_key().clone()),
+            seals: SealMemory::default(),
             shared,
             home,
             sequence: AtomicU64::new(0),
@@ -150,14 +155,20 @@ impl Thin {
     ) -> anyhow::Result<()> {
         let shared = &self.0.shared;
         let returned = verify::open(response)?;
-        let proven = verify::proof(&returned, self.0.home.log_key())?;
+        let proven = verify::proof(&returned, &self.0.notes)?;
         let request = SealedRequest {
             header: &sent.header,
             opened: header,
             seal: &sent.seal,
         };
         let registry = shared.adapter.mirror().snapshot();
-        let answer = verify::answer(&registry, request, &returned, &proven)?;
+        let answer = verify::answer(
+            &registry,
+            request,
+            &returned,
+            &proven,
+            (&self.0.seals, Clock::System.now_ms()),
+        )?;
         verify::contents(&answer, &returned.envelope)?;
         ensure!(
             returned.envelope.payload == sent.payload,
