@@ -17,6 +17,7 @@ use thiserror::Error;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::alarm;
+use crate::calls::Calls;
 use crate::checkpoints::{Checkpoints, SeenError};
 use crate::connection::{Connection, ConnectionError};
 use crate::consumer::Consumer;
@@ -53,6 +54,8 @@ struct Inner {
     /// What was verified a moment ago: checkpoints of the log, and seals' tree heads.
     notes: NoteMemory,
     seals: SealMemory,
+    /// The stream of calls, where the settings ask for it.
+    calls: Option<Calls>,
     /// Dropped last of all, which stops them.
     _tasks: [AbortOnDropHandle<()>; 7],
 }
@@ -132,6 +135,7 @@ impl Adapter {
         Ok(Self(Arc::new(Inner {
             notes: NoteMemory::new(home.log_key().clone()),
             seals: SealMemory::default(),
+            calls: (home.config().call_stream).then(|| Calls::new(connection.clone())),
             home,
             clock,
             connection,
@@ -232,6 +236,10 @@ impl Adapter {
             checkpoints: self.0.checkpoints.clone(),
         };
         sender.send_queued().await
+    }
+
+    pub(crate) fn calls(&self) -> Option<&Calls> {
+        self.0.calls.as_ref()
     }
 
     pub(crate) fn notes(&self) -> &NoteMemory {

@@ -50,6 +50,8 @@ pub struct Config {
     pub checkpoint_every: Duration,
     /// Headers that go under one signature at most; 1: every header is sealed alone.
     pub seal_together: usize,
+    /// Whether the consumer's calls share one stream.
+    pub call_stream: bool,
     /// Keys and certificates of this agency that other adapters hold: SHA-256 of each.
     pub expected_keys: Vec<Digest>,
     /// The folder of subject keys, relative to the home folder.
@@ -154,6 +156,7 @@ impl Config {
             mirror_wait_ms: None,
             checkpoint_every_ms: None,
             seal_together: None,
+            call_stream: false,
             expected_keys: Vec::new(),
             subjects: Subjects::default(),
             files: Names::default(),
@@ -191,6 +194,7 @@ impl Config {
             mirror_wait_ms: unless(ms(self.mirror_wait), MIRROR_WAIT_MS),
             checkpoint_every_ms: unless(ms(self.checkpoint_every), CHECKPOINT_EVERY_MS),
             seal_together: unless(self.seal_together as u64, u64::from(SEAL_SIZE_MAX)),
+            call_stream: self.call_stream,
             expected_keys: self.expected_keys.iter().map(ToString::to_string).collect(),
             journal: file::Journal {
                 dir: text(&self.journal.dir),
@@ -299,6 +303,7 @@ impl Config {
                     checkpoint_every: Duration::from_millis(checkpoint_every_ms),
                     // At most 64.
                     seal_together: seal_together as usize,
+                    call_stream: file.call_stream,
                     expected_keys,
                     subject_keys,
                     files,

@@ -71,6 +71,7 @@
 pub mod adapter;
 pub mod alarm;
 pub mod authority;
+mod calls;
 pub mod checkpoints;
 pub mod config;
 pub mod connection;

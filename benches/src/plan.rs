@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["1k", "mix", "zipf"])]
     pub(crate) profile: Vec<Profile>,
     /// Who is measured, separated by commas.
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["nginx", "haproxy", "hub", "single", "batches"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["nginx", "haproxy", "hub", "single", "batches", "stream"])]
     pub(crate) sides: Vec<Side>,
     /// Systems of the profile zipf.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=3_000))]

@@ -22,6 +22,8 @@ pub(crate) enum Side {
     Single,
     /// The switch, unary calls, headers that wait together sealed together.
     Batches,
+    /// The switch, calls on a stream for each connection, headers that wait together sealed together.
+    Stream,
 }
 
 impl Side {
@@ -31,6 +33,7 @@ impl Side {
             Self::Nginx | Self::Haproxy | Self::Hub => None,
             Self::Single => Some(Mode::Single),
             Self::Batches => Some(Mode::Batches),
+            Self::Stream => Some(Mode::Stream),
         }
     }
 
@@ -40,7 +43,7 @@ impl Side {
             Self::Nginx => Some(Kind::Nginx),
             Self::Haproxy => Some(Kind::Haproxy),
             Self::Hub => Some(Kind::Hub),
-            Self::Single | Self::Batches => None,
+            Self::Single | Self::Batches | Self::Stream => None,
         }
     }
 }
@@ -54,6 +57,7 @@ impl fmt::Display for Side {
             Self::Hub => f.write_str("bare hub"),
             Self::Single => f.write_str("mohawel, no batches"),
             Self::Batches => f.write_str("mohawel, batches"),
+            Self::Stream => f.write_str("mohawel, stream"),
         }
     }
 }

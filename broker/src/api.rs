@@ -23,6 +23,7 @@ use crate::door::standing::Standing;
 use crate::registry::RegistryHandle;
 
 pub mod agencies;
+mod calls;
 pub mod enrolment;
 pub mod exchange;
 pub mod link;

@@ -52,6 +52,7 @@
 mod agreements;
 mod answers;
 mod authority_keys;
+mod calls;
 mod configuration;
 mod contracts;
 mod disk_full;

@@ -43,6 +43,11 @@ async fn call(channel: Channel, rpc: Rpc) -> Result<(), Status> {
             let mut client = ExchangeClient::new(channel);
             client.call(exchange_wire::CallRequest::default()).await?;
         }
+        Rpc::Calls => drop(
+            ExchangeClient::new(channel)
+                .calls(tokio_stream::empty::<exchange_wire::CallsRequest>())
+                .await?,
+        ),
         Rpc::Dispute => {
             let request = exchange_wire::DisputeRequest::default();
             ExchangeClient::new(channel).dispute(request).await?;

@@ -90,6 +90,11 @@ impl RawConsumer {
         }
     }
 
+    /// Its client, for calls that have no name here.
+    pub fn client(&self) -> ExchangeClient<Channel> {
+        self.client.clone()
+    }
+
     /// The same consumer over another channel.
     #[must_use]
     pub fn over(&self, channel: Channel) -> Self {

@@ -32,6 +32,9 @@ pub(super) struct File {
     /// Default 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seal_together: Option<u64>,
+    /// Whether the consumer's calls share one stream instead of one HTTP/2 request each. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) call_stream: bool,
     /// Fingerprints (64 hex digits) of keys and certificates of this agency that other adapters hold: no alarm is raised
     /// when the log binds them. Default none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use proto::wire::exchange::v1::exchange_server::{Exchange, ExchangeServer};
-use proto::wire::exchange::v1::{CallRequest, CallResponse, DisputeRequest, DisputeResponse};
+use proto::wire::exchange::v1::{
+    CallRequest, CallResponse, CallsRequest, CallsResponse, DisputeRequest, DisputeResponse,
+};
 use tonic::transport::Server;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::serving::{CONNECTION_WINDOW, STREAM_WINDOW, STREAMS, serve};
 
@@ -30,6 +32,15 @@ impl Exchange for Echo {
             receipt: None,
             request: None,
         }))
+    }
+
+    type CallsStream = tokio_stream::Empty<Result<CallsResponse, Status>>;
+
+    async fn calls(
+        &self,
+        _: Request<Streaming<CallsRequest>>,
+    ) -> Result<Response<Self::CallsStream>, Status> {
+        Err(Status::unimplemented("this server takes single calls only"))
     }
 
     async fn dispute(

@@ -20,8 +20,8 @@ use proto::wire::exchange::v1::exchange_server::{Exchange, ExchangeServer};
 use proto::wire::exchange::v1::link_client::LinkClient;
 use proto::wire::exchange::v1::link_server::{Link, LinkServer};
 use proto::wire::exchange::v1::{
-    Answer, Attach, AttachRequest, AttachResponse, Attached, CallRequest, CallResponse, Deliver,
-    DisputeRequest, DisputeResponse, Envelope,
+    Answer, Attach, AttachRequest, AttachResponse, Attached, CallRequest, CallResponse,
+    CallsRequest, CallsResponse, Deliver, DisputeRequest, DisputeResponse, Envelope,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -105,6 +105,15 @@ impl Exchange for Hub {
             receipt: None,
             request: None,
         }))
+    }
+
+    type CallsStream = tokio_stream::Empty<Result<CallsResponse, Status>>;
+
+    async fn calls(
+        &self,
+        _: Request<Streaming<CallsRequest>>,
+    ) -> Result<Response<Self::CallsStream>, Status> {
+        Err(Status::unimplemented("this server takes single calls only"))
     }
 
     async fn dispute(

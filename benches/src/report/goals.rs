@@ -49,6 +49,7 @@ fn throughput_goal(side: Side) -> Option<f64> {
         Side::Nginx | Side::Haproxy | Side::Hub => None,
         Side::Single => Some(0.40),
         Side::Batches => Some(0.75),
+        Side::Stream => Some(1.0),
     }
 }
 
@@ -56,6 +57,7 @@ fn throughput_goal(side: Side) -> Option<f64> {
 fn cpu_goal(side: Side) -> Option<f64> {
     match side {
         Side::Nginx | Side::Haproxy | Side::Hub | Side::Single | Side::Batches => None,
+        Side::Stream => Some(2.0),
     }
 }
 

@@ -6,24 +6,39 @@ use std::time::Duration;
 use proto::limits::MESSAGE_BYTES_MAX;
 use proto::wire::exchange::v1::exchange_server::{self, ExchangeServer};
 use proto::wire::exchange::v1::{
-    CallRequest, CallResponse, DisputeRequest, DisputeResponse, Envelope,
+    CallRequest, CallResponse, CallsRequest, DisputeRequest, DisputeResponse, Envelope,
 };
+use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
+use super::calls::Calls;
+use super::roles::Rpc;
 use crate::door::trace;
 use crate::exchange::{Exchange, Received, reply};
+use crate::registry::RegistryHandle;
 
 /// The service.
 #[derive(Clone, Debug)]
 pub struct ExchangeApi {
     exchange: Arc<Exchange>,
+    registry: RegistryHandle,
+    draining: CancellationToken,
 }
 
 impl ExchangeApi {
-    /// The service over `exchange`, with the protocol's message limits.
-    pub fn service(exchange: Arc<Exchange>) -> ExchangeServer<Self> {
-        ExchangeServer::new(Self { exchange })
+    /// The service over `exchange`, with the protocol's message limits. Streams take nothing more once it is `draining`.
+    pub fn service(
+        exchange: Arc<Exchange>,
+        registry: RegistryHandle,
+        draining: CancellationToken,
+    ) -> ExchangeServer<Self> {
+        let api = Self {
+            exchange,
+            registry,
+            draining,
+        };
+        ExchangeServer::new(api)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
@@ -37,6 +52,21 @@ impl exchange_server::Exchange for ExchangeApi {
             Ok(receipt) => Ok(Response::new(reply::response(receipt))),
             Err(refused) => Err(reply::status(&refused)),
         }
+    }
+
+    type CallsStream = Calls;
+
+    async fn calls(
+        &self,
+        request: Request<Streaming<CallsRequest>>,
+    ) -> Result<Response<Calls>, Status> {
+        let (peer, _) = super::permitted(&self.registry.load(), &request, Rpc::Calls)?;
+        Ok(Response::new(Calls::new(
+            Arc::clone(&self.exchange),
+            peer,
+            request.into_inner(),
+            self.draining.clone(),
+        )))
     }
 
     async fn dispute(

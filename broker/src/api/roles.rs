@@ -108,6 +108,8 @@ macro_rules! rpcs {
 rpcs! {
     /// Ask a provider.
     Call = "mohawel.exchange.v1.Exchange/Call": System;
+    /// Ask on a stream.
+    Calls = "mohawel.exchange.v1.Exchange/Calls": System;
     /// Object to an answer.
     Dispute = "mohawel.exchange.v1.Exchange/Dispute": System;
     /// Serve as a provider.

@@ -17,6 +17,11 @@ pub fn traceparent(metadata: &MetadataMap) -> String {
         .get(TRACEPARENT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
+    plain(text)
+}
+
+/// The trace context that a message brought; empty for anything else.
+pub fn plain(text: &str) -> String {
     if is_traceparent(text) {
         text.to_owned()
     } else {

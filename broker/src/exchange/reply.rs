@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
 use prost::Message;
 use proto::Code;
 use proto::refusal::Language::{Arabic, English};
-use proto::wire::exchange::v1::CallResponse;
+use proto::wire::exchange::v1::{CallRefused, CallResponse};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code as Grpc, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -120,6 +121,18 @@ pub fn response(receipt: Receipt) -> CallResponse {
         answer: Some(answer.to_wire()),
         receipt: Some(closing.to_wire()),
         request: Some(request),
+    }
+}
+
+/// A refusal as a message on a stream: the same status, and its receipt beside it.
+#[must_use]
+pub fn refused(refused: &Refused) -> CallRefused {
+    let status = status(refused);
+    CallRefused {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        details: Bytes::copy_from_slice(status.details()),
+        receipt: refused.receipt.as_ref().map(|receipt| receipt.to_wire()),
     }
 }
 

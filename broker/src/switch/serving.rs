@@ -89,7 +89,11 @@ impl Parts {
         let server = door::server(&settings)
             .add_service(InterceptedService::new(health, known))
             .add_optional_service(reflection)
-            .add_service(ExchangeApi::service(Arc::clone(exchange)))
+            .add_service(ExchangeApi::service(
+                Arc::clone(exchange),
+                self.registry.clone(),
+                self.draining.clone(),
+            ))
             .add_service(LinkApi::service(Arc::clone(exchange)))
             .add_service(
                 AgenciesServer::new(agencies).max_decoding_message_size(ACT_MESSAGE_BYTES_MAX),

@@ -52,6 +52,8 @@ pub enum Mode {
     Batches,
     /// Unary calls, each header under a seal of its own: what an exchange costs where batches do not form.
     Single,
+    /// The consumer's calls on a stream; headers that wait together go under one seal.
+    Stream,
 }
 
 impl Mode {
@@ -60,6 +62,7 @@ impl Mode {
         match self {
             Self::Batches => "batches",
             Self::Single => "single",
+            Self::Stream => "stream",
         }
     }
 
@@ -68,6 +71,7 @@ impl Mode {
         match self {
             Self::Batches => "",
             Self::Single => "seal_together = 1\n",
+            Self::Stream => "call_stream = true\n",
         }
     }
 }
