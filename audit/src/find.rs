@@ -196,6 +196,10 @@ pub fn scan(
     let published = read_published(dir)?.ok_or_else(|| FindError::NotPublished(dir.to_owned()))?;
     let key_given = key.is_some();
     let key = key.or_else(|| key_beside(dir));
+    if let Some(key) = &key {
+        // What does not lead from it leaves it as it is: the checkpoint then says that it is another key's.
+        let _ = key.follow_beside(dir);
+    }
     let checkpoint = under.unwrap_or_else(|| published.checkpoint.clone());
     if checkpoint.size > published.checkpoint.size {
         return Err(FindError::Shorter {

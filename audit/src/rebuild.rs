@@ -13,10 +13,11 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use self::goal::{Claim, Goals};
-use crate::checkpoint::{Checkpoint, CheckpointError, LogKey};
+use crate::checkpoint::{Checkpoint, CheckpointError, LogKey, SUCCESSIONS_FILE};
 use crate::journal::salvage::Remains;
 use crate::journal::{JournalError, Layout, NotNext, StoreFound};
 use crate::log::LogError;
+use crate::log_key::successions_text;
 use crate::tiles::mend::{MendError, Mended, set_aside_dir};
 use crate::tiles::published::PublishError;
 use crate::tiles::{TileError, durable};
@@ -109,6 +110,11 @@ pub fn rebuild(dir: &Path, options: Options<'_>) -> Result<Report, RebuildError>
     };
     let key_given = options.key.is_some();
     let key = key_of(dir, options.key.as_ref())?;
+    let dirs = std::iter::once(dir).chain(options.from.iter().map(PathBuf::as_path));
+    for dir in dirs {
+        // What one of them lacks or has damaged, another may have.
+        let _ = key.follow_beside(dir);
+    }
     let given = options.layout.clone();
     let layout = given.unwrap_or_else(|| Layout::new(dir, key.origin()));
     let mut run = Run {
@@ -208,6 +214,13 @@ impl Run<'_, '_> {
         let text = format!("{}\n", key.to_vkey());
         if fs::read_to_string(&path).ok().as_deref().map(str::trim) != Some(text.trim()) {
             self.step("write the key")?;
+            durable::write_file(&path, text.as_bytes())
+                .map_err(|error| TileError::io(&path, error))?;
+        }
+        let path = self.dir.join(SUCCESSIONS_FILE);
+        let text = successions_text(&key.entries());
+        if !text.is_empty() && fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+            self.step("write the keys that followed")?;
             durable::write_file(&path, text.as_bytes())
                 .map_err(|error| TileError::io(&path, error))?;
         }

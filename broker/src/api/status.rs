@@ -137,7 +137,9 @@ pub(super) fn submit(error: &SubmitError) -> Status {
         SubmitError::Append(AppendError::TooLarge(_)) => {
             by_code(Code::InvalidArgument, Refusal::TooLarge)
         }
-        SubmitError::Append(AppendError::RegistryMoved { .. } | AppendError::Stopped(_))
+        SubmitError::Append(
+            AppendError::RegistryMoved { .. } | AppendError::Stopped(_) | AppendError::NoSigner(_),
+        )
         | SubmitError::Diverged { .. }
         | SubmitError::Interrupted => {
             tracing::error!(%error, "an act could not be recorded");
@@ -260,6 +262,14 @@ fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
             Unauthenticated,
             "no_possession",
             "Let the new key itself sign the binding's proof of possession.",
+        ),
+        FoldError::NotLogKey
+        | FoldError::OutOfPlace
+        | FoldError::Overlap { .. }
+        | FoldError::OverlapTooLong => (
+            FailedPrecondition,
+            "log_key",
+            "Only the switch itself rotates the log's key, at a start: `mohawel log-key rotate`.",
         ),
         FoldError::UnknownApplication => (
             NotFound,

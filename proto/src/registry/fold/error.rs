@@ -55,6 +55,23 @@ pub enum FoldError {
     /// The new key did not prove itself.
     #[error("the new key has not proved that its holder asked for the binding")]
     NoPossession,
+    /// Not the log key that signs now.
+    #[error("the log's key that this would follow is not the one that signs now")]
+    NotLogKey,
+    /// It names another place than its own.
+    #[error("the log's next key names another place in the log than its entry's")]
+    OutOfPlace,
+    /// Two keys sign, and a third was to come.
+    #[error(
+        "the log's key was followed already, and both still sign until {until_ms} ms; rotate after that"
+    )]
+    Overlap {
+        /// Unix time, milliseconds.
+        until_ms: u64,
+    },
+    /// The two keys would sign side by side for too long.
+    #[error("two log keys may sign side by side for 400 days at most")]
+    OverlapTooLong,
     /// No such key of that system.
     #[error("no such key of this system is in use")]
     UnknownKey,
