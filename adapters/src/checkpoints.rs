@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use audit::checkpoint::{
-    self, Checkpoint, CheckpointError, LogKey, SignedCheckpoint, SuccessionError,
-};
+use audit::checkpoint::{self, Checkpoint, CheckpointError, LogKey, SignedCheckpoint};
 use audit::clock::Clock;
 use bytes::Bytes;
 use certs::key_files::replace_public;
@@ -26,6 +24,7 @@ use crate::connection::{Backoff, Connection};
 use crate::error::{Distrust, Standing};
 use crate::identity::{EVIDENCE_PREFIX, Home, HomeError, read_text};
 
+mod following;
 mod ledger;
 mod promised;
 mod witnessed;
@@ -257,30 +256,6 @@ impl Checkpoints {
         };
         let largest = self.floor();
         witnesses.take(published.checkpoint.size, &published.note, largest);
-    }
-
-    /// Learns by which keys the log's key was followed. A second one after the same key is a lie; what cannot be written
-    /// or does not hold leaves everything as it was.
-    fn follow(&self, entries: &[Bytes]) -> Result<(), SeenError> {
-        match self.0.log_key.follow_entries(entries) {
-            Ok(false) => Ok(()),
-            Ok(true) => {
-                let newest = self.0.log_key.newest().to_vkey();
-                tracing::warn!(
-                    newest,
-                    "the log's key was followed by another, sealed by both"
-                );
-                Ok(())
-            }
-            Err(SuccessionError::Io { path, error }) => {
-                Err(HomeError::Read { path, cause: error }.into())
-            }
-            Err(error) => {
-                let reason = Distrust::Checkpoint(error.to_string());
-                self.0.standing.lose(reason.clone());
-                Err(reason.into())
-            }
-        }
     }
 
     fn signed(&self, note: Bytes) -> Result<SignedCheckpoint, Distrust> {

@@ -140,8 +140,12 @@ pub fn open(note: &[u8], key: &LogKey) -> Result<Checkpoint, CheckpointError> {
 #[derive(Debug)]
 pub struct NoteMemory {
     key: LogKey,
-    notes: Mutex<VecDeque<(Bytes, Checkpoint)>>,
+    notes: Mutex<Opened>,
 }
+
+/// Notes with what they say, and how many of the log's keys were known when each was opened: one that was opened before a
+/// key was followed is looked at again.
+type Opened = VecDeque<(Bytes, Checkpoint, usize)>;
 
 impl NoteMemory {
     /// Remembers nothing yet, of the log of `key`.
@@ -163,18 +167,20 @@ impl NoteMemory {
     /// # Errors
     /// [`CheckpointError`]: the first step that failed.
     pub fn open(&self, note: &Bytes) -> Result<Checkpoint, CheckpointError> {
-        if let Some((_, known)) = self.notes().iter().find(|(bytes, _)| bytes == note) {
+        let keys = self.key.successions().len();
+        let same = |(bytes, _, then): &&(Bytes, Checkpoint, usize)| bytes == note && *then == keys;
+        if let Some((_, known, _)) = self.notes().iter().find(same) {
             return Ok(known.clone());
         }
         let opened = open(note, &self.key)?;
         let mut notes = self.notes();
         // The newest first: the next receipt is most likely of the same commit.
-        notes.push_front((note.clone(), opened.clone()));
+        notes.push_front((note.clone(), opened.clone(), keys));
         notes.truncate(NOTES_REMEMBERED);
         Ok(opened)
     }
 
-    fn notes(&self) -> MutexGuard<'_, VecDeque<(Bytes, Checkpoint)>> {
+    fn notes(&self) -> MutexGuard<'_, Opened> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

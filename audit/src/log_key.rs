@@ -6,30 +6,25 @@
 //! checkpoint of so many entries. Never forgets an entry, and never takes a second one in its place.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use proto::act::LogKeySuccession;
-use proto::digest::Digest;
-use proto::entry::{Entry, EntryError, Kind};
+use proto::entry::Entry;
 use proto::key::PublicKey;
-use proto::limits::LOG_KEY_OVERLAP_MS_MAX;
-use proto::registry::FoldError;
-use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
-use crate::note::{NoteError, NoteKey};
-use crate::tiles::{durable, read_bounded};
+use crate::note::NoteKey;
 
-/// Name of the file beside `log.vkey` that holds the entries by which the log's key was followed by others.
-pub const SUCCESSIONS_FILE: &str = "log.keys";
-/// Bytes of that file at most, which is far more than a key a month for a century.
-const SUCCESSIONS_BYTES_MAX: u64 = 1 << 20;
+mod kept;
+mod succession;
+
+pub use kept::{SUCCESSIONS_FILE, parse_successions, successions_text};
+pub use succession::{Succession, SuccessionError, Wrong};
+
+use kept::{read, write_file};
 
 /// A log's origin and keys. Clones share what they learn.
 #[derive(Clone)]
@@ -47,82 +42,6 @@ struct Known {
     file: Option<PathBuf>,
     /// One learns at a time.
     learning: Mutex<()>,
-}
-
-/// A log's key followed by the next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Succession {
-    /// Index of its entry: a checkpoint of more entries is signed by the next key.
-    pub index: u64,
-    /// Root of the tree over the entries before it, as both keys sealed it.
-    pub root: Digest,
-    /// The key up to here.
-    pub previous: NoteKey,
-    /// The key from here on.
-    pub next: NoteKey,
-    /// Unix time, milliseconds: a checkpoint whose last entry was recorded before it is signed by both.
-    pub overlap_until_ms: u64,
-    /// The entry's bytes.
-    pub entry: Bytes,
-}
-
-impl Succession {
-    /// Whether both keys sign a checkpoint of `size` entries of which the last was recorded at `recorded_at_ms`.
-    pub fn overlaps(&self, size: u64, recorded_at_ms: u64) -> bool {
-        self.index < size && recorded_at_ms < self.overlap_until_ms
-    }
-
-    /// Reads entry `index` of the log `origin`, and verifies both seals.
-    fn read(origin: &str, index: u64, bytes: &Bytes) -> Result<Self, SuccessionError> {
-        let wrong = |what: Wrong| SuccessionError::Entry { index, what };
-        let entry = Entry::decode(bytes).map_err(|error| wrong(error.into()))?;
-        if entry.kind != Kind::LogKeySucceeded {
-            return Err(wrong(Wrong::Kind(entry.kind.name())));
-        }
-        let seal = entry.seal.as_ref();
-        let act = LogKeySuccession::proven(origin, &entry.header, seal, &entry.facts)
-            .map_err(|error| wrong(error.into()))?;
-        let latest_ms = entry
-            .stamp
-            .recorded_at_ms()
-            .saturating_add(LOG_KEY_OVERLAP_MS_MAX);
-        let fault = match () {
-            () if act.size != index => Some(FoldError::OutOfPlace),
-            () if act.overlap_until_ms > latest_ms => Some(FoldError::OverlapTooLong),
-            () => None,
-        };
-        if let Some(fault) = fault {
-            return Err(wrong(fault.into()));
-        }
-        let named =
-            |key: &PublicKey| NoteKey::new(origin, key).map_err(|error| wrong(error.into()));
-        Ok(Self {
-            index,
-            root: act.root,
-            previous: named(&act.previous)?,
-            next: named(&act.key)?,
-            overlap_until_ms: act.overlap_until_ms,
-            entry: bytes.clone(),
-        })
-    }
-
-    /// What both keys sealed.
-    fn header(&self) -> Result<Bytes, SuccessionError> {
-        let index = self.index;
-        let what = |error: EntryError| SuccessionError::Entry {
-            index,
-            what: error.into(),
-        };
-        Ok(Entry::decode(&self.entry).map_err(what)?.header)
-    }
-
-    /// Whether it can come after `older`.
-    fn is_after(&self, older: &Self) -> bool {
-        let recorded_at_ms = Entry::decode(&self.entry).map(|entry| entry.stamp.recorded_at_ms());
-        self.index > older.index
-            && self.previous == older.next
-            && recorded_at_ms.is_ok_and(|at_ms| at_ms >= older.overlap_until_ms)
-    }
 }
 
 impl LogKey {
@@ -311,6 +230,15 @@ impl LogKey {
         overlaps.then(|| last.previous.clone())
     }
 
+    /// The same log, held by the key that signs a checkpoint of `size` entries.
+    #[must_use]
+    pub fn held_at(&self, size: u64) -> Self {
+        Self {
+            held: self.signer_of(size),
+            known: Arc::clone(&self.known),
+        }
+    }
+
     /// Each key that no longer signs, held alone, with the index of the entry that ended it.
     pub fn ended(&self) -> Vec<(Self, u64)> {
         let known = self.known.successions.load();
@@ -342,129 +270,6 @@ impl fmt::Debug for LogKey {
         let more = self.known.successions.load().len();
         write!(f, "LogKey({}, {more} followed)", self.to_vkey())
     }
-}
-
-/// The text of the file: a line for each, its index and the entry's bytes in base64.
-pub fn successions_text(entries: &[(u64, Bytes)]) -> String {
-    let line = |(index, entry): &(u64, Bytes)| format!("{index} {}\n", STANDARD.encode(entry));
-    entries.iter().map(line).collect()
-}
-
-/// Reads that text. Nothing is verified yet.
-///
-/// # Errors
-/// The number of the line that is not in its one form, from 1.
-pub fn parse_successions(text: &[u8]) -> Result<Vec<(u64, Bytes)>, usize> {
-    let Ok(text) = std::str::from_utf8(text) else {
-        return Err(1);
-    };
-    let mut entries = Vec::new();
-    for (number, line) in (1_usize..).zip(text.lines()) {
-        let read = line.split_once(' ').and_then(|(index, entry)| {
-            Some((index.parse().ok()?, STANDARD.decode(entry).ok()?.into()))
-        });
-        entries.push(read.ok_or(number)?);
-    }
-    // One form: no sign or leading zero, no line that was cut.
-    if successions_text(&entries) == text {
-        Ok(entries)
-    } else {
-        Err(entries.len().max(1))
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<(u64, Bytes)>, SuccessionError> {
-    match read_bounded(path, SUCCESSIONS_BYTES_MAX) {
-        Ok(text) => parse_successions(&text).map_err(|line| SuccessionError::Line {
-            path: path.to_owned(),
-            line,
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(SuccessionError::Io {
-            path: path.to_owned(),
-            error,
-        }),
-    }
-}
-
-fn write_file(path: &Path, all: &[Succession]) -> Result<(), SuccessionError> {
-    let entries: Vec<_> = all
-        .iter()
-        .map(|one| (one.index, one.entry.clone()))
-        .collect();
-    match durable::write_file(path, successions_text(&entries).as_bytes()) {
-        Ok(()) => Ok(()),
-        // Another process of the same home wrote it at the same moment.
-        Err(_) if read(path).is_ok_and(|there| there == entries) => Ok(()),
-        Err(error) => Err(SuccessionError::Io {
-            path: path.to_owned(),
-            error,
-        }),
-    }
-}
-
-/// Why entries do not lead from one key of a log to another.
-#[derive(Debug, Error)]
-pub enum SuccessionError {
-    /// The file cannot be read or written.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// A line of the file is not an index and an entry.
-    #[error("{}: line {line} is not an index and the base64 of an entry; take the file from another copy of the log", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// From 1.
-        line: usize,
-    },
-    /// An entry that rotates no log key.
-    #[error("entry {index} does not rotate this log's key: {what}")]
-    Entry {
-        /// Its index.
-        index: u64,
-        /// Why.
-        what: Wrong,
-    },
-    /// It does not follow the one before it.
-    #[error(
-        "entry {0} does not follow the log key before it, or came while that one was still in its overlap"
-    )]
-    NotNext(u64),
-    /// None of them is of the key that is held.
-    #[error("none of the entries that rotate the log's key is about {0}")]
-    OtherKey(String),
-    /// One key was followed twice.
-    #[error(
-        "the log's key was followed by another at entry {known}, and differently at entry {other}: two histories under one key"
-    )]
-    Contradicts {
-        /// What was known.
-        known: u64,
-        /// What came now.
-        other: u64,
-    },
-}
-
-/// What is wrong with an entry.
-#[derive(Debug, Error)]
-pub enum Wrong {
-    /// Its bytes.
-    #[error(transparent)]
-    Bytes(#[from] EntryError),
-    /// Its kind.
-    #[error("it is of kind {0}")]
-    Kind(&'static str),
-    /// Its content or one of its seals.
-    #[error(transparent)]
-    Act(#[from] FoldError),
-    /// The origin cannot name a key.
-    #[error(transparent)]
-    Key(#[from] NoteError),
 }
 
 #[cfg(test)]

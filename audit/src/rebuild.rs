@@ -115,6 +115,7 @@ pub fn rebuild(dir: &Path, options: Options<'_>) -> Result<Report, RebuildError>
         // What one of them lacks or has damaged, another may have.
         let _ = key.follow_beside(dir);
     }
+    files::follow_entries(dir, &key);
     let given = options.layout.clone();
     let layout = given.unwrap_or_else(|| Layout::new(dir, key.origin()));
     let mut run = Run {
@@ -167,7 +168,15 @@ pub fn rebuild(dir: &Path, options: Options<'_>) -> Result<Report, RebuildError>
     Ok(report)
 }
 
-/// The key that was given, or the one that lies in the directory. Both must be the same.
+/// Whether both are keys of one log: the same, or one that followed the other.
+fn is_same_log(dir: &Path, beside: &LogKey, given: &LogKey) -> bool {
+    // What cannot be read leads from none to another.
+    let _ = beside.follow_beside(dir);
+    files::follow_entries(dir, beside);
+    beside.has(given)
+}
+
+/// The key that was given, or the one that lies in the directory. Both must be of one log.
 fn key_of(dir: &Path, given: Option<&LogKey>) -> Result<LogKey, RebuildError> {
     let path = dir.join(VKEY_FILE);
     let beside = match (fs::read_to_string(&path), given) {
@@ -179,10 +188,12 @@ fn key_of(dir: &Path, given: Option<&LogKey>) -> Result<LogKey, RebuildError> {
         }),
     };
     match (beside, given) {
-        (Ok(beside), Some(given)) if beside != *given => Err(RebuildError::OtherLog {
-            dir: dir.to_owned(),
-            found: beside.to_vkey(),
-        }),
+        (Ok(beside), Some(given)) if !is_same_log(dir, &beside, given) => {
+            Err(RebuildError::OtherLog {
+                dir: dir.to_owned(),
+                found: beside.to_vkey(),
+            })
+        }
         (Err(RebuildError::Key(_)), Some(given)) => Ok(given.clone()),
         (beside, _) => beside,
     }

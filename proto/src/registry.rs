@@ -13,7 +13,7 @@ mod suppose;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-pub use fold::{Act, FoldError};
+pub use fold::{Act, FoldError, LogKeyFault};
 pub(crate) use names::Names;
 pub use record::{
     Agency, Agreement, AgreementState, ApplicationRecord, ApplicationState, BoundKey, Certificate,

@@ -110,7 +110,8 @@ pub fn collect(
     let contents = Contents {
         disclosed: disclosed::open(&wanted.disclosed, &items)?,
         policy,
-        key,
+        // The one that is seen under the checkpoint; whoever holds another gets there by the entries.
+        key: key.held_at(checkpoint.says.size),
         checkpoint,
         stamped,
         items,

@@ -118,3 +118,22 @@ impl Signers {
         signed.map_err(|error| format!("signing the checkpoint of {size} entries: {error}"))
     }
 }
+
+/// Whether the key that signs now is at hand: told before anything is opened. The journal may know of one more.
+pub(super) fn at_hand(key: &LogKey, signers: &[Arc<dyn Signer>]) -> Result<(), String> {
+    let newest = key.newest();
+    if signers.iter().any(|signer| signer.key() == newest.public()) {
+        return Ok(());
+    }
+    let here = |signer: &Arc<dyn Signer>| {
+        LogKey::new(key.origin(), signer.key())
+            .map_or_else(|error| error.to_string(), |key| key.to_vkey())
+    };
+    let here: Vec<String> = signers.iter().map(here).collect();
+    Err(format!(
+        "this log's key is {}, the configured one {}; if the log's key was rotated, bring back {SUCCESSIONS_FILE} from a \
+         copy, or run `mohawel audit rebuild`",
+        newest.to_vkey(),
+        here.join(" and ")
+    ))
+}

@@ -17,7 +17,7 @@ use super::directory::{bundles, lock};
 use super::keeper::Keeper;
 use super::keeper::publishing::recorded;
 use super::queue::Queue;
-use super::signers::Signers;
+use super::signers::{Signers, at_hand};
 use super::sweeper::Sweeper;
 use super::{Config, Inner, Log, LogError, Shared, Threads, keeper, writer};
 use crate::checkpoint::{self, LogKey};
@@ -255,24 +255,6 @@ fn start(
     Ok(Log {
         inner: Arc::new(inner),
     })
-}
-
-/// Whether the key that signs now is at hand: told before anything is opened. The journal may know of one more.
-fn at_hand(key: &LogKey, signers: &[Arc<dyn Signer>]) -> Result<(), String> {
-    let newest = key.newest();
-    if signers.iter().any(|signer| signer.key() == newest.public()) {
-        return Ok(());
-    }
-    let here = |signer: &Arc<dyn Signer>| {
-        LogKey::new(key.origin(), signer.key())
-            .map_or_else(|error| error.to_string(), |key| key.to_vkey())
-    };
-    let here: Vec<String> = signers.iter().map(here).collect();
-    Err(format!(
-        "this log's key is {}, the configured one {}",
-        newest.to_vkey(),
-        here.join(" and ")
-    ))
 }
 
 /// The error of a directory whose log has no entry yet.

@@ -1,11 +1,14 @@
 //! Keys that follow one another: whoever holds one of them gets to the others, and nobody else's word counts.
 
-use proto::entry::{Draft, Stamp};
+use proto::digest::Digest;
+use proto::entry::{Draft, Kind, Stamp};
 use proto::key::Signer as _;
+use proto::limits::LOG_KEY_OVERLAP_MS_MAX;
 
 use super::*;
 use crate::checkpoint::tests::TestSigner;
 use crate::checkpoint::{self, Checkpoint};
+use crate::note::NoteError;
 
 pub(crate) const ORIGIN: &str = "log.example/one";
 const DAY_MS: u64 = 86_400_000;
@@ -245,4 +248,40 @@ fn a_hostile_file_is_refused_with_its_line() {
     }
     std::fs::write(&file, [0xff; 16]).unwrap();
     assert!(held(1).follow_beside(dir.path()).is_err());
+}
+
+/// Ends `log`, opens it again with the keys of both seeds, and has the first followed by the second, `overlap_ms` from
+/// now. Gives the log and the entry's index.
+pub(crate) async fn rotated(
+    log: crate::log::Log,
+    config: crate::log::Config,
+    (from, to): (u8, u8),
+    overlap_ms: u64,
+) -> (crate::log::Log, crate::log::Appended) {
+    log.close().await.unwrap();
+    drop(log);
+    let signer =
+        |seed| std::sync::Arc::new(TestSigner::new(seed)) as std::sync::Arc<dyn proto::key::Signer>;
+    let (origin, now_ms) = (config.origin.clone(), config.clock.now_ms());
+    let signers = vec![signer(from), signer(to)];
+    let log = crate::log::Log::open_with(config, signers).await.unwrap();
+    let head = log.head();
+    let act = LogKeySuccession {
+        previous: TestSigner::new(from).key().clone(),
+        key: TestSigner::new(to).key().clone(),
+        size: head.size(),
+        root: head.edge.root(),
+        overlap_until_ms: now_ms + overlap_ms,
+        issued_at_ms: now_ms,
+    };
+    let (old, new) = (TestSigner::new(from), TestSigner::new(to));
+    let (header, seal, facts) = act.seal(&origin, &old, &new).unwrap();
+    let draft = Draft {
+        kind: Kind::LogKeySucceeded,
+        facts,
+        header,
+        seal: Some(seal),
+    };
+    let appended = log.append(draft, None).await.unwrap();
+    (log, appended)
 }

@@ -32,7 +32,7 @@ mod keys;
 mod log_keys;
 mod operators;
 
-pub use error::FoldError;
+pub use error::{FoldError, LogKeyFault};
 
 /// An act as the fold sees it: the parts of a registry entry that decide.
 #[derive(Clone, Copy, Debug)]

@@ -250,3 +250,45 @@ async fn an_auditor_names_each_way_in_which_keys_and_entries_do_not_fit() {
     std::fs::write(&note, old).unwrap();
     assert!(judge(1).1[1]);
 }
+
+/// With every `log.keys` lost, whoever holds the older key gets to the newer one by the entries that are left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_writes_down_again_which_key_followed_which() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
+    founded(&dir, &clock).await.close().await.unwrap();
+    for keys in [(1, 2), (2, 3)] {
+        let log = with(&dir, &clock, &[keys.0, keys.1]).await.unwrap();
+        let rotation = next(&log, &clock, keys, HOUR_MS);
+        log.append(rotation, None).await.unwrap();
+        clock.advance_ms(HOUR_MS + 1_000);
+        log.append(draft(Kind::Request, "after"), None)
+            .await
+            .unwrap();
+        log.close().await.unwrap();
+        drop(log);
+    }
+    let file = dir.path().join(checkpoint::SUCCESSIONS_FILE);
+    let written = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(!verified(dir.path(), 1).is_proven());
+    let refused = with(&dir, &clock, &[3]).await.unwrap_err().to_string();
+    assert!(refused.contains("log.keys"), "{refused}");
+    for key in [None, Some(held(3))] {
+        let options = crate::rebuild::Options {
+            key,
+            ..crate::rebuild::Options::default()
+        };
+        let report = crate::rebuild::rebuild(dir.path(), options).unwrap();
+        assert!(report.whole);
+        assert_eq!(std::fs::read(&file).unwrap(), written);
+        std::fs::remove_file(&file).unwrap();
+    }
+    std::fs::write(&file, written).unwrap();
+    assert!(verified(dir.path(), 1).is_proven());
+    with(&dir, &clock, &[3])
+        .await
+        .unwrap()
+        .close()
+        .await
+        .unwrap();
+}

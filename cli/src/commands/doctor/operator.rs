@@ -261,7 +261,7 @@ fn judge(
 
 /// What people compare over the telephone.
 fn pins(parts: &Parts, ends: Option<&Ends>) -> Row {
-    let vkey = parts.log_key.to_vkey();
+    let vkey = parts.log_key.newest().to_vkey();
     let root = proto::Digest(parts.authority.root_sha256());
     let Some(Ends { genesis_sha256, .. }) = ends else {
         return Check::Pins.not_tried(Check::Log);

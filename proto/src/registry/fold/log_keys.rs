@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Act, FoldError};
+use super::{Act, FoldError, LogKeyFault};
 use crate::act::LogKeySuccession;
 use crate::limits::LOG_KEY_OVERLAP_MS_MAX;
 use crate::registry::{LogKeyRecord, Registry};
@@ -12,21 +12,20 @@ impl Registry {
     pub(super) fn succeed_log_key(&mut self, act: Act<'_>) -> Result<(), FoldError> {
         let succession = LogKeySuccession::proven(self.origin(), act.header, act.seal, act.facts)?;
         if self.log_key() != Some(&succession.previous) {
-            return Err(FoldError::NotLogKey);
+            return Err(LogKeyFault::NotTheNewest.into());
         }
         if succession.size != act.index {
-            return Err(FoldError::OutOfPlace);
+            return Err(LogKeyFault::OutOfPlace.into());
         }
         if let Some(last) = self.log_keys.last()
             && act.recorded_at_ms < last.succession.overlap_until_ms
         {
-            return Err(FoldError::Overlap {
-                until_ms: last.succession.overlap_until_ms,
-            });
+            let until_ms = last.succession.overlap_until_ms;
+            return Err(LogKeyFault::Overlap { until_ms }.into());
         }
         let latest_ms = act.recorded_at_ms.saturating_add(LOG_KEY_OVERLAP_MS_MAX);
         if succession.overlap_until_ms > latest_ms {
-            return Err(FoldError::OverlapTooLong);
+            return Err(LogKeyFault::OverlapTooLong.into());
         }
         let kid = self.new_key(&succession.key)?;
         self.kids.insert(kid);

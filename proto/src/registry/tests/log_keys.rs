@@ -7,7 +7,7 @@ use crate::entry::Kind;
 use crate::facts::{self, LogKeyFacts};
 use crate::key::Signer as _;
 use crate::limits::{LOG_KEY_OVERLAP_MS_MAX, label};
-use crate::registry::{Act, FoldError};
+use crate::registry::{Act, FoldError, LogKeyFault};
 use crate::seal::Seal;
 use crate::testing::Ed25519;
 
@@ -108,18 +108,18 @@ fn only_the_key_that_signs_now_is_followed_and_only_at_its_place() {
     let mut world = World::new();
     let stranger = statement(&world, 212, 210);
     let refused = put(&mut world, &stranger, Some(212), Some(210)).unwrap_err();
-    assert_eq!(refused, FoldError::NotLogKey);
+    assert_eq!(refused, LogKeyFault::NotTheNewest.into());
     let mut elsewhere = statement(&world, FIRST, 210);
     elsewhere.size += 1;
     let refused = put(&mut world, &elsewhere, Some(FIRST), Some(210)).unwrap_err();
-    assert_eq!(refused, FoldError::OutOfPlace);
+    assert_eq!(refused, LogKeyFault::OutOfPlace.into());
     let next = statement(&world, FIRST, 210);
     put(&mut world, &next, Some(FIRST), Some(210)).unwrap();
     // The first key is followed once.
     world.now_ms += OVERLAP_MS;
     let again = statement(&world, FIRST, 211);
     let refused = put(&mut world, &again, Some(FIRST), Some(211)).unwrap_err();
-    assert_eq!(refused, FoldError::NotLogKey);
+    assert_eq!(refused, LogKeyFault::NotTheNewest.into());
 }
 
 #[test]
@@ -154,12 +154,12 @@ fn two_sign_side_by_side_for_a_bounded_time_and_never_three() {
     let mut next = statement(&world, FIRST, 210);
     next.overlap_until_ms = NOW + LOG_KEY_OVERLAP_MS_MAX + 1;
     let refused = put(&mut world, &next, Some(FIRST), Some(210)).unwrap_err();
-    assert_eq!(refused, FoldError::OverlapTooLong);
+    assert_eq!(refused, LogKeyFault::OverlapTooLong.into());
     let next = statement(&world, FIRST, 210);
     put(&mut world, &next, Some(FIRST), Some(210)).unwrap();
     world.now_ms += OVERLAP_MS - 1;
     let soon = statement(&world, 210, 211);
     let refused = put(&mut world, &soon, Some(210), Some(211)).unwrap_err();
     let until_ms = next.overlap_until_ms;
-    assert_eq!(refused, FoldError::Overlap { until_ms });
+    assert_eq!(refused, LogKeyFault::Overlap { until_ms }.into());
 }
