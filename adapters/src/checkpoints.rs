@@ -24,6 +24,7 @@ use crate::connection::{Backoff, Connection};
 use crate::error::{Distrust, Standing};
 use crate::identity::{EVIDENCE_PREFIX, Home, HomeError, read_text};
 
+mod following;
 mod ledger;
 mod promised;
 mod witnessed;
@@ -217,6 +218,7 @@ impl Checkpoints {
             .checkpoint(wire::CheckpointRequest {})
             .await?
             .into_inner();
+        self.follow(&published.log_keys)?;
         let to = self.signed(published.checkpoint)?;
         let plan = self.ledger().plan(to).map_err(|fork| self.convict(&fork))?;
         let proofs = if plan.from.is_empty() {

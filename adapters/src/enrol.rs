@@ -8,7 +8,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use audit::checkpoint::SUCCESSIONS_FILE;
 use audit::clock::Clock;
+use audit::log_key::successions_text;
 use audit::receipt::{Receipt, ReceiptError};
 use bytes::Bytes;
 use certs::key_files::{KeyFileError, private_dir, read_private, replace_public, write_private};
@@ -193,6 +195,8 @@ fn prepare(
     replace_public(&home.join(&config.files.root), root.as_bytes())?;
     let vkey = format!("{}\n", described.log_key.to_vkey());
     replace_public(&home.join(&config.files.log_key), vkey.as_bytes())?;
+    let followed = successions_text(&described.log_key.entries());
+    replace_public(&home.join(SUCCESSIONS_FILE), followed.as_bytes())?;
     // Last, for its presence says that the others are there.
     replace_public(&home.join(FILE_NAME), config.to_toml()?.as_bytes())?;
     Ok(config)

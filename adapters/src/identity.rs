@@ -3,6 +3,7 @@
 //! ```text
 //! adapter.toml             where the switch stands, which one it is, what this adapter is called
 //! root.pem  log.vkey       whom this adapter believes
+//! log.keys                 the keys by which the log's key was followed, as their entries showed
 //! tls.key   tls.pem        who is connected
 //! seal.key                 who says this
 //! checkpoint.txt           the largest checkpoint that was verified
@@ -20,7 +21,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use audit::checkpoint::{CheckpointError, LogKey};
+use audit::checkpoint::{CheckpointError, LogKey, SUCCESSIONS_FILE, SuccessionError};
 use certs::identity::IdentityError;
 use certs::key_files::KeyFileError;
 use certs::keys::KeyError;
@@ -63,7 +64,8 @@ impl Home {
         if !dir.join(&files.chain).exists() {
             return Err(HomeError::NotEnrolled(dir));
         }
-        let log_key = LogKey::from_vkey(&read_text(&dir.join(&files.log_key))?)?;
+        let log_key = LogKey::from_vkey(&read_text(&dir.join(&files.log_key))?)?
+            .kept_in(&dir.join(SUCCESSIONS_FILE))?;
         let root = read_root(&dir.join(&files.root))?;
         let identity = Identity::load(&dir.join(&files.chain), &dir.join(&files.tls_key))?;
         let signer = FileSigner::load(&dir.join(&files.seal_key))?;
@@ -100,7 +102,7 @@ impl Home {
         &self.config.system
     }
 
-    /// The pinned log key.
+    /// The pinned log key, and those that followed it, as far as this home was shown.
     pub fn log_key(&self) -> &LogKey {
         &self.log_key
     }
@@ -298,6 +300,9 @@ pub enum HomeError {
     /// The log's verifier key.
     #[error("log.vkey is not a log's verifier key: {0}")]
     LogKey(#[from] CheckpointError),
+    /// What was learnt of the log's further keys.
+    #[error(transparent)]
+    LogKeys(#[from] SuccessionError),
     /// A key file.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -80,6 +80,7 @@ fn copy_tiles(
     on_progress: &mut Option<OnProgress<'_>>,
 ) -> Result<TreeHead, BackupError> {
     let published = read_published(from)?.ok_or_else(|| BackupError::NoLog(from.to_owned()))?;
+    key.follow_beside(from)?;
     let new = checkpoint::open(&published.note, key)?.head();
     let held = match read_published(to)? {
         Some(held) => Some(checkpoint::open(&held.note, key)?.head()),

@@ -9,11 +9,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use proto::digest::Digest;
-use proto::key::{PublicKey, Signer};
+use proto::key::Signer;
 use thiserror::Error;
 
-use crate::note::{NoteError, NoteKey, SignedNote};
+use crate::note::{NoteError, SignedNote};
 use crate::tree::TreeHead;
+
+pub use crate::log_key::{LogKey, SUCCESSIONS_FILE, Succession, SuccessionError};
 
 /// Notes that a [`NoteMemory`] holds at most; each is a few hundred bytes.
 const NOTES_REMEMBERED: usize = 64;
@@ -36,43 +38,6 @@ pub struct SignedCheckpoint {
     pub checkpoint: Checkpoint,
     /// The note's bytes, signatures included.
     pub note: Bytes,
-}
-
-/// Whom a checkpoint is accepted from: a log's origin and its Ed25519 key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogKey(NoteKey);
-
-impl LogKey {
-    /// The key of the log `origin`.
-    ///
-    /// # Errors
-    /// [`CheckpointError::Note`] when `origin` cannot name a key or the key is not Ed25519.
-    pub fn new(origin: &str, key: &PublicKey) -> Result<Self, CheckpointError> {
-        Ok(Self(NoteKey::new(origin, key)?))
-    }
-
-    /// Reads vkey text; space around it is ignored, for it comes from files and forms.
-    ///
-    /// # Errors
-    /// [`CheckpointError::Note`].
-    pub fn from_vkey(text: &str) -> Result<Self, CheckpointError> {
-        Ok(Self(NoteKey::from_vkey(text.trim())?))
-    }
-
-    /// The vkey text, without a line end.
-    pub fn to_vkey(&self) -> String {
-        self.0.to_vkey()
-    }
-
-    /// The log's name.
-    pub fn origin(&self) -> &str {
-        self.0.name()
-    }
-
-    /// The key as signed notes know it.
-    pub fn note_key(&self) -> &NoteKey {
-        &self.0
-    }
 }
 
 impl Checkpoint {
@@ -131,8 +96,18 @@ impl Checkpoint {
     /// [`CheckpointError::Note`] when the signer refuses or is not Ed25519, or the origin cannot
     /// name a key.
     pub fn sign(&self, signer: &dyn Signer) -> Result<SignedCheckpoint, CheckpointError> {
+        self.sign_by(&[signer])
+    }
+
+    /// As [`Checkpoint::sign`], with a line by each of the log's keys that sign it.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::sign`].
+    pub fn sign_by(&self, signers: &[&dyn Signer]) -> Result<SignedCheckpoint, CheckpointError> {
         let mut note = SignedNote::new(&self.to_text())?;
-        note.sign(&self.origin, signer)?;
+        for signer in signers {
+            note.sign(&self.origin, *signer)?;
+        }
         Ok(SignedCheckpoint {
             checkpoint: self.clone(),
             note: Bytes::from(note.to_bytes()),
@@ -140,15 +115,17 @@ impl Checkpoint {
     }
 }
 
-/// Opens a checkpoint: verifies that the log of `key` signed the note, then reads it.
-/// Cosignatures and other lines by keys not asked about are ignored.
+/// Opens a checkpoint: verifies that the log of `key` signed the note, then reads it. Of the log's keys it asks for the
+/// one that signs at this size; cosignatures and other lines are ignored.
 ///
 /// # Errors
 /// [`CheckpointError`]: the first step that failed.
 pub fn open(note: &[u8], key: &LogKey) -> Result<Checkpoint, CheckpointError> {
     let note = SignedNote::parse(note)?;
-    note.verify(std::slice::from_ref(&key.0))?;
-    let checkpoint = Checkpoint::from_text(note.text())?;
+    let checkpoint = Checkpoint::from_text(note.text());
+    let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    note.verify(&[key.signer_of(size)])?;
+    let checkpoint = checkpoint?;
     if checkpoint.origin != key.origin() {
         return Err(CheckpointError::WrongOrigin {
             found: checkpoint.origin,
@@ -163,8 +140,12 @@ pub fn open(note: &[u8], key: &LogKey) -> Result<Checkpoint, CheckpointError> {
 #[derive(Debug)]
 pub struct NoteMemory {
     key: LogKey,
-    notes: Mutex<VecDeque<(Bytes, Checkpoint)>>,
+    notes: Mutex<Opened>,
 }
+
+/// Notes with what they say, and how many of the log's keys were known when each was opened: one that was opened before a
+/// key was followed is looked at again.
+type Opened = VecDeque<(Bytes, Checkpoint, usize)>;
 
 impl NoteMemory {
     /// Remembers nothing yet, of the log of `key`.
@@ -186,18 +167,20 @@ impl NoteMemory {
     /// # Errors
     /// [`CheckpointError`]: the first step that failed.
     pub fn open(&self, note: &Bytes) -> Result<Checkpoint, CheckpointError> {
-        if let Some((_, known)) = self.notes().iter().find(|(bytes, _)| bytes == note) {
+        let keys = self.key.successions().len();
+        let same = |(bytes, _, then): &&(Bytes, Checkpoint, usize)| bytes == note && *then == keys;
+        if let Some((_, known, _)) = self.notes().iter().find(same) {
             return Ok(known.clone());
         }
         let opened = open(note, &self.key)?;
         let mut notes = self.notes();
         // The newest first: the next receipt is most likely of the same commit.
-        notes.push_front((note.clone(), opened.clone()));
+        notes.push_front((note.clone(), opened.clone(), keys));
         notes.truncate(NOTES_REMEMBERED);
         Ok(opened)
     }
 
-    fn notes(&self) -> MutexGuard<'_, VecDeque<(Bytes, Checkpoint)>> {
+    fn notes(&self) -> MutexGuard<'_, Opened> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -220,6 +203,9 @@ pub enum CheckpointError {
     /// The note's text is not origin, size and root in their one form.
     #[error("the note's text is not a checkpoint (origin, size, root; no further lines)")]
     Malformed,
+    /// What lies beside the log about its further keys does not lead from the key that is held.
+    #[error("{0}")]
+    Keys(String),
     /// The checkpoint is another log's.
     #[error("the checkpoint is of {found}, not of {expected}")]
     WrongOrigin {

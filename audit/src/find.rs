@@ -195,7 +195,7 @@ pub fn scan(
     } = options;
     let published = read_published(dir)?.ok_or_else(|| FindError::NotPublished(dir.to_owned()))?;
     let key_given = key.is_some();
-    let key = key.or_else(|| key_beside(dir));
+    let key = proving::key_of(dir, key);
     let checkpoint = under.unwrap_or_else(|| published.checkpoint.clone());
     if checkpoint.size > published.checkpoint.size {
         return Err(FindError::Shorter {
@@ -300,12 +300,6 @@ impl Looking<'_> {
         let proved = proving.map(|proving| proving.finish(&scanned.checkpoint, &range));
         (ended, proved)
     }
-}
-
-/// The key that lies beside the log, if one can be read.
-fn key_beside(dir: &Path) -> Option<LogKey> {
-    let text = crate::tiles::read_bounded(&dir.join(VKEY_FILE), 4 * 1024).ok()?;
-    LogKey::from_vkey(std::str::from_utf8(&text).ok()?).ok()
 }
 
 /// Whether the published checkpoint is the log's.

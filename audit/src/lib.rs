@@ -12,6 +12,7 @@ pub mod find;
 pub mod index;
 pub mod journal;
 pub mod log;
+pub mod log_key;
 pub mod note;
 pub mod people;
 pub mod policy;

@@ -6,7 +6,7 @@
 //! either fails the log stops for good: nothing is acknowledged after that, [`Log::stopped`] says why, and
 //! the process must end and start again.
 //!
-//! A log's directory: `lock`, `log.vkey`, `checkpoint`, `tile/`, and the journal's `tail/` and `store/`.
+//! A log's directory: `lock`, `log.vkey`, `log.keys`, `checkpoint`, `tile/`, and the journal's `tail/` and `store/`.
 
 use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,8 +24,9 @@ use tokio::sync::{oneshot, watch};
 use self::commits::Commits;
 use self::keeper::Call;
 use self::queue::{Queue, Rejected};
+use self::signers::Signers;
 use self::writer::Waiting;
-use crate::checkpoint::{CheckpointError, LogKey, SignedCheckpoint};
+use crate::checkpoint::{CheckpointError, LogKey, SignedCheckpoint, SuccessionError};
 use crate::journal::{
     Admission, Declined, Head, Journal, JournalError, RecoveryReport, Statistics,
 };
@@ -42,6 +43,7 @@ mod directory;
 mod keeper;
 mod queue;
 mod reading;
+mod signers;
 mod start;
 mod sweeper;
 mod writer;
@@ -103,8 +105,7 @@ struct Threads {
 /// What handle, writer and keeper share.
 #[derive(Debug)]
 struct Shared {
-    origin: String,
-    key: LogKey,
+    signers: Signers,
     journal: Arc<dyn Journal>,
     tiles: TileStore,
     /// What an earlier pruning left below the minimum index. It does not move while a log is open.
@@ -135,6 +136,9 @@ impl Log {
         draft: Draft,
         judged_registry: Option<u64>,
     ) -> Result<Appended, AppendError> {
+        if let Some(key) = self.inner.shared.signers.missing_for(&draft) {
+            return Err(AppendError::NoSigner(key));
+        }
         let (answer, told) = oneshot::channel();
         let admission = Admission {
             draft,
@@ -230,7 +234,7 @@ impl Log {
 
     /// The key that the log's checkpoints are verified with.
     pub fn key(&self) -> &LogKey {
-        &self.inner.shared.key
+        self.inner.shared.signers.key()
     }
 
     /// What opening found and did; `None` for a log that was just created.
@@ -492,6 +496,9 @@ pub enum AppendError {
     /// A part of the draft is over its limit.
     #[error("{0}")]
     TooLarge(EntryError),
+    /// The draft rotates the log's key to one that is not at hand: nothing could be signed after it.
+    #[error("the key {0} that would sign next is not at hand")]
+    NoSigner(Digest),
 }
 
 /// Why a log does not open, or what it cannot give.
@@ -518,6 +525,12 @@ pub enum LogError {
     /// The published checkpoint is not this log's, or the key cannot sign one.
     #[error("the published checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// What is known of the log's further keys cannot be read, or is not this log's.
+    #[error("the log's keys: {0}")]
+    Keys(#[from] SuccessionError),
+    /// A key that signs is not at hand.
+    #[error("{0}")]
+    Signer(String),
     /// A proof cannot be made from the tiles.
     #[error(transparent)]
     Proof(#[from] crate::tree::TreeError),

@@ -114,9 +114,9 @@ impl Policy {
         &self.witnesses
     }
 
-    /// Whether checkpoints of `log` are judged by this policy: it names the log with this key, or no log at all.
+    /// Whether checkpoints of `log` are judged by this policy: it names the log with one of its keys, or no log at all.
     pub fn covers(&self, log: &LogKey) -> bool {
-        self.logs.is_empty() || self.logs.iter().any(|known| known.key == *log)
+        self.logs.is_empty() || self.logs.iter().any(|known| log.has(&known.key))
     }
 
     /// Whether any cosignature is asked for.

@@ -139,6 +139,7 @@ pub fn prune(dir: &Path, options: Options<'_>) -> Result<Report, PruneError> {
             LogKey::from_vkey(&text)?
         }
     };
+    key.follow_beside(dir)?;
     let published = read_published(dir)?.ok_or(PruneError::NotPublished)?;
     let checkpoint = checkpoint::open(&published.note, &key)?;
     if let Some(policy) = &options.policy {

@@ -13,10 +13,11 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use self::goal::{Claim, Goals};
-use crate::checkpoint::{Checkpoint, CheckpointError, LogKey};
+use crate::checkpoint::{Checkpoint, CheckpointError, LogKey, SUCCESSIONS_FILE};
 use crate::journal::salvage::Remains;
 use crate::journal::{JournalError, Layout, NotNext, StoreFound};
 use crate::log::LogError;
+use crate::log_key::successions_text;
 use crate::tiles::mend::{MendError, Mended, set_aside_dir};
 use crate::tiles::published::PublishError;
 use crate::tiles::{TileError, durable};
@@ -109,6 +110,12 @@ pub fn rebuild(dir: &Path, options: Options<'_>) -> Result<Report, RebuildError>
     };
     let key_given = options.key.is_some();
     let key = key_of(dir, options.key.as_ref())?;
+    let dirs = std::iter::once(dir).chain(options.from.iter().map(PathBuf::as_path));
+    for dir in dirs {
+        // What one of them lacks or has damaged, another may have.
+        let _ = key.follow_beside(dir);
+    }
+    files::follow_entries(dir, &key);
     let given = options.layout.clone();
     let layout = given.unwrap_or_else(|| Layout::new(dir, key.origin()));
     let mut run = Run {
@@ -161,7 +168,15 @@ pub fn rebuild(dir: &Path, options: Options<'_>) -> Result<Report, RebuildError>
     Ok(report)
 }
 
-/// The key that was given, or the one that lies in the directory. Both must be the same.
+/// Whether both are keys of one log: the same, or one that followed the other.
+fn is_same_log(dir: &Path, beside: &LogKey, given: &LogKey) -> bool {
+    // What cannot be read leads from none to another.
+    let _ = beside.follow_beside(dir);
+    files::follow_entries(dir, beside);
+    beside.has(given)
+}
+
+/// The key that was given, or the one that lies in the directory. Both must be of one log.
 fn key_of(dir: &Path, given: Option<&LogKey>) -> Result<LogKey, RebuildError> {
     let path = dir.join(VKEY_FILE);
     let beside = match (fs::read_to_string(&path), given) {
@@ -173,10 +188,12 @@ fn key_of(dir: &Path, given: Option<&LogKey>) -> Result<LogKey, RebuildError> {
         }),
     };
     match (beside, given) {
-        (Ok(beside), Some(given)) if beside != *given => Err(RebuildError::OtherLog {
-            dir: dir.to_owned(),
-            found: beside.to_vkey(),
-        }),
+        (Ok(beside), Some(given)) if !is_same_log(dir, &beside, given) => {
+            Err(RebuildError::OtherLog {
+                dir: dir.to_owned(),
+                found: beside.to_vkey(),
+            })
+        }
         (Err(RebuildError::Key(_)), Some(given)) => Ok(given.clone()),
         (beside, _) => beside,
     }
@@ -208,6 +225,13 @@ impl Run<'_, '_> {
         let text = format!("{}\n", key.to_vkey());
         if fs::read_to_string(&path).ok().as_deref().map(str::trim) != Some(text.trim()) {
             self.step("write the key")?;
+            durable::write_file(&path, text.as_bytes())
+                .map_err(|error| TileError::io(&path, error))?;
+        }
+        let path = self.dir.join(SUCCESSIONS_FILE);
+        let text = successions_text(&key.entries());
+        if !text.is_empty() && fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+            self.step("write the keys that followed")?;
             durable::write_file(&path, text.as_bytes())
                 .map_err(|error| TileError::io(&path, error))?;
         }

@@ -213,6 +213,8 @@ pub fn reconcile(
         Some(key) => key.clone(),
         None => key_beside(dir)?,
     };
+    key.follow_beside(dir)
+        .map_err(|error| ReconcileError::Key(error.to_string()))?;
     let mut against = against::Against::new(dir, &published.checkpoint, key);
     for file in files {
         let open = std::fs::File::open(file);

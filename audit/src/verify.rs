@@ -32,6 +32,7 @@ mod climb;
 mod files;
 mod findings;
 mod held;
+mod log_keys;
 pub(crate) mod pool;
 mod prove;
 mod stamps;
@@ -41,6 +42,7 @@ mod trusted_time;
 pub(crate) mod walk;
 mod witnessed;
 
+use log_keys::LogKeys;
 use trusted_time::Inspection;
 
 /// Name of the file in the log directory that holds the log's vkey text.
@@ -192,6 +194,7 @@ pub(crate) fn walk_directory<T: Send + 'static>(
     let key = options.key.or(named);
     let key_given = key.is_some();
     let key = key.or_else(|| key_of(dir, &mut findings));
+    log_keys::follow_beside(dir, key.as_ref(), &mut findings);
     let (checkpoint, signed) = checkpoint_of(note.as_deref(), key.as_ref(), &mut findings);
     let witnessed = options
         .policy
@@ -207,23 +210,24 @@ pub(crate) fn walk_directory<T: Send + 'static>(
     let pruned = pruned_of(&store, claimed, &mut findings);
     let minimum_index = pruned.minimum();
     let mut walk = walk::Walk::new((&store, pruned), claimed, present, end, &mut findings);
-    walk.run(pool, prepare, options.on_progress, meet);
+    let mut keys = LogKeys::new(key.clone());
+    let mut meet = |met: Met<'_, T>| {
+        if let Met::Entry(reached) = &met {
+            keys.see(reached);
+        }
+        meet(met);
+    };
+    walk.run(pool, prepare, options.on_progress, &mut meet);
     let walk::Walked {
         entries,
         pruned,
         root,
         registry,
     } = walk.finish();
-    match (as_of, claimed, root) {
-        (Some(as_of), ..) => as_of::compare(&store, as_of, claimed, root, &mut findings),
-        (None, Some(claimed), Some(root)) if claimed.root != root => {
-            let detail = format!(
-                "the entries make {root}, the checkpoint says {}",
-                claimed.root
-            );
-            findings.error(None, rule::ROOT_MISMATCH, detail);
-        }
-        (None, ..) => {}
+    keys.finish(key_given, note.as_deref(), claimed, end, &mut findings);
+    match as_of {
+        Some(as_of) => as_of::compare(&store, as_of, claimed, root, &mut findings),
+        None => compare_roots(claimed, root, &mut findings),
     }
     // Tokens are held against a head that somebody signed: any other has no line to be on.
     let time = match (&key, claimed) {
@@ -246,6 +250,19 @@ pub(crate) fn walk_directory<T: Send + 'static>(
         registry,
         time,
         findings,
+    }
+}
+
+/// Whether the entries make what the checkpoint says.
+fn compare_roots(claimed: Option<TreeHead>, root: Option<Digest>, findings: &mut Findings) {
+    if let (Some(claimed), Some(root)) = (claimed, root)
+        && claimed.root != root
+    {
+        let detail = format!(
+            "the entries make {root}, the checkpoint says {}",
+            claimed.root
+        );
+        findings.error(None, rule::ROOT_MISMATCH, detail);
     }
 }
 
@@ -276,6 +293,7 @@ pub fn verify_time(
 ) -> (TimeReport, Findings) {
     let mut findings = Findings::new(FINDINGS_PER_RULE_MAX_DEFAULT);
     let key = key.or_else(|| key_of(dir, &mut findings));
+    log_keys::follow_beside(dir, key.as_ref(), &mut findings);
     let note = note_of(dir, &mut findings);
     let (checkpoint, signed) = checkpoint_of(note.as_deref(), key.as_ref(), &mut findings);
     let report = match (&key, checkpoint) {

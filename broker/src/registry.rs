@@ -106,12 +106,20 @@ impl RegistryHandle {
         header: Bytes,
         seal: Option<Seal>,
     ) -> Result<Appended, SubmitError> {
-        let draft = Draft {
+        self.record(Draft {
             kind,
             facts: facts::encode(&facts),
             header,
             seal,
-        };
+        })
+        .await
+    }
+
+    /// As [`RegistryHandle::submit`], with facts of whatever form its kind has.
+    ///
+    /// # Errors
+    /// As [`RegistryHandle::submit`].
+    pub(crate) async fn record(&self, draft: Draft) -> Result<Appended, SubmitError> {
         let inner = Arc::clone(&self.0);
         self.to_its_end(async move { inner.submit(draft).await })
             .await?

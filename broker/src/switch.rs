@@ -37,13 +37,15 @@ mod health;
 mod log_key;
 mod metrics;
 mod parts;
+mod rotation;
 mod serving;
 mod time;
 mod trust;
 mod witness;
 
 pub use epoch::GivenUp;
-pub use log_key::LogKeyFile;
+pub use log_key::{LogKeyFile, LogKeyFiles};
+pub use rotation::Rotation;
 
 use self::health::Health;
 use self::parts::Parts;
@@ -111,13 +113,13 @@ impl Switch {
         clock: Clock,
         given_up: GivenUp,
     ) -> Result<Self, StartError> {
-        let signer = Arc::new(LogKeyFile::load(&config.log.key).map_err(StartError::LogKey)?);
+        let keys = LogKeyFiles::load(&config.log.key).map_err(StartError::LogKey)?;
         let log_config = audit::log::Config {
             recovery: given_up.recovery,
             ..Self::log_config(&config, &clock)
         };
-        let log = Log::open(log_config, signer).await?;
-        Self::start_over(config, listeners, clock, (log, given_up)).await
+        let log = Log::open_with(log_config, keys.signers()).await?;
+        Self::start_over(config, listeners, clock, (log, given_up), Some(keys)).await
     }
 
     /// How `config` runs its log: what [`Switch::start`] opens it with.
@@ -147,7 +149,7 @@ impl Switch {
         clock: Clock,
         log: Log,
     ) -> Result<Self, StartError> {
-        Self::start_over(config, listeners, clock, (log, GivenUp::default())).await
+        Self::start_over(config, listeners, clock, (log, GivenUp::default()), None).await
     }
 
     async fn start_over(
@@ -155,9 +157,13 @@ impl Switch {
         listeners: Listeners,
         clock: Clock,
         (log, given_up): (Log, GivenUp),
+        keys: Option<LogKeyFiles>,
     ) -> Result<Self, StartError> {
         let parts = Parts::open(config, clock, log).await?;
         let (witnessing, without) = parts.witness(given_up.without_witnesses).await?;
+        if let Some(keys) = keys {
+            parts.rotate(&keys).await;
+        }
         parts.record_epoch(without).await?;
         let (exchange, resumed) = Exchange::start(parts.exchange()).await?;
         let exchange_address = listeners

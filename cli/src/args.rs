@@ -17,6 +17,7 @@ mod declare;
 mod directory;
 mod doctor;
 mod keeping;
+mod log_key;
 mod members;
 mod operate;
 mod people;
@@ -37,6 +38,7 @@ pub use declare::{ApplyPlan, Export, Plan};
 pub use directory::Directory;
 pub use doctor::Doctor;
 pub use keeping::{IndexLog, Prune, Rebuild};
+pub use log_key::{LogKeys, OfLog, RotateLogKey};
 pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 pub use people::{About, Begins, Breach, Hold, Masters, SubjectKey, Subjects, Suspect};
@@ -129,6 +131,9 @@ pub enum Command {
     /// Seal keys: list, succeed, end.
     #[command(subcommand)]
     Key(Key),
+    /// The key that signs the log: show it, list those before it, rotate it.
+    #[command(subcommand)]
+    LogKey(LogKeys),
     /// The catalogue of purposes.
     #[command(subcommand)]
     Purpose(Purpose),

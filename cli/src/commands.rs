@@ -18,6 +18,7 @@ pub mod directory;
 pub mod doctor;
 pub mod explain;
 pub mod init;
+pub mod log_key;
 pub mod members;
 pub mod new_file;
 pub mod operate;

@@ -59,6 +59,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Agreement(agreement) => block_on(commands::agreement::run(agreement, output)),
         Command::System(system) => block_on(commands::members::system(system, output)),
         Command::Key(key) => block_on(commands::members::key(key, output)),
+        Command::LogKey(keys) => commands::log_key::run(keys, output),
         Command::Purpose(purpose) => block_on(commands::operate::purposes::run(purpose, output)),
         Command::Role(role) => block_on(commands::operate::roles::run(role, output)),
         Command::Approval(approvals) => {

@@ -42,6 +42,8 @@ pub enum Kind {
     KeySucceeded = 26,
     /// What an agency does to itself. Registry.
     AgencyAct = 27,
+    /// The log's key followed by another, sealed by both. Registry.
+    LogKeySucceeded = 28,
     /// A request, durable before the provider sees it.
     Request = 32,
     /// The one closing entry of an exchange, durable before the consumer sees the outcome.
@@ -64,7 +66,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -79,6 +81,7 @@ impl Kind {
         Self::Approval,
         Self::KeySucceeded,
         Self::AgencyAct,
+        Self::LogKeySucceeded,
         Self::Request,
         Self::Closing,
         Self::Refusal,
@@ -115,6 +118,7 @@ impl Kind {
                 | Self::Approval
                 | Self::KeySucceeded
                 | Self::AgencyAct
+                | Self::LogKeySucceeded
         )
     }
 
@@ -135,6 +139,7 @@ impl Kind {
             Self::Approval => "approval",
             Self::KeySucceeded => "key_succeeded",
             Self::AgencyAct => "agency_act",
+            Self::LogKeySucceeded => "log_key_succeeded",
             Self::Request => "request",
             Self::Closing => "closing",
             Self::Refusal => "refusal",

@@ -7,7 +7,8 @@ use crate::canonical::{HeaderError, decode};
 use crate::limits::FACTS_BYTES_MAX;
 
 pub use crate::wire::audit::v1::{
-    AccessFacts, EpochFacts, ExchangeFacts, IssuedCertificate, RegistryFacts, WitnessFacts,
+    AccessFacts, EpochFacts, ExchangeFacts, IssuedCertificate, LogKeyFacts, RegistryFacts,
+    WitnessFacts,
 };
 
 /// Encodes facts canonically.
@@ -22,6 +23,11 @@ pub fn exchange(bytes: &[u8]) -> Result<ExchangeFacts, HeaderError> {
 
 /// Reads facts of registry entries, and of holds and erasures.
 pub fn registry(bytes: &[u8]) -> Result<RegistryFacts, HeaderError> {
+    decode(bytes, FACTS_BYTES_MAX)
+}
+
+/// Reads facts of an entry about the next log key.
+pub fn log_key(bytes: &[u8]) -> Result<LogKeyFacts, HeaderError> {
     decode(bytes, FACTS_BYTES_MAX)
 }
 

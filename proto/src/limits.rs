@@ -25,6 +25,8 @@ pub mod label {
     pub const HOLD: &str = "mohawel/hold/v1";
     /// A statement that something was destroyed, by whoever kept it.
     pub const ERASURE: &str = "mohawel/erasure/v1";
+    /// The next log key, by the one before it and by itself.
+    pub const LOG_KEY: &str = "mohawel/log-key/v1";
     /// Entry 0, by the log key.
     pub const GENESIS: &str = "mohawel/genesis/v1";
 }
@@ -92,6 +94,9 @@ pub const APPLICATIONS_MAX: (usize, usize) = (4, 1_024);
 pub const APPLICATION_MS: u64 = 30 * 24 * 3_600_000;
 /// How long a replaced authority key still counts, for its agency to object: 72 hours.
 pub const REPLACEMENT_MS: u64 = 72 * 3_600_000;
+
+/// How long two log keys may sign side by side: 400 days.
+pub const LOG_KEY_OVERLAP_MS_MAX: u64 = 400 * 24 * 3_600_000;
 
 /// Exchanges, or epochs, named by one hold or erasure.
 pub const OVERSEEN_MAX: usize = 128;

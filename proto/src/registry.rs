@@ -13,18 +13,19 @@ mod suppose;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-pub use fold::{Act, FoldError};
+pub use fold::{Act, FoldError, LogKeyFault};
 pub(crate) use names::Names;
 pub use record::{
     Agency, Agreement, AgreementState, ApplicationRecord, ApplicationState, BoundKey, Certificate,
-    DelegationRecord, InvitationRecord, Notice, Person, PurposeRecord, RecordedAct, Replacement,
-    Service, System, Waiting, WaitingFor,
+    DelegationRecord, InvitationRecord, LogKeyRecord, Notice, Person, PurposeRecord, RecordedAct,
+    Replacement, Service, System, Waiting, WaitingFor,
 };
 
 use crate::act::{Genesis, PersonRole, TwoOperators};
 use crate::digest::Digest;
 use crate::id::Part;
 use crate::id::{AgencyId, ServiceId, SystemId};
+use crate::key::PublicKey;
 use crate::refusal::Code;
 
 /// A snapshot of the registry after some number of registry entries. Clones share their records.
@@ -50,6 +51,8 @@ pub struct Registry {
     suspended: BTreeSet<AgencyId>,
     systems: BTreeMap<SystemId, Arc<System>>,
     keys: HashMap<Digest, Arc<BoundKey>>,
+    /// The log's keys after genesis's, in order.
+    log_keys: Vec<Arc<LogKeyRecord>>,
     certificates: HashMap<Digest, Arc<Certificate>>,
     services: BTreeMap<ServiceId, Arc<Service>>,
     agreements: HashMap<Digest, Arc<Agreement>>,
@@ -86,6 +89,17 @@ impl Registry {
         self.genesis
             .as_deref()
             .map_or("", |genesis| &genesis.origin)
+    }
+
+    /// The log's keys after the one of entry 0, in order.
+    pub fn log_keys(&self) -> impl Iterator<Item = &LogKeyRecord> {
+        self.log_keys.iter().map(|record| &**record)
+    }
+
+    /// The key that signs the log now; `None` before entry 0.
+    pub fn log_key(&self) -> Option<&PublicKey> {
+        let newest = self.log_keys.last().map(|record| &record.succession.key);
+        newest.or(self.genesis.as_deref().map(|genesis| &genesis.log_key))
     }
 
     /// An invitation by the SHA-256 of its token.

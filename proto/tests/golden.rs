@@ -17,6 +17,8 @@ mod exchange;
 mod keys;
 #[path = "golden/log.rs"]
 mod log;
+#[path = "golden/log_key.rs"]
+mod log_key;
 #[path = "golden/registry.rs"]
 mod registry;
 #[path = "golden/rights.rs"]

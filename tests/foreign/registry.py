@@ -15,6 +15,7 @@ from seals import PublicKey, Seal
 from trees import sha256, tree_head
 
 AUTHORITY, SUCCESSION, POSSESSION = "mohawel/authority/v1", "mohawel/succession/v1", "mohawel/possession/v1"
+LOG_KEY, LOG_KEY_OVERLAP_MS_MAX = "mohawel/log-key/v1", 400 * 86_400_000
 APPLICATION_MS = 30 * 86_400_000
 # Kinds whose acts would take effect again if they stood in the log twice.
 ONCE = {entries.OPERATOR_ACT, entries.APPROVAL, entries.AGENCY_ACT}
@@ -84,9 +85,13 @@ class Registry(People, Agencies, Agreements):
     services: dict = field(default_factory=dict)
     agreements: dict = field(default_factory=dict)
     delegations: dict = field(default_factory=dict)
+    overlap_until_ms: int = 0
+    newest_log_key: PublicKey | None = None
 
-    def apply(self, data):
+    def apply(self, data, index=None):
+        """With the entry's index also what can only be judged by it."""
         entry = entries.Entry.decode(data)
+        self.index = index
         need(entry.kind in entries.REGISTRY_KINDS, "not a registry entry")
         need((entry.kind == entries.GENESIS) == (not self.leaves), "genesis")
         need(entry.registry_size == len(self.leaves), "registry size in the stamp")
@@ -107,6 +112,7 @@ class Registry(People, Agencies, Agreements):
             entries.APPROVAL: self._approval,
             entries.KEY_SUCCEEDED: self._succeed_key,
             entries.AGENCY_ACT: self._agency_act,
+            entries.LOG_KEY_SUCCEEDED: self._succeed_log_key,
         }
         change = steps[entry.kind](entry, now)
         self._mature(now)
@@ -327,6 +333,23 @@ class Registry(People, Agencies, Agreements):
         need(not self.is_suspended(header.system.rpartition("/")[0]), "suspended")
         need(all(one.follows != header.predecessor for one in self.keys.values()), "followed before")
         return self._add_key(header, PublicKey(header.key), header.predecessor)
+
+    def _succeed_log_key(self, entry, now):
+        header = schemas.act(schemas.acts.LogKeySuccession, entry.header)
+        previous, new = PublicKey(header.previous), PublicKey(header.key)
+        need(previous.alg == new.alg == -8 and len(header.root) == 32, "log keys")
+        need(previous.kid == (self.newest_log_key or self.log_key.public).kid, "not the log key")
+        need(self.index is None or header.size == self.index, "out of place")
+        need(now >= self.overlap_until_ms and header.overlap_until_ms <= now + LOG_KEY_OVERLAP_MS_MAX, "overlap")
+        self._sealed(entry, LOG_KEY, previous)
+        facts = schemas.facts(schemas.log.LogKeyFacts, entry.facts)
+        Seal(facts.seal).verify(LOG_KEY, self.origin, entry.header, self._fresh(new))
+
+        def change():
+            self.used.add(new.kid)
+            self.newest_log_key, self.overlap_until_ms = new, header.overlap_until_ms
+
+        return change
 
     def _end_key(self, entry, now):
         header = schemas.act(schemas.acts.KeyEnd, entry.header)

@@ -1,5 +1,6 @@
 """Checks the golden vectors, and that each vector with one byte changed is refused."""
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -264,6 +265,30 @@ def es256(book, judge):
     judge.refuses_every_flip("es256", book["seal.cose"], verify)
 
 
+def log_key(book, judge):
+    """The log's next key: sealed by both, and nothing of it can be another."""
+    seals(book, judge)
+    first = PublicKey(book["key.log.spki"])
+    raw = b"\x01" + first.spki[-32:]
+    origin = book.text("origin")
+    key_id = sha256(origin.encode(), b"\n", raw)[:4].hex()
+    vkey = f"{origin}+{key_id}+{base64.b64encode(raw).decode()}"
+
+    def folded(data, index):
+        registry = Registry(LogKey(vkey))
+        registry.apply(book["genesis.entry"])
+        registry.apply(data, index)
+        return registry
+
+    data, index = book["log_key.entry"], int(book.text("log_key.index"))
+    registry = judge.holds("log_key fold", lambda: folded(data, index))
+    judge.same(registry.newest_log_key.kid, book["key.log_next.kid"], "the newest log key")
+    judge.refuses("log_key elsewhere", lambda: folded(data, index + 1))
+    judge.refuses("log_key folded twice", lambda: registry.apply(data, index))
+    # The stamp is nobody's seal: whoever has the log's own root knows it.
+    judge.refuses_every_flip("log_key", data[51:], lambda rest: folded(data[:51] + rest, index))
+
+
 def check(path):
     """Checks v1.json, and receipts.json and es256.json beside it."""
     path = Path(path)
@@ -274,6 +299,7 @@ def check(path):
     leaves = log(book, judge, signers)
     receipts(book, judge, leaves)
     es256(Book(path.with_name("es256.json")), judge)
+    log_key(Book(path.with_name("log_key.json")), judge)
     head = head_from_path(leaves[0], 0, 1, ())
     judge.same(head, leaves[0], "a tree of one")
     if judge.held < 700 or judge.refused < 20000:

@@ -70,6 +70,7 @@ mod key_alarms;
 mod kill9;
 mod limits;
 mod log_faults;
+mod log_key;
 mod people;
 mod provider_side;
 mod quotas;

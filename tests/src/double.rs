@@ -179,6 +179,7 @@ impl log_server::Log for Services {
         Ok(Response::new(audit_wire::CheckpointResponse {
             checkpoint,
             minimum_index: 0,
+            log_keys: Vec::new(),
         }))
     }
 

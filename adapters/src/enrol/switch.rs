@@ -61,6 +61,9 @@ pub(super) fn judge(
             "its verifier key is not the one in entry 0",
         ));
     }
+    log_key
+        .follow_entries(&described.log_keys)
+        .map_err(|_| EnrolError::OtherSwitch("its log key was not followed as it says"))?;
     if invitation.agency.instance() != genesis.instance.as_str() {
         return Err(EnrolError::OtherSwitch("its instance is not the agency's"));
     }

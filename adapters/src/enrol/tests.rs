@@ -54,6 +54,7 @@ fn switch_with(change: impl FnOnce(&mut Genesis)) -> wire::DescribeResponse {
         genesis: entry,
         broker_uri: "spiffe://switch.test/broker/b1".to_owned(),
         exchange_address: "127.0.0.1:7443".to_owned(),
+        log_keys: Vec::new(),
     }
 }
 

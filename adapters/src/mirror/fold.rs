@@ -3,11 +3,11 @@
 //! Takes entries as the switch streams them. Gives a registry that this adapter computed itself, or
 //! the lie that it found. Never asks anybody; the network is the parent's.
 
-use audit::checkpoint::LogKey;
+use audit::checkpoint::{LogKey, SuccessionError};
 use audit::tree::Edge;
 use bytes::Bytes;
 use proto::digest::{Digest, leaf_hash};
-use proto::entry::{Entry, EntryError};
+use proto::entry::{Entry, EntryError, Kind};
 use proto::registry::{FoldError, Registry};
 use thiserror::Error;
 
@@ -60,16 +60,35 @@ impl Fold {
         if size == 0 {
             self.pinned()?;
         }
+        if entry.kind == Kind::LogKeySucceeded {
+            self.follow_log_key(index, bytes)?;
+        }
         self.edge.push(leaf_hash(bytes));
         self.last_index = Some(index);
         Ok(self.edge.root())
+    }
+
+    /// The log's next key, which the fold has judged, must be the one that this home was shown, if it was.
+    fn follow_log_key(&self, index: u64, bytes: &Bytes) -> Result<(), Lie> {
+        match self.log_key.follow_next(index, bytes) {
+            Ok(_) => Ok(()),
+            // The watch over checkpoints tries again, and says so where it must give up.
+            Err(cause @ SuccessionError::Io { .. }) => {
+                tracing::error!(%cause, "the log's next key could not be written down");
+                Ok(())
+            }
+            Err(cause) => Err(Lie::LogKey {
+                index,
+                cause: cause.to_string(),
+            }),
+        }
     }
 
     /// Entry 0 is the one that enrolment pinned, and its log key is ours.
     fn pinned(&self) -> Result<(), Lie> {
         let same_log = self.registry.genesis().is_some_and(|genesis| {
             genesis.origin == self.log_key.origin()
-                && genesis.log_key == *self.log_key.note_key().public()
+                && genesis.log_key == *self.log_key.first().public()
         });
         if self.registry.genesis_sha256() == self.genesis && same_log {
             Ok(())
@@ -106,6 +125,14 @@ pub(super) enum Lie {
     Stamp {
         /// Its place in the log.
         index: u64,
+    },
+    /// The log's next key is not the one that this home was shown before.
+    #[error("entry {index}: {cause}")]
+    LogKey {
+        /// Its place in the log.
+        index: u64,
+        /// Why.
+        cause: String,
     },
     /// It may not stand in the registry.
     #[error("entry {index}: {cause}")]

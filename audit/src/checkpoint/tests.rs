@@ -1,7 +1,7 @@
 //! The checkpoint's one form, whose it is, and what is refused.
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use proto::key::SignError;
+use proto::key::{PublicKey, SignError};
 
 use super::*;
 

@@ -110,7 +110,8 @@ pub fn collect(
     let contents = Contents {
         disclosed: disclosed::open(&wanted.disclosed, &items)?,
         policy,
-        key,
+        // The one that is seen under the checkpoint; whoever holds another gets there by the entries.
+        key: key.held_at(checkpoint.says.size),
         checkpoint,
         stamped,
         items,
@@ -136,12 +137,18 @@ pub fn collect(
 }
 
 fn key_of(dir: &Path, given: Option<LogKey>) -> Result<LogKey, EvidenceError> {
-    if let Some(key) = given {
-        return Ok(key);
-    }
     let wrong = |error: &dyn std::fmt::Display| EvidenceError::Log(format!("{VKEY_FILE}: {error}"));
-    let text = read_bounded(&dir.join(VKEY_FILE), 4 * 1024).map_err(|error| wrong(&error))?;
-    LogKey::from_vkey(&String::from_utf8_lossy(&text)).map_err(|error| wrong(&error))
+    let key = match given {
+        Some(key) => key,
+        None => {
+            let text =
+                read_bounded(&dir.join(VKEY_FILE), 4 * 1024).map_err(|error| wrong(&error))?;
+            LogKey::from_vkey(&String::from_utf8_lossy(&text)).map_err(|error| wrong(&error))?
+        }
+    };
+    key.follow_beside(dir)
+        .map_err(|error| EvidenceError::Log(error.to_string()))?;
+    Ok(key)
 }
 
 /// The policy to put in: a file that is none helps nobody.

@@ -207,6 +207,8 @@ impl Involved {
                 Approval::open(header).is_ok_and(|approval| self.kept.contains(&approval.act))
             }
             Kind::AgencyAct => AgencyAct::open(header).is_ok_and(|act| self.agency_act(&act)),
+            // Under which key the checkpoint was signed is a matter of every entry.
+            Kind::LogKeySucceeded => true,
             Kind::Genesis
             | Kind::Epoch
             | Kind::Request

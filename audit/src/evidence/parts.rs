@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use proto::Digest;
 use proto::act::{
     AgencyAct, AgencyDeed, AgencyEnrolment, Application, Genesis, KeyBinding, KeySuccession,
-    OperatorAct, OperatorDeed,
+    LogKeySuccession, OperatorAct, OperatorDeed,
 };
 use proto::entry::{Entry, Kind};
 use proto::key::{Algorithm, PublicKey};
@@ -49,6 +49,7 @@ fn keys_in(entry: &Entry) -> Vec<PublicKey> {
         Kind::Application => one(Application::open(header).map(|act| act.authority_key)),
         Kind::KeyBound => one(KeyBinding::open(header).map(|act| act.key)),
         Kind::KeySucceeded => one(KeySuccession::open(header).map(|act| act.key)),
+        Kind::LogKeySucceeded => one(LogKeySuccession::open(header).map(|act| act.key)),
         Kind::AgencyAct => match AgencyAct::open(header).map(|act| act.deed) {
             Ok(AgencyDeed::Succeed { key, .. }) => vec![key],
             Ok(_) | Err(_) => Vec::new(),
@@ -77,6 +78,7 @@ pub(super) fn labels(kind: Kind) -> &'static [&'static str] {
         // By the agency's authority, or by the key that followed.
         Kind::KeyEnded => &[label::AUTHORITY, label::SUCCESSION],
         Kind::KeySucceeded => &[label::SUCCESSION],
+        Kind::LogKeySucceeded => &[label::LOG_KEY],
         Kind::AgreementAct => &[label::ACT],
         Kind::Request | Kind::Refusal => &[label::REQUEST],
         Kind::Closing | Kind::Late => &[label::ANSWER],

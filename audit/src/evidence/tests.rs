@@ -17,6 +17,7 @@ use crate::replay::tests::forger::Forger;
 mod algorithms;
 mod damaged;
 mod outside;
+mod rotated;
 mod zips;
 
 /// A finished log with one exchange in it, and another after it.

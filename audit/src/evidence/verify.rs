@@ -144,7 +144,7 @@ pub fn verify(bundle: &Bundle, trust: &Trust) -> Report {
 fn log_key(contents: &Contents, trust: &Trust) -> Verdict {
     let inside = contents.key.to_vkey();
     match &trust.key {
-        Some(key) if *key == contents.key => {
+        Some(key) if contents.key.has(key) => {
             words::verdict("key", State::Holds, words::key_given(&inside))
         }
         Some(key) => words::verdict(
@@ -158,7 +158,11 @@ fn log_key(contents: &Contents, trust: &Trust) -> Verdict {
 
 /// The checkpoints, under the key from elsewhere where there is one.
 fn signed(contents: &Contents, trust: &Trust) -> Verdict {
-    let key = trust.key.as_ref().unwrap_or(&contents.key);
+    // Another key of this log leads to the one inside by the entries, which both sealed.
+    let given = trust.key.as_ref();
+    let key = given
+        .filter(|key| !contents.key.has(key))
+        .unwrap_or(&contents.key);
     let notes = [
         Some(&contents.checkpoint),
         contents.stamped.as_ref().map(|stamped| &stamped.checkpoint),
@@ -217,7 +221,7 @@ fn registry(contents: &Contents, judged: &Judged, acts: usize) -> Verdict {
     let own = genesis
         .and_then(|item| proto::act::Genesis::open(&item.entry.header).ok())
         .is_some_and(|genesis| {
-            genesis.log_key == *contents.key.note_key().public()
+            genesis.log_key == *contents.key.first().public()
                 && genesis.origin == contents.key.origin()
         });
     if !own {

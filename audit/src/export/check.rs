@@ -56,6 +56,9 @@ pub fn check(
     let json = read_bounded(path, MANIFEST_BYTES_MAX).map_err(unreadable)?;
     let manifest = Manifest::from_json(&json)?;
     check_file(path, &manifest)?;
+    if let (Some(key), Some(log)) = (&key, log) {
+        key.follow_beside(log)?;
+    }
     let note = manifest.checkpoint.as_bytes();
     let checkpoint = match &key {
         Some(key) => checkpoint::open(note, key)?,

@@ -2,12 +2,26 @@
 //! the signed root. A wrong tile makes another root, never a wrong proof.
 
 use std::ops::Range;
+use std::path::Path;
 
 use proto::Digest;
 
-use crate::checkpoint::Checkpoint;
-use crate::tiles::{TileReader, TileStore};
+use crate::checkpoint::{Checkpoint, LogKey};
+use crate::tiles::{TileReader, TileStore, read_bounded};
 use crate::tree::{Edge, HashReader as _, TreeHead, consistency_proof, verify_consistency};
+use crate::verify::VKEY_FILE;
+
+/// The key that was given, or the one that lies beside the log, if one can be read. What lies there of further keys and
+/// does not lead from it leaves it as it is: the checkpoint is then another key's.
+pub(super) fn key_of(dir: &Path, given: Option<LogKey>) -> Option<LogKey> {
+    let beside = || {
+        let text = read_bounded(&dir.join(VKEY_FILE), 4 * 1024).ok()?;
+        LogKey::from_vkey(std::str::from_utf8(&text).ok()?).ok()
+    };
+    let key = given.or_else(beside)?;
+    let _ = key.follow_beside(dir);
+    Some(key)
+}
 
 /// A full bundle has 2^8 entries.
 const TILE_HEIGHT: u8 = 8;

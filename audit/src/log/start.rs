@@ -17,6 +17,7 @@ use super::directory::{bundles, lock};
 use super::keeper::Keeper;
 use super::keeper::publishing::recorded;
 use super::queue::Queue;
+use super::signers::{Signers, at_hand};
 use super::sweeper::Sweeper;
 use super::{Config, Inner, Log, LogError, Shared, Threads, keeper, writer};
 use crate::checkpoint::{self, LogKey};
@@ -79,7 +80,7 @@ impl Log {
             }
             start(
                 config,
-                signer,
+                Signers::new(key, vec![signer]),
                 Arc::new(journal),
                 Opened {
                     report: None,
@@ -95,21 +96,35 @@ impl Log {
     /// # Errors
     /// [`LogError`]; the message says what is missing and how to repair it.
     pub async fn open(config: Config, signer: Arc<dyn Signer>) -> Result<Self, LogError> {
+        Self::open_with(config, vec![signer]).await
+    }
+
+    /// As [`Log::open`], with every key that is at hand: the one that signs now, during an overlap the one before it, and
+    /// the next one where it shall be recorded. Others are not looked at.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub async fn open_with(
+        config: Config,
+        signers: Vec<Arc<dyn Signer>>,
+    ) -> Result<Self, LogError> {
         off_async(move || {
             let dir = config.layout.dir.clone();
-            let key = LogKey::new(&config.origin, signer.key())?;
             let no_log =
                 |what: String| LogError::WrongDirectory(format!("{}: {what}", dir.display()));
             let vkey = fs::read_to_string(dir.join(KEY_FILE))
                 .map_err(|error| no_log(format!("no log here ({KEY_FILE}: {error})")))?;
             let lock = lock(&dir)?;
-            if vkey.trim() != key.to_vkey() {
+            let key = LogKey::from_vkey(&vkey)?;
+            if key.origin() != config.origin {
                 return Err(no_log(format!(
-                    "this log's key is {}, the configured one {}",
-                    vkey.trim(),
-                    key.to_vkey()
+                    "this log is {}, the configured one {}",
+                    key.origin(),
+                    config.origin
                 )));
             }
+            key.follow_beside(&dir)?;
+            at_hand(&key, &signers).map_err(no_log)?;
             let published = published(&dir, &key)?;
             let (journal, mut report) = TailAndStore::open(
                 config.layout.clone(),
@@ -117,13 +132,22 @@ impl Log {
                 published,
                 config.recovery,
             )?;
+            let from = published.map_or(0, |published| published.size);
+            // A start from the vkey: what was followed may have gone with the tail.
+            let first = LogKey::from_vkey(&vkey)?;
+            let key = Signers::settle(&dir, &first, from, &journal)?;
             report.repaired = repaired::read(&dir, report.size);
             repaired::forget(&dir, report.size);
             let opened = Opened {
                 report: Some(report),
                 lock: Some(lock),
             };
-            start(config, signer, Arc::new(journal), opened)
+            start(
+                config,
+                Signers::new(key, signers),
+                Arc::new(journal),
+                opened,
+            )
         })
         .await
     }
@@ -140,9 +164,10 @@ impl Log {
     ) -> Result<Self, LogError> {
         off_async(move || {
             durable::create_dirs(&config.layout.dir).map_err(io("creating", &config.layout.dir))?;
+            let key = LogKey::new(&config.origin, signer.key())?;
             start(
                 config,
-                signer,
+                Signers::new(key, vec![signer]),
                 journal,
                 Opened {
                     report: None,
@@ -163,12 +188,12 @@ struct Opened {
 /// Signs and publishes the durable head, then starts both threads.
 fn start(
     config: Config,
-    signer: Arc<dyn Signer>,
+    signers: Signers,
     journal: Arc<dyn Journal>,
     mut opened: Opened,
 ) -> Result<Log, LogError> {
     let dir = config.layout.dir.clone();
-    let key = LogKey::new(&config.origin, signer.key())?;
+    let key = signers.key().clone();
     let head = journal.head()?;
     if head.size() == 0 {
         return Err(unfinished(&dir));
@@ -193,7 +218,7 @@ fn start(
     if let Some(report) = &mut opened.report {
         report.mended = mended;
     }
-    let checkpoint = writer::sign(&config.origin, &head, &*signer).map_err(failed)?;
+    let checkpoint = signers.sign(&head).map_err(LogError::Signer)?;
     // An earlier run may have died between writing these files and publishing them.
     keeper.tiles.replace_unpublished(true);
     keeper.put(&*journal, &dir, &checkpoint).map_err(failed)?;
@@ -202,8 +227,7 @@ fn start(
     journal.keep(head.size())?;
     let checkpoint = Arc::new(checkpoint);
     let shared = Arc::new(Shared {
-        origin: config.origin.clone(),
-        key,
+        signers,
         journal,
         reader: Mutex::new(Arc::new(tiles.reader(head.size()))),
         pruned,
@@ -219,14 +243,7 @@ fn start(
     });
     let queue = Arc::new(Queue::new(config.queue_entries));
     let (calls, called) = mpsc::channel();
-    let threads = spawn(
-        &shared,
-        &queue,
-        config,
-        signer,
-        keeper,
-        (calls.clone(), called),
-    )?;
+    let threads = spawn(&shared, &queue, config, keeper, (calls.clone(), called))?;
     let inner = Inner {
         shared,
         queue,
@@ -283,7 +300,6 @@ fn spawn(
     shared: &Arc<Shared>,
     queue: &Arc<Queue<writer::Waiting>>,
     config: Config,
-    signer: Arc<dyn Signer>,
     keeper: Keeper,
     (calls, called): (mpsc::Sender<keeper::Call>, mpsc::Receiver<keeper::Call>),
 ) -> Result<Threads, LogError> {
@@ -318,7 +334,7 @@ fn spawn(
     let writing = std::thread::Builder::new()
         .name("log-writer".into())
         .spawn(move || {
-            let ended = writer::run(&ending.shared, &ending.queue, &config, &*signer, &calls);
+            let ended = writer::run(&ending.shared, &ending.queue, &config, &calls);
             ending.with(ended);
         })
         .map_err(spawning)?;

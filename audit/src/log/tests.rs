@@ -20,6 +20,7 @@ use crate::tree::{Edge, TreeHead, verify_consistency};
 mod cosigning;
 mod failing;
 mod faults;
+mod rotating;
 mod sweeping;
 
 const ORIGIN: &str = "log.test/mohawel";
@@ -54,6 +55,26 @@ async fn created(dir: &TempDir) -> Log {
     )
     .await
     .unwrap()
+}
+
+/// The draft by which the key of seed `from` is followed by that of seed `to`, as the next entry of `log`.
+fn rotation(log: &Log, (from, to): (u8, u8), overlap_ms: u64) -> Draft {
+    let (head, now_ms) = (log.head(), Clock::System.now_ms());
+    let act = proto::act::LogKeySuccession {
+        previous: signer(from).key().clone(),
+        key: signer(to).key().clone(),
+        size: head.size(),
+        root: head.edge.root(),
+        overlap_until_ms: now_ms + overlap_ms,
+        issued_at_ms: now_ms,
+    };
+    let (header, seal, facts) = act.seal(ORIGIN, &*signer(from), &*signer(to)).unwrap();
+    Draft {
+        kind: Kind::LogKeySucceeded,
+        facts,
+        header,
+        seal: Some(seal),
+    }
 }
 
 async fn opened(dir: &TempDir) -> Log {

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::digest::Digest;
-use proto::key::Signer;
 use tokio::sync::oneshot;
 
 use super::keeper::Call;
 use super::queue::Queue;
 use super::{AppendError, Appended, Config, Shared};
-use crate::checkpoint::{Checkpoint, SignedCheckpoint};
-use crate::journal::{Admission, Committed, Declined, Head, Recorded, stamp_batch};
+use crate::checkpoint::SignedCheckpoint;
+use crate::journal::{Admission, Committed, Declined, Recorded, stamp_batch};
 use crate::receipt::Receipt;
 use crate::tree::BatchProofs;
 
@@ -77,7 +76,6 @@ pub(super) fn run(
     shared: &Shared,
     queue: &Queue<Waiting>,
     config: &Config,
-    signer: &dyn Signer,
     keeper: &std::sync::mpsc::Sender<Call>,
 ) -> Result<(), String> {
     let gather = Duration::from_micros(u64::from(config.gather_us));
@@ -100,7 +98,7 @@ pub(super) fn run(
         if let Some(reason) = shared.stopped.borrow().as_deref() {
             return Err(reason.to_owned());
         }
-        tell(shared, committed, answers, signer)?;
+        tell(shared, committed, answers)?;
         if shared.journal.statistics().behind_bytes >= KEEP_BYTES {
             // A keeper that is gone has said why.
             let _ = keeper.send(Call::Keep);
@@ -114,7 +112,6 @@ fn tell(
     shared: &Shared,
     committed: Committed,
     answers: Vec<oneshot::Sender<Result<Placed, Declined>>>,
-    signer: &dyn Signer,
 ) -> Result<(), String> {
     let Committed {
         before,
@@ -139,7 +136,13 @@ fn tell(
         let reason = "the journal's head is not the head of what it committed";
         return Err(shared.failed(reason.into()));
     }
-    let checkpoint = sign(&shared.origin, &head, signer).map_err(|reason| shared.failed(reason))?;
+    let failed = |reason: String| shared.failed(reason);
+    // From here on the next key signs, so whoever starts again must know it first.
+    for (index, recorded) in (before.size()..).zip(outcomes.iter().flatten()) {
+        let followed = shared.signers.follow(index, recorded);
+        followed.map_err(|error| failed(error.to_string()))?;
+    }
+    let checkpoint = shared.signers.sign(&head).map_err(failed)?;
     let registry_size = head.registry_size();
     shared.latest.store(Arc::new(checkpoint.clone()));
     shared.head.send_replace(Arc::new(head));
@@ -164,19 +167,4 @@ fn tell(
         let _ = answer.send(told);
     }
     Ok(())
-}
-
-/// Signs the checkpoint of `head`, which is durable.
-pub(super) fn sign(
-    origin: &str,
-    head: &Head,
-    signer: &dyn Signer,
-) -> Result<SignedCheckpoint, String> {
-    Checkpoint {
-        origin: origin.to_owned(),
-        size: head.size(),
-        root: head.edge.root(),
-    }
-    .sign(signer)
-    .map_err(|error| format!("signing the checkpoint of {} entries: {error}", head.size()))
 }

@@ -1,15 +1,20 @@
 //! The files of the largest signed tree that can be proved: mended, and followed entry by entry.
 
+use std::path::Path;
+
 use proto::digest::leaf_hash;
+use proto::entry::Kind;
 
 use super::goal::{self, Claim, Goals};
 use super::{RebuildError, Run};
+use crate::checkpoint::{self, LogKey};
 use crate::journal::salvage::Remains;
 use crate::journal::{Head, NotNext};
-use crate::tiles::TileStore;
 use crate::tiles::copies::Copies;
 use crate::tiles::mend::{self, Leaf, MendError, Mended, mend};
 use crate::tiles::proven::ProvenTiles;
+use crate::tiles::published::read_published;
+use crate::tiles::{Pruned, TileStore};
 use crate::tree::TreeHead;
 
 /// The files of one signed tree.
@@ -18,6 +23,29 @@ pub(super) struct FilesFound {
     pub(super) mended: Mended,
     /// The head that its entries make.
     pub(super) head: Head,
+}
+
+/// Gets from `key` to those that followed it by the log's own entries, where the published checkpoint needs one of them and
+/// nothing else leads there. What they are is proved by both seals of each; where they stand, by the walk.
+pub(super) fn follow_entries(dir: &Path, key: &LogKey) {
+    let Ok(Some(published)) = read_published(dir) else {
+        return;
+    };
+    if !key.successions().is_empty() || checkpoint::open(&published.note, key).is_ok() {
+        return;
+    }
+    let (tiles, size) = (TileStore::new(dir), published.checkpoint.size);
+    let pruned = Pruned::of(&tiles).ok();
+    let from = pruned.as_ref().map_or(0, Pruned::bundles_from);
+    let kept = pruned.and_then(|pruned| pruned.kept_between(0, from, usize::MAX).ok());
+    let kept = kept.map(|(kept, _)| kept).unwrap_or_default();
+    let entries = tiles.read_entries(from..size, size).map_while(Result::ok);
+    for (index, entry) in kept.into_iter().chain(entries) {
+        if entry.first() == Some(&(Kind::LogKeySucceeded as u8)) {
+            // One that does not lead on is somebody else's finding.
+            let _ = key.follow_next(index, &entry);
+        }
+    }
 }
 
 /// Mends the files of the largest tree that can be proved.

@@ -20,7 +20,7 @@ use super::marks::Marks;
 use super::numbers::Numbers;
 use super::{Has, Row, Rows, rule};
 use crate::checkpoint::{Checkpoint, LogKey};
-use crate::receipt::{Proven, Receipt};
+use crate::receipt::{Proven, Receipt, ReceiptError};
 use crate::tiles::{TileReader, TileStore};
 use crate::tree::{HashReader, TreeError, consistency_proof, verify_consistency};
 use crate::verify::Severity;
@@ -159,8 +159,38 @@ impl Against {
                 self.compare(line, receipt.index, &proven);
             }
             Ok(_) => self.unproven(line, Some(receipt.index), "it is no request's"),
-            Err(error) => self.unproven(line, Some(receipt.index), &error.to_string()),
+            Err(error) => self.not_proven(line, receipt, (header, Some(seal)), &error),
         }
+    }
+
+    /// A receipt that the key which signs at its size did not sign. Under one that was followed before, it is of another
+    /// history than the one that both keys sealed, whoever made it.
+    fn not_proven(
+        &mut self,
+        line: &Line,
+        receipt: &Receipt,
+        (header, seal): (&Bytes, Option<&Seal>),
+        error: &ReceiptError,
+    ) {
+        let ended = self.key.ended().into_iter().find(|(key, _)| {
+            receipt.verify(header, seal, key).is_ok()
+                || receipt.verify(&Bytes::new(), None, key).is_ok()
+        });
+        let Some((key, followed)) = ended else {
+            return self.unproven(line, Some(receipt.index), &error.to_string());
+        };
+        let detail = format!(
+            "its checkpoint is signed by {} alone, although entry {followed} ended that key: a second history, or \
+             somebody else has that key",
+            key.to_vkey()
+        );
+        self.found(
+            line,
+            Some(receipt.index),
+            rule::FORKED,
+            Has::Unknown,
+            detail,
+        );
     }
 
     /// The closing entry, which names the request's index and leaf.
@@ -173,7 +203,7 @@ impl Against {
         let proven = match receipt.verify(&header, seal, &self.key) {
             Ok(proven) if matches!(proven.entry.kind, Kind::Closing | Kind::Late) => proven,
             Ok(_) => return self.unproven(line, index, "it ends nothing"),
-            Err(error) => return self.unproven(line, index, &error.to_string()),
+            Err(error) => return self.not_proven(line, receipt, (&header, seal), &error),
         };
         let Ok(facts) = facts::exchange(&proven.entry.facts) else {
             return self.unproven(line, index, "its facts are malformed");

@@ -243,3 +243,43 @@ async fn a_receipt_that_proves_nothing_convicts_nobody() {
     );
     assert!(matches!(nothing, Err(ReconcileError::Nothing)));
 }
+
+/// The parties hold receipts of one history, and are shown another that begins after the key was rotated.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_who_rotates_in_order_to_fork_is_convicted() {
+    for (theirs, shown) in [
+        (Some(202), Some(202)),
+        (Some(202), Some(203)),
+        (None, Some(202)),
+        (Some(202), None),
+    ] {
+        let history = async |to: Option<u8>, skip: bool| {
+            let mut bench = Bench::new().await;
+            bench.exchange().await;
+            if let Some(to) = to {
+                bench = bench.rotated(to, 3_600_000).await;
+            }
+            if skip {
+                bench.request();
+                bench.clock.advance_ms(2);
+            }
+            bench.exchange().await;
+            bench.exchange().await;
+            bench.log.publish_now().await.unwrap();
+            bench
+        };
+        let (held, other) = (history(theirs, false).await, history(shown, true).await);
+        let report = report(other.dir.path(), &[&held.consumer, &held.provider]);
+        assert!(report.files.is_proven(), "{:?}", report.files.findings);
+        assert!(!report.is_clean(), "{theirs:?} {shown:?}");
+        let against = |row: &Row| {
+            row.severity == Severity::Error
+                && [rule::FORKED, rule::ALTERED, rule::NOT_IN_LOG, rule::BEYOND].contains(&row.rule)
+        };
+        assert!(
+            report.rows.iter().any(against),
+            "{theirs:?} {shown:?}: {:?}",
+            report.rows
+        );
+    }
+}

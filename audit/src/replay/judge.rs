@@ -126,7 +126,8 @@ impl<'p> Judge<'p> {
             | Kind::OperatorAct
             | Kind::Approval
             | Kind::KeySucceeded
-            | Kind::AgencyAct => self.registry_act(index, entry, &mut event),
+            | Kind::AgencyAct
+            | Kind::LogKeySucceeded => self.registry_act(index, entry, &mut event),
         }
         event
     }

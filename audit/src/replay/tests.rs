@@ -17,6 +17,7 @@ use crate::checkpoint::tests::TestSigner;
 mod batches;
 pub(crate) mod forger;
 mod pruned;
+mod rotated;
 mod supposed;
 mod threads;
 

@@ -11,6 +11,10 @@ pub mod rule {
     pub const KEY_UNUSABLE: &str = "key_unusable";
     /// The key comes from the directory that it is to prove.
     pub const KEY_FROM_DIRECTORY: &str = "key_from_directory";
+    /// The key that was given was followed by others.
+    pub const KEY_FOLLOWED: &str = "key_followed";
+    /// The log's keys do not follow one another as the entries say, or other ones signed than should.
+    pub const LOG_KEY: &str = "log_key";
     /// The checkpoint file is missing, too long or unreadable.
     pub const CHECKPOINT_UNREADABLE: &str = "checkpoint_unreadable";
     /// The checkpoint is not one that the key signed.

@@ -30,6 +30,7 @@ pub struct Held {
 /// # Errors
 /// [`HeldError`].
 pub fn compare(dir: &Path, proof: &TlogProof, key: &LogKey) -> Result<Held, HeldError> {
+    key.follow_beside(dir).map_err(ProveError::from)?;
     let then = checkpoint::open(&proof.checkpoint, key).map_err(TlogProofError::from)?;
     if let Some(entry) = &proof.extra {
         proof.verify(&leaf_hash(entry), key)?;

@@ -46,6 +46,7 @@ impl ProvenEntry {
 /// [`ProveError`]: the first step that failed.
 pub fn prove(dir: &Path, index: u64, key: &LogKey) -> Result<ProvenEntry, ProveError> {
     let published = read_published(dir)?.ok_or_else(|| ProveError::NotPublished(dir.to_owned()))?;
+    key.follow_beside(dir)?;
     let checkpoint = checkpoint::open(&published.note, key)?;
     let size = checkpoint.size;
     let store = TileStore::new(dir);

@@ -202,7 +202,8 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         | Kind::Access
         | Kind::Hold
         | Kind::Erasure
-        | Kind::Witnesses => {
+        | Kind::Witnesses
+        | Kind::LogKeySucceeded => {
             return Err(status::wrong_signer(
                 &format!("an agency cannot submit a {} entry", kind.name()),
                 "Submit key_bound, key_succeeded, key_ended, service, agency_act or agreement_act.",

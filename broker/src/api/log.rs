@@ -122,9 +122,11 @@ impl LogService for LogApi {
     ) -> Result<Response<wire::CheckpointResponse>, Status> {
         self.known(&request, Rpc::Checkpoint)?;
         let checkpoint = self.log.published().borrow().note.clone();
+        let followed = self.log.key().entries();
         Ok(Response::new(wire::CheckpointResponse {
             checkpoint,
             minimum_index: self.log.minimum_index(),
+            log_keys: followed.into_iter().map(|(_, entry)| entry).collect(),
         }))
     }
 

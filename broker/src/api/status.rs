@@ -137,9 +137,7 @@ pub(super) fn submit(error: &SubmitError) -> Status {
         SubmitError::Append(AppendError::TooLarge(_)) => {
             by_code(Code::InvalidArgument, Refusal::TooLarge)
         }
-        SubmitError::Append(AppendError::RegistryMoved { .. } | AppendError::Stopped(_))
-        | SubmitError::Diverged { .. }
-        | SubmitError::Interrupted => {
+        SubmitError::Append(_) | SubmitError::Diverged { .. } | SubmitError::Interrupted => {
             tracing::error!(%error, "an act could not be recorded");
             by_code(Code::Unavailable, Refusal::LogUnavailable)
         }
@@ -195,6 +193,7 @@ fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
     };
     const AGENCY_KEY: &str =
         "Seal the act with the agency's authority key, for this switch's origin.";
+    const AT_A_START: &str = "Only the switch itself rotates the log's key, at a start.";
     const INVITE: &str = "Ask the operator for a new invitation.";
     match error {
         FoldError::Genesis => (
@@ -261,6 +260,7 @@ fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
             "no_possession",
             "Let the new key itself sign the binding's proof of possession.",
         ),
+        FoldError::LogKey(_) => (FailedPrecondition, "log_key", AT_A_START),
         FoldError::UnknownApplication => (
             NotFound,
             "unknown_application",

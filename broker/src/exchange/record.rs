@@ -170,8 +170,8 @@ impl Exchange {
                     warn!(%reason, "a closing entry was not recorded: closed as abandoned at the next start");
                     break;
                 }
-                Err(AppendError::TooLarge(error)) => {
-                    warn!(%error, "a closing entry is over a limit");
+                Err(error @ (AppendError::TooLarge(_) | AppendError::NoSigner(_))) => {
+                    warn!(%error, "a closing entry cannot be recorded");
                     break;
                 }
             }

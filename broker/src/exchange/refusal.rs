@@ -310,7 +310,7 @@ impl Exchange {
 pub(super) fn code_of(error: &AppendError) -> Code {
     match error {
         AppendError::Full | AppendError::RegistryMoved { .. } => Code::Overloaded,
-        AppendError::Stopped(_) => Code::LogUnavailable,
+        AppendError::Stopped(_) | AppendError::NoSigner(_) => Code::LogUnavailable,
         AppendError::TooLarge(_) => Code::TooLarge,
     }
 }

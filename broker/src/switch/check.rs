@@ -8,9 +8,8 @@ use audit::clock::Clock;
 use audit::verify;
 use certs::{Authority, Identity};
 use proto::act::Genesis;
-use proto::key::Signer as _;
 
-use super::{LogKeyFile, Switch, trust};
+use super::{LogKeyFiles, Switch, trust};
 use crate::config::Config;
 use crate::stamping;
 use crate::witnesses::Witnesses;
@@ -39,13 +38,12 @@ impl Switch {
                 &error,
             )
         });
-        let log_key = LogKeyFile::load(&config.log.key)
-            .map_err(|error| told("log.key", &config.log.key, &error));
-        let log_key = log_key.and_then(|signer| {
-            LogKey::new(&config.origin, signer.key())
-                .map_err(|error| told("log.key", &config.log.key, &error))
-        });
-        let log_key = log_key.ok();
+        let log_key = LogKeyFiles::load(&config.log.key)
+            .map_err(|error| error.to_string())
+            .and_then(|files| files.log_key(&config.origin, &config.log.dir, clock.now_ms()));
+        let log_key = log_key
+            .map_err(|error| told("log.key", &config.log.key, &error))
+            .ok();
         let genesis = genesis(config).map_err(|error| told("log.dir", &config.log.dir, &error));
         if let (Ok(genesis), Ok(authority)) = (&genesis, &authority) {
             found.extend(trust::differences(

@@ -176,6 +176,13 @@ impl Parts {
             genesis: entry.unwrap_or_default(),
             broker_uri: broker.to_string(),
             exchange_address: self.config.exchange_address.clone(),
+            log_keys: self
+                .log
+                .key()
+                .entries()
+                .into_iter()
+                .map(|(_, entry)| entry)
+                .collect(),
         })
     }
 }

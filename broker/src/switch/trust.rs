@@ -51,7 +51,7 @@ pub(super) fn differences(
         let log_key = LogKey::new(&genesis.origin, &genesis.log_key).map(|key| key.to_vkey());
         differ(
             "the key in log.key",
-            &key.to_vkey(),
+            &key.first().to_vkey(),
             &log_key.unwrap_or_default(),
         );
     }

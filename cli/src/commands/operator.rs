@@ -14,8 +14,10 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use adapters::identity::FileSigner;
+use audit::checkpoint::CheckpointError;
 use audit::clock::Clock;
-use audit::receipt::{Proven, Receipt};
+use audit::note::NoteError;
+use audit::receipt::{Proven, Receipt, ReceiptError};
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::wire::registry::v1 as wire;
@@ -140,9 +142,16 @@ impl Operator {
             .receipt
             .ok_or_else(|| Failure::untrusted("no receipt came back"))?;
         let receipt = Receipt::from_wire(receipt).map_err(Failure::untrusted)?;
-        let proven = receipt
-            .verify(&envelope.header, Some(&envelope.seal), &self.log_key)
-            .map_err(Failure::untrusted)?;
+        let verify = || receipt.verify(&envelope.header, Some(&envelope.seal), &self.log_key);
+        let proven = match verify() {
+            // Signed by a key that this folder has not heard of: it may be the log's next one.
+            Err(ReceiptError::Checkpoint(CheckpointError::Note(NoteError::NotSigned))) => {
+                self.follow_log_key().await?;
+                verify()
+            }
+            proven => proven,
+        };
+        let proven = proven.map_err(Failure::untrusted)?;
         Ok((receipt, proven))
     }
 }

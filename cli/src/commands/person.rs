@@ -7,13 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::checkpoint::LogKey;
+use audit::checkpoint::{LogKey, SUCCESSIONS_FILE};
 use audit::clock::Clock;
 use certs::tls::{TimeSource, Trust, client_config};
 use certs::{Identity, ReloadableIdentity, pem};
 use hyper_util::rt::TokioIo;
 use proto::digest::Digest;
 use proto::id::Part;
+use proto::wire::audit::v1 as wire;
+use proto::wire::audit::v1::log_client::LogClient;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
@@ -22,6 +24,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::operator::{CHAIN, FILE, File, LOG_KEY, ROOT, TLS_KEY};
+use super::refused;
 use super::switch_dir::{Addresses, host_of, in_file};
 use crate::failure::Failure;
 
@@ -37,7 +40,7 @@ pub struct Person {
     pub addresses: Addresses,
     /// The switch.
     pub genesis: Digest,
-    /// Whose receipts are believed.
+    /// Whose receipts are believed: the key that came with the folder, and those that followed it.
     pub log_key: LogKey,
     /// The switch's root certificate.
     pub root: CertificateDer<'static>,
@@ -59,7 +62,10 @@ impl Person {
         let genesis = Digest::from_hex(&file.genesis_sha256)
             .ok_or_else(|| in_file(&path, "genesis_sha256 is not 64 hex digits"))?;
         let path = dir.join(LOG_KEY);
-        let log_key = LogKey::from_vkey(&read(&path)?).map_err(|error| in_file(&path, error))?;
+        let log_key = LogKey::from_vkey(&read(&path)?)
+            .map_err(|error| in_file(&path, error))?
+            .kept_in(&dir.join(SUCCESSIONS_FILE))
+            .map_err(Failure::usage)?;
         let path = dir.join(ROOT);
         let root = pem::read_chain(&path).map_err(Failure::usage)?;
         let root = root
@@ -93,6 +99,19 @@ impl Person {
             broker_uri: self.broker_uri.clone(),
             genesis_sha256: self.genesis.to_string(),
         }
+    }
+
+    /// Asks the switch by which keys the log's key was followed; each is sealed by the one before it.
+    ///
+    /// # Errors
+    /// The switch cannot be reached, or what it shows does not lead from the key of this folder.
+    pub async fn follow_log_key(&self) -> Result<(), Failure> {
+        let asked = LogClient::new(self.channel()?)
+            .checkpoint(wire::CheckpointRequest {})
+            .await;
+        let told = asked.map_err(|status| refused::failure(&status))?;
+        let followed = self.log_key.follow_entries(&told.into_inner().log_keys);
+        followed.map(drop).map_err(Failure::untrusted)
     }
 
     /// A channel to the exchange door, not dialled yet.

@@ -89,6 +89,13 @@ impl Registry {
                 key.ended
             ));
         }
+        for record in self.log_keys() {
+            lines.push(format!(
+                "log_key {} {}",
+                record.succession.key.kid(),
+                record.index
+            ));
+        }
         for certificate in self.certificates() {
             lines.push(format!(
                 "certificate {} {} {} {:?}",

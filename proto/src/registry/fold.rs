@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `joining` | invitations, applications, enrolments |
 //! | `keys` | seal keys and certificates |
+//! | `log_keys` | the log's next key |
 //! | `agencies` | what agencies do to themselves, services |
 //! | `operators` | what operators do, and the second seal |
 //! | `agreements` | agreements and delegations |
@@ -28,9 +29,10 @@ mod agreements;
 mod error;
 mod joining;
 mod keys;
+mod log_keys;
 mod operators;
 
-pub use error::FoldError;
+pub use error::{FoldError, LogKeyFault};
 
 /// An act as the fold sees it: the parts of a registry entry that decide.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +108,7 @@ impl Registry {
             Kind::OperatorAct => self.once(act, Self::operator_acts),
             Kind::Approval => self.once(act, Self::approve),
             Kind::AgreementAct => self.agree(act),
+            Kind::LogKeySucceeded => self.succeed_log_key(act),
             Kind::Epoch
             | Kind::Request
             | Kind::Closing

@@ -1,8 +1,8 @@
 //! What the registry remembers of each thing, with the log index that made it so.
 
 use crate::act::{
-    AgreementContent, Application, Delegation, Invitation, OperatorAct, PersonRole, Purpose,
-    ServiceDefinition, Step,
+    AgreementContent, Application, Delegation, Invitation, LogKeySuccession, OperatorAct,
+    PersonRole, Purpose, ServiceDefinition, Step,
 };
 use crate::digest::Digest;
 use crate::id::{AgencyId, Part, SystemId};
@@ -213,6 +213,15 @@ pub struct Certificate {
     pub outside: bool,
     /// Log index of its end before its time, and the reason.
     pub revoked: Option<(u64, Part)>,
+}
+
+/// A key of the log after the first.
+#[derive(Clone, Debug)]
+pub struct LogKeyRecord {
+    /// As sealed by both keys.
+    pub succession: LogKeySuccession,
+    /// Log index: every checkpoint of more entries than this is signed by the new key.
+    pub index: u64,
 }
 
 /// A published service.

@@ -6,6 +6,7 @@ mod delegations;
 mod ends;
 mod joining;
 mod keys;
+mod log_keys;
 mod people;
 mod rights;
 mod supersession;

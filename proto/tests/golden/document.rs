@@ -63,7 +63,7 @@ fn the_limits_are_those_of_the_code() {
         FIELDS_MAX SUBJECTS_MAX DELEGATION_MAX PART_BYTES_MAX DISPLAY_NAME_BYTES_MAX
         OPERATIONS_MAX GRANTS_MAX GRANT_LIST_MAX WINDOW_MS WINDOW_MS_MAX DEADLINE_MS_MAX DEADLINE_MS_DEFAULT
         SEAL_MEMORY_ROOTS SEAL_MEMORY_MS KEPT_ANSWER_MS CONSISTENCY_SIZES_MAX
-        MEMBERS_MAX ROW_RULES_MAX PURPOSES_MAX APPLICATION_MS REPLACEMENT_MS OVERSEEN_MAX
+        MEMBERS_MAX ROW_RULES_MAX PURPOSES_MAX APPLICATION_MS REPLACEMENT_MS LOG_KEY_OVERLAP_MS_MAX OVERSEEN_MAX
         REASON_BYTES_MAX);
     let (of_agency, in_all) = limits::APPLICATIONS_MAX;
     let mut code: BTreeMap<String, String> = code;
@@ -87,7 +87,7 @@ fn the_limits_are_those_of_the_code() {
 
 #[test]
 fn the_labels_are_those_of_the_code() {
-    let code = values!(label; REQUEST ANSWER DISPUTE ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE GENESIS);
+    let code = values!(label; REQUEST ANSWER DISPUTE ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE LOG_KEY GENESIS);
     assert_eq!(constants("    "), code.keys().cloned().collect());
     let document = read("docs/protocol.md");
     let said = table(&document, "## 8.", "| label | name in code | signs |");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proto::Digest;
+use proto::entry::Kind;
 
 use super::super::contents::{Contents, Item, Signed, Stamped, entry_file};
 use super::super::disclosed::Opening;
@@ -40,6 +41,12 @@ pub(super) fn contents(bundle: &Bundle) -> Result<Contents, String> {
             items.len()
         ));
     }
+    let followed = items
+        .iter()
+        .filter(|item| item.entry.kind == Kind::LogKeySucceeded)
+        .map(|item| (item.index, item.bytes.clone()));
+    key.follow(&followed.collect::<Vec<_>>())
+        .map_err(|error| error.to_string())?;
     Ok(Contents {
         key,
         checkpoint,

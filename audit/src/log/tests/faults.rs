@@ -51,7 +51,7 @@ struct Life<'a> {
 
 impl Life<'_> {
     /// Founds the log, fills and rotates segments and databases, publishes, shows checkpoints to a witness, closes and
-    /// opens, ends once without closing. Gives the first error.
+    /// opens, rotates its key, ends once without closing. Gives the first error.
     async fn live(&self) -> Result<(), String> {
         let config = || small(self.dir);
         let founded = Log::create(config(), draft(Kind::Genesis, "genesis"), signer(1)).await;
@@ -59,20 +59,36 @@ impl Life<'_> {
         self.told.lock().unwrap().founded = true;
         self.run(log, 9, true).await?;
         for (entries, closes) in [(14, true), (6, false), (3, true)] {
-            let opened = Log::open(config(), signer(1)).await;
+            let opened = Log::open_with(config(), vec![signer(1), signer(2)]).await;
             let log = opened.map_err(|error| error.to_string())?;
+            // Once, at a start: the next key of the log.
+            if log.key().successions().is_empty() {
+                let rotated = log.append(rotation(&log, (1, 2), 3_600_000), None).await;
+                match rotated {
+                    Ok(appended) => self.note(&log, &appended),
+                    Err(error) => return self.ended(&log, Err(error.to_string())).await,
+                }
+            }
             self.run(log, entries, closes).await?;
         }
         Ok(())
     }
 
-    /// One life of the log. An error must leave a log that acknowledges nothing any more.
+    /// One life of the log.
     async fn run(&self, log: Log, entries: u64, closes: bool) -> Result<(), String> {
         let witness = tokio::spawn(shown_and_cosigned(log.clone()));
         let mut lived = self.work(&log, entries).await;
         if lived.is_ok() && closes {
             lived = log.close().await.map_err(|error| error.to_string());
         }
+        let ended = self.ended(&log, lived).await;
+        witness.abort();
+        let _ = witness.await;
+        ended
+    }
+
+    /// An error must leave a log that acknowledges nothing any more.
+    async fn ended(&self, log: &Log, lived: Result<(), String>) -> Result<(), String> {
         if let Err(reason) = &lived {
             let stopped = tokio::time::timeout(Duration::from_secs(20), log.stopped());
             let why = stopped.await.expect("a log that failed stops");
@@ -82,8 +98,6 @@ impl Life<'_> {
             assert!(matches!(log.publish_now().await, Err(LogError::Stopped(_))));
             assert!(matches!(log.close().await, Err(LogError::Stopped(_))));
         }
-        witness.abort();
-        let _ = witness.await;
         lived
     }
 
@@ -124,7 +138,8 @@ impl Life<'_> {
 
     fn note(&self, log: &Log, appended: &Appended) {
         let header = &appended.entry.header;
-        let proven = appended.receipt.verify(header, None, log.key()).unwrap();
+        let seal = appended.entry.seal.as_ref();
+        let proven = appended.receipt.verify(header, seal, log.key()).unwrap();
         let noted = (appended.index, appended.leaf, proven.checkpoint.head());
         self.told.lock().unwrap().entries.push(noted);
     }
@@ -178,7 +193,7 @@ async fn survives(image: &Image, told: &Told, what: &str) {
     } else {
         assert!(!told.founded && newest.is_none(), "{what}: no checkpoint");
     }
-    let log = match Log::open(small(dir), signer(1)).await {
+    let log = match Log::open_with(small(dir), vec![signer(1), signer(2)]).await {
         Ok(log) => log,
         Err(error) => {
             // A founding that was cut short says so, and nobody was told that it was done.

@@ -44,6 +44,14 @@ fn civil() -> SystemId {
     system("EG/GOV/CIVIL/registry")
 }
 
+fn config(dir: &TempDir, clock: &Clock) -> Config {
+    let mut config = Config::new(dir.path(), ORIGIN);
+    config.clock = clock.clone();
+    config.publish_interval = Duration::from_millis(50);
+    config.layout.store_cache_bytes = 8 << 20;
+    config
+}
+
 /// A log under the one key that all of these logs have, and what both parties were given.
 pub(super) struct Bench {
     pub(super) dir: TempDir,
@@ -79,10 +87,7 @@ impl Bench {
             seal: Some(Seal::one(label::GENESIS, ORIGIN, &header, &signer).unwrap()),
             header,
         };
-        let mut config = Config::new(dir.path(), ORIGIN);
-        config.clock = clock.clone();
-        config.publish_interval = Duration::from_millis(50);
-        config.layout.store_cache_bytes = 8 << 20;
+        let config = config(&dir, &clock);
         let log = Log::create(config, draft, std::sync::Arc::new(signer))
             .await
             .unwrap();
@@ -94,6 +99,14 @@ impl Bench {
             provider: Vec::new(),
             sequence: 0,
         }
+    }
+
+    /// The key of its log followed by that of seed `to`.
+    pub(super) async fn rotated(self, to: u8, overlap_ms: u64) -> Self {
+        let config = config(&self.dir, &self.clock);
+        let (log, _) =
+            crate::log_key::tests::rotated(self.log, config, (200, to), overlap_ms).await;
+        Self { log, ..self }
     }
 
     pub(super) async fn append(

@@ -369,7 +369,7 @@ impl Forger {
     }
 }
 
-fn config(dir: &Path, clock: &Clock) -> Config {
+pub(super) fn config(dir: &Path, clock: &Clock) -> Config {
     let mut config = Config::new(dir, ORIGIN);
     config.clock = clock.clone();
     config.publish_interval = Duration::from_millis(50);

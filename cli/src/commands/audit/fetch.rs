@@ -8,8 +8,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::mpsc;
 
-use audit::checkpoint::{self, Checkpoint};
+use audit::checkpoint::{self, Checkpoint, SUCCESSIONS_FILE};
 use audit::clock::Clock;
+use audit::log_key::successions_text;
 use audit::tiles::pruned::write_minimum;
 use audit::tiles::published::{publish, read_published};
 use audit::tiles::{TileError, TileStore, TileWriter, durable};
@@ -145,6 +146,8 @@ async fn published(
     let response = log.checkpoint(wire::CheckpointRequest {}).await;
     let response = response.map_err(|status| refused::failure(&status))?;
     let response = response.into_inner();
+    let followed = person.log_key.follow_entries(&response.log_keys);
+    followed.map_err(Failure::untrusted)?;
     let note = response.checkpoint;
     let checkpoint = checkpoint::open(&note, &person.log_key).map_err(Failure::untrusted)?;
     Ok((note, checkpoint, response.minimum_index))
@@ -324,6 +327,12 @@ fn keep(
 ) -> Result<(), Failure> {
     let vkey = format!("{}\n", person.log_key.to_vkey());
     durable::write_file(&dir.join(VKEY_FILE), vkey.as_bytes()).map_err(Failure::unavailable)?;
+    let followed = person.log_key.entries();
+    if !followed.is_empty() {
+        let text = successions_text(&followed);
+        durable::write_file(&dir.join(SUCCESSIONS_FILE), text.as_bytes())
+            .map_err(Failure::unavailable)?;
+    }
     let size = checkpoint::read_unverified(note).map_or(0, |checkpoint| checkpoint.size);
     publish(dir, expected, note).map_err(Failure::unavailable)?;
     let old = expected.map_or(0, |head| head.size);

@@ -5,10 +5,9 @@ use std::path::Path;
 use audit::checkpoint::LogKey;
 use audit::clock::Clock;
 use broker::Config;
-use broker::switch::LogKeyFile;
+use broker::switch::LogKeyFiles;
 use certs::pem::read_chain;
 use certs::{Authority, Identity, PeerIdentity, PeerRole, Validity};
-use proto::key::Signer as _;
 use time::{Duration, OffsetDateTime};
 
 use super::check::Check;
@@ -155,8 +154,10 @@ fn parts(config: &Config) -> Result<Parts, Row> {
     let authority = Authority::open(&config.tls.authority_dir).map_err(|error| fail(&error))?;
     let identity = Identity::load(&config.tls.certificate_chain, &config.tls.key)
         .map_err(|error| fail(&error))?;
-    let signer = LogKeyFile::load(&config.log.key).map_err(|error| fail(&error))?;
-    let log_key = LogKey::new(&config.origin, signer.key()).map_err(|error| fail(&error))?;
+    let keys = LogKeyFiles::load(&config.log.key).map_err(|error| fail(&error))?;
+    let log_key = keys
+        .log_key(&config.origin, &config.log.dir, Clock::System.now_ms())
+        .map_err(|error| Check::Parts.failed(same(error), PUT_BACK))?;
     Ok(Parts {
         authority,
         identity,
@@ -260,7 +261,7 @@ fn judge(
 
 /// What people compare over the telephone.
 fn pins(parts: &Parts, ends: Option<&Ends>) -> Row {
-    let vkey = parts.log_key.to_vkey();
+    let vkey = parts.log_key.newest().to_vkey();
     let root = proto::Digest(parts.authority.root_sha256());
     let Some(Ends { genesis_sha256, .. }) = ends else {
         return Check::Pins.not_tried(Check::Log);

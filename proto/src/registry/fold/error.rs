@@ -55,6 +55,9 @@ pub enum FoldError {
     /// The new key did not prove itself.
     #[error("the new key has not proved that its holder asked for the binding")]
     NoPossession,
+    /// The log's next key may not come like this.
+    #[error(transparent)]
+    LogKey(#[from] LogKeyFault),
     /// No such key of that system.
     #[error("no such key of this system is in use")]
     UnknownKey,
@@ -136,4 +139,26 @@ pub enum FoldError {
     /// Not between the same two.
     #[error("an agreement supersedes an active one between the same parties")]
     NotSuperseding,
+}
+
+/// Why the log's next key may not stand.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum LogKeyFault {
+    /// Not the log key that signs now.
+    #[error("the log's key that this would follow is not the one that signs now")]
+    NotTheNewest,
+    /// It names another place than its own.
+    #[error("the log's next key names another place in the log than its entry's")]
+    OutOfPlace,
+    /// Two keys sign, and a third was to come.
+    #[error(
+        "the log's key was followed already, and both still sign until {until_ms} ms; rotate after that"
+    )]
+    Overlap {
+        /// Unix time, milliseconds.
+        until_ms: u64,
+    },
+    /// The two keys would sign side by side for too long.
+    #[error("two log keys may sign side by side for 400 days at most")]
+    OverlapTooLong,
 }
