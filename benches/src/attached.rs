@@ -159,6 +159,8 @@ async fn whole(plan: &Plan, most: u32, ground: &Ground) -> anyhow::Result<Report
         // From many to none, so that each round meets every number of them.
         for adapters in plan.adapters.iter().rev().chain(&[0]) {
             attach(&mut world, *adapters).await?;
+            // What coming and going itself costs is not in the window.
+            cost::until_quiet(&[(world.switch_id()?, false)]).await?;
             let order = Order {
                 arrival: Arrival::InFlight(usize::from(plan.in_flight)),
                 warm_up_ms: plan.warm_up_ms,

@@ -5,8 +5,10 @@
 //! The switch, every adapter and every replay fold them like any others; a false one would end the run. Each system gets
 //! a real home, so what connects is what an adapter connects with.
 
+use std::future::{Future as _, poll_fn};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::Poll;
 
 use adapters::config::{Config, Switch};
 use adapters::identity::FileSigner;
@@ -84,23 +86,6 @@ impl Founding {
         Ok(self.log.close().await?)
     }
 
-    async fn append(
-        &self,
-        kind: Kind,
-        facts: RegistryFacts,
-        header: Bytes,
-        seal: Option<Seal>,
-    ) -> anyhow::Result<()> {
-        let draft = Draft {
-            kind,
-            facts: facts::encode(&facts),
-            header,
-            seal,
-        };
-        self.log.append(draft, None).await?;
-        Ok(())
-    }
-
     async fn act(
         &self,
         kind: Kind,
@@ -109,8 +94,9 @@ impl Founding {
         signer: &dyn Signer,
     ) -> anyhow::Result<()> {
         let seal = Seal::one(label, ORIGIN, &header, signer)?;
-        self.append(kind, RegistryFacts::default(), header, Some(seal))
-            .await
+        let draft = draft(kind, RegistryFacts::default(), header, Some(seal));
+        self.log.append(draft, None).await?;
+        Ok(())
     }
 
     /// Invites an agency and enrols it; its authority key lies in `keys`.
@@ -151,6 +137,20 @@ impl Founding {
         name: &str,
         home: &Path,
     ) -> anyhow::Result<SystemId> {
+        let (system, drafts) = self.home(agency, name, home)?;
+        for draft in drafts {
+            self.log.append(draft, None).await?;
+        }
+        Ok(system)
+    }
+
+    /// Makes a system's home; gives the entries that it needs, in order.
+    fn home(
+        &self,
+        agency: &Founded,
+        name: &str,
+        home: &Path,
+    ) -> anyhow::Result<(SystemId, [Draft; 2])> {
         let system = agency.id.system(&Part::parse(name)?);
         let adapter = Part::parse("a1")?;
         let config = Config::new(
@@ -175,10 +175,11 @@ impl Founding {
         let over = binding.possession_bytes();
         binding.possession = Seal::one(label::POSSESSION, ORIGIN, &over, &seal)?.cose;
         let header = binding.encode();
-        self.act(Kind::KeyBound, label::AUTHORITY, header, &agency.authority)
-            .await?;
+        let seal = Seal::one(label::AUTHORITY, ORIGIN, &header, &agency.authority)?;
+        let bound = draft(Kind::KeyBound, RegistryFacts::default(), header, Some(seal));
         let tls = TlsKey::generate()?;
-        let chain = self.certificate(&system, &tls).await?;
+        let (chain, facts) = self.certificate(&system, &tls)?;
+        let issued = draft(Kind::Certificate, facts, Bytes::new(), None);
         tls.save(&home.join(&config.files.tls_key))?;
         std::fs::write(home.join(&config.files.chain), chain)?;
         std::fs::write(home.join(&config.files.root), self.authority.root_pem())?;
@@ -188,10 +189,14 @@ impl Founding {
         )?;
         let settings = home.join(adapters::config::FILE_NAME);
         std::fs::write(settings, config.to_toml()?)?;
-        Ok(system)
+        Ok((system, [bound, issued]))
     }
 
-    async fn certificate(&self, system: &SystemId, tls: &TlsKey) -> anyhow::Result<String> {
+    fn certificate(
+        &self,
+        system: &SystemId,
+        tls: &TlsKey,
+    ) -> anyhow::Result<(String, RegistryFacts)> {
         let uri = format!("spiffe://{}/{system}", self.authority.trust_domain());
         let request = request::make(tls)?;
         let key = request::ProvenKey::open(&request)?.public_spki_der();
@@ -211,9 +216,7 @@ impl Founding {
             peer_sha256: Bytes::new(),
             certificate: Some(certificate),
         };
-        self.append(Kind::Certificate, facts, Bytes::new(), None)
-            .await?;
-        Ok(issued.chain_pem)
+        Ok((issued.chain_pem, facts))
     }
 
     /// `system` of `agency` offers the echo service.
@@ -308,17 +311,82 @@ impl Founding {
     ) -> anyhow::Result<Vec<Founded>> {
         std::fs::create_dir_all(homes)?;
         let mut agencies = Vec::new();
-        for number in 0..systems {
-            if number % each == 0 {
-                let id = format!("EG/GOV/A{:04}", number / each);
-                agencies.push(self.agency(&id, keys).await?);
-            }
-            if let Some(agency) = agencies.last() {
-                let name = format!("s{}", number % each);
-                self.system(agency, &name, &home_of(homes, number)).await?;
-            }
+        for first in (0..systems).step_by(each) {
+            let id = format!("EG/GOV/A{:04}", first / each);
+            let agency = self.agency(&id, keys).await?;
+            let numbers: Vec<usize> = (first..systems.min(first + each)).collect();
+            let made = self.homes_of(&agency, &numbers, homes)?;
+            self.append_all(made).await?;
+            agencies.push(agency);
         }
         Ok(agencies)
+    }
+
+    /// The homes of one agency's systems, made side by side: each waits for the disk several times.
+    fn homes_of(
+        &self,
+        agency: &Founded,
+        numbers: &[usize],
+        homes: &Path,
+    ) -> anyhow::Result<Vec<Draft>> {
+        let first = numbers.first().copied().unwrap_or(0);
+        let one = |number: usize| {
+            let name = format!("s{}", number - first);
+            self.home(agency, &name, &home_of(homes, number))
+        };
+        let made: Vec<anyhow::Result<_>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = numbers
+                .iter()
+                .map(|number| scope.spawn(move || one(*number)))
+                .collect();
+            let joined = threads.into_iter().map(|thread| {
+                let failed = |_| anyhow::anyhow!("a home could not be made");
+                thread.join().map_err(failed)?
+            });
+            joined.collect()
+        });
+        let mut drafts = Vec::with_capacity(2 * numbers.len());
+        for one in made {
+            drafts.extend(one?.1);
+        }
+        Ok(drafts)
+    }
+
+    /// Appends in this order, and waits once for all of them.
+    async fn append_all(&self, drafts: Vec<Draft>) -> anyhow::Result<()> {
+        let mut appending: Vec<_> = drafts
+            .into_iter()
+            .map(|draft| Some(Box::pin(self.log.append(draft, None))))
+            .collect();
+        // A draft takes its place in the queue when it is first polled.
+        poll_fn(|context| {
+            for one in &mut appending {
+                if let Some(append) = one
+                    && let Poll::Ready(appended) = append.as_mut().poll(context)
+                {
+                    *one = None;
+                    if let Err(error) = appended {
+                        return Poll::Ready(Err(error));
+                    }
+                }
+            }
+            if appending.iter().all(Option::is_none) {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+fn draft(kind: Kind, facts: RegistryFacts, header: Bytes, seal: Option<Seal>) -> Draft {
+    Draft {
+        kind,
+        facts: facts::encode(&facts),
+        header,
+        seal,
     }
 }
 

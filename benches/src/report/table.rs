@@ -109,6 +109,18 @@ impl fmt::Display for Compared {
                 self.processes(load, f)?;
             }
         }
+        for one in &self.measurements {
+            if one.measured.outcome.refused > 0 {
+                writeln!(
+                    f,
+                    "  round {}, {}, {}: {} calls failed in the window and are in no latency",
+                    one.round,
+                    self.heading(one.load),
+                    one.side,
+                    one.measured.outcome.refused
+                )?;
+            }
+        }
         for (side, log) in &self.logs {
             writeln!(
                 f,

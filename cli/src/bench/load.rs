@@ -10,7 +10,7 @@ use std::future::Future;
 use std::io::{BufRead as _, Write as _};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -218,7 +218,8 @@ pub async fn dismissed() {
 /// What the first request of an asker said, an order that is none, a harness that has gone.
 pub async fn serve<A: Asker>(askers: &[A]) -> anyhow::Result<()> {
     for asker in askers {
-        asker.ask().await.context("the first request")?;
+        let reply = asker.ask().await.context("the first request")?;
+        ensure!(reply == Reply::Answered, "the first request: {reply:?}");
     }
     // The harness counts what is in the log against what was asked.
     say(&format!("ready {}", askers.len()))?;
