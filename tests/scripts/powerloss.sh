@@ -40,6 +40,18 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY), EXT4_IOC_SHUTDOW
 END
 }
 
+# Waits until no thread of the writer runs: a sync that was under way when the file system went down may
+# return without an error, and what it acknowledged then no power cut could have let it acknowledge.
+stands_still() {
+    local _
+    for _ in $(seq 1 500); do
+        if ! awk '{ sub(/.*\) /, ""); print $1 }' /proc/"$1"/task/*/stat | grep -qv T; then return; fi
+        sleep 0.01
+    done
+    echo "the writer does not stand still" >&2
+    return 1
+}
+
 one_round() { # mode -> one line of the checker on stdout
     local mode=$1 verdict
     rm -f "$work"/{image,acks}
@@ -50,10 +62,11 @@ one_round() { # mode -> one line of the checker on stdout
     "$tool" write "$mode" "$work/disk/log" "$work/acks" 2>>"$work/writer.err" &
     writer=$!
     sleep "1.$(printf '%03d' $((RANDOM % 1000)))"
-    if ! kill -0 "$writer" 2>/dev/null; then
+    if ! kill -STOP "$writer" 2>/dev/null; then
         echo "the writer ended by itself: $(tail -n 1 "$work/writer.err")" >&2
         return 1
     fi
+    stands_still "$writer"
     cut_power "$work/disk"
     kill -KILL "$writer" 2>/dev/null || true
     wait "$writer" 2>/dev/null || true
