@@ -1,7 +1,7 @@
 //! Everything behind the one binary: the command tree, its commands, the demo.
 //!
 //! [`args`] is what can be typed, [`commands`] what each does, [`failure`] how they end badly,
-//! [`output`] how they speak, [`passphrase`] how they ask for one, [`bench`] the load generator, [`demo`] the story with its synthetic people.
+//! [`output`] how they speak, [`passphrase`] how they ask for one, [`mod@bench`] the load generator, [`demo`] the story with its synthetic people.
 
 pub mod args;
 pub mod bench;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// sled and the journal let go of memory in other sizes and threads than they took it; glibc's allocator keeps it and grows,
-/// this one gives it back (`docs/decisions/0008-small-databases-and-another-allocator.md`).
+/// this one gives it back (`docs/decisions/0009-small-databases-and-another-allocator.md`).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,14 +15,16 @@ use proto::digest::Digest;
 
 use super::behind::Behind;
 use super::store::{Opened, Store, databases};
-use super::tail::{Replay, Step, Tail, replay, sync_dir};
+use super::tail::{Replay, Step, Tail, replay};
 use super::tail_and_store::Layout;
 use super::{Head, JournalError};
-use crate::disk;
 use crate::tree::TreeHead;
 
+mod aside;
 mod judge;
 mod rebuild;
+
+pub(super) use aside::{name_aside, set_aside};
 
 /// Entries read from bundles at once: one bundle.
 pub(super) const BUNDLE_ENTRIES: u64 = 256;
@@ -376,27 +378,4 @@ pub(super) fn rebuild_store(
     goal: &Head,
 ) -> Result<Store, JournalError> {
     rebuild::store(layout, Some(bundles), goal, None)
-}
-
-/// Moves `path` out of the way under a name that is never opened again, so that it can be looked at.
-pub(super) fn set_aside(path: &Path) -> Result<PathBuf, JournalError> {
-    let aside = name_aside(path)?;
-    disk::change(&aside, || std::fs::rename(path, &aside))
-        .map_err(|e| JournalError::io("setting aside", path, e))?;
-    if let Some(parent) = path.parent() {
-        sync_dir(parent)?;
-    }
-    Ok(aside)
-}
-
-/// The name that `path` would get when it is set aside.
-pub(super) fn name_aside(path: &Path) -> Result<PathBuf, JournalError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = (1..1000)
-        .map(|number| path.with_file_name(format!("{name}.set-aside-{number}")))
-        .find(|aside| !aside.exists());
-    aside.ok_or_else(|| {
-        let full = "a thousand set aside stand there already";
-        JournalError::io("setting aside", path, io::Error::other(full))
-    })
 }
