@@ -53,7 +53,7 @@ mod tests;
 
 pub use commits::{COMMIT_BOUNDS, CommitCounts};
 pub use config::Config;
-pub(crate) use directory::{bundles, lock};
+pub(crate) use directory::{bundles, lock_to_change};
 pub use reading::{READ_BYTES_MAX, READ_ENTRIES_MAX};
 
 /// An entry that is durable and signed for.

@@ -126,11 +126,7 @@ pub struct Report {
 /// [`PruneError`]: nothing was removed, or it was cut short; the same command goes on.
 pub fn prune(dir: &Path, options: Options<'_>) -> Result<Report, PruneError> {
     let has_journal = dir.join("tail").exists() || dir.join("store").exists();
-    let _lock = if options.check || !has_journal {
-        None
-    } else {
-        Some(crate::log::lock(dir)?)
-    };
+    let _lock = crate::log::lock_to_change(dir, has_journal && !options.check)?;
     let key = match &options.key {
         Some(key) => key.clone(),
         None => {

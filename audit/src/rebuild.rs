@@ -103,11 +103,7 @@ pub fn rebuild(dir: &Path, options: Options<'_>) -> Result<Report, RebuildError>
     if !dir.is_dir() {
         return Err(RebuildError::NoLog(dir.to_owned()));
     }
-    let _lock = if options.check {
-        None
-    } else {
-        Some(crate::log::lock(dir)?)
-    };
+    let _lock = crate::log::lock_to_change(dir, !options.check)?;
     let key_given = options.key.is_some();
     let key = key_of(dir, options.key.as_ref())?;
     let dirs = std::iter::once(dir).chain(options.from.iter().map(PathBuf::as_path));

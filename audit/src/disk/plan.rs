@@ -140,6 +140,16 @@ impl Plan {
         Self(shared)
     }
 
+    /// Over `root` with everything in it, all of which is durable.
+    pub(crate) fn over_standing(root: &Path, fail: Option<(u64, When)>) -> Self {
+        let plan = Self::over(root, None, None);
+        let mut state = plan.state();
+        state.durable.sync_all(root).unwrap();
+        state.fail = fail;
+        drop(state);
+        plan
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,6 +273,19 @@ impl Durable {
         }
         self.names.insert(dir, names);
         Ok(())
+    }
+
+    /// Everything below `dir`.
+    fn sync_all(&mut self, dir: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                self.sync_all(&path)?;
+            } else {
+                self.sync_file(&path)?;
+            }
+        }
+        self.sync_dir(dir)
     }
 
     /// What a power cut leaves now.

@@ -10,6 +10,7 @@ use super::store::databases;
 use super::tail::sync_dir;
 use super::tail_and_store::{Layout, locked};
 use super::{Head, Journal as _, JournalError, Superseded, TailAndStore, recovery};
+use crate::disk;
 use crate::tree::TreeHead;
 
 /// Called before each step; an error ends the work there.
@@ -103,6 +104,7 @@ pub(super) fn superseded(store_dir: &Path, open: u64) -> Result<Vec<Superseded>,
 /// # Errors
 /// It cannot be removed.
 pub(crate) fn remove_database(path: &Path) -> Result<(), JournalError> {
-    std::fs::remove_dir_all(path).map_err(|e| JournalError::io("removing", path, e))?;
+    disk::change(path, || std::fs::remove_dir_all(path))
+        .map_err(|e| JournalError::io("removing", path, e))?;
     path.parent().map_or(Ok(()), sync_dir)
 }

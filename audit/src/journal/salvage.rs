@@ -13,6 +13,7 @@ use super::store::{Opened, Store};
 use super::tail::{Salvage, Tail, sync_dir};
 use super::tail_and_store::Layout;
 use super::{Head, JournalError};
+use crate::disk;
 
 /// Bytes of entries in one frame of a new tail.
 const FRAME_BYTES: usize = 1 << 20;
@@ -186,23 +187,30 @@ pub(crate) fn replace_tail(
 fn exchange(new: &std::path::Path, old: &std::path::Path) -> Result<(), JournalError> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     let failed = |e: std::io::Error| JournalError::io("putting in place", old, e);
+    let rename = || disk::change(old, || std::fs::rename(new, old)).map_err(failed);
     if !old.exists() {
-        return std::fs::rename(new, old).map_err(failed);
+        return rename();
     }
-    match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            set_aside(old)?;
-            std::fs::rename(new, old).map_err(failed)
+    let exchanged = disk::change(old, || {
+        match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            // This file system cannot.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        Err(error) => Err(failed(error.into())),
+    });
+    if exchanged.map_err(failed)? {
+        return Ok(());
     }
+    set_aside(old)?;
+    rename()
 }
 
 /// Moves `path` to the name under which `like` is set aside.
 fn set_aside_as(path: &std::path::Path, like: &std::path::Path) -> Result<PathBuf, JournalError> {
     let aside = super::recovery::name_aside(like)?;
-    std::fs::rename(path, &aside).map_err(|e| JournalError::io("setting aside", path, e))?;
+    disk::change(&aside, || std::fs::rename(path, &aside))
+        .map_err(|e| JournalError::io("setting aside", path, e))?;
     if let Some(parent) = path.parent() {
         sync_dir(parent)?;
     }

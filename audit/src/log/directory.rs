@@ -31,6 +31,11 @@ pub(crate) fn bundles(dir: &Path) -> Bundles {
     Bundles::pruned(read, base)
 }
 
+/// Locks `dir` for this process where something in it is going to be changed: see [`lock`].
+pub(crate) fn lock_to_change(dir: &Path, changes: bool) -> Result<Option<File>, LogError> {
+    changes.then(|| lock(dir)).transpose()
+}
+
 /// Locks `dir` for this process, for as long as the file stays open.
 pub(crate) fn lock(dir: &Path) -> Result<File, LogError> {
     let path = dir.join(LOCK_FILE);

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::PruneError;
+use crate::disk;
 use crate::tiles::{TILE_WIDTH, TileError, durable};
 
 /// Removes from `dir` every bundle that ends at or below `cut`, oldest names first.
@@ -40,17 +41,20 @@ fn clear(dir: &Path, prefix: u64, end: u64) -> Result<(), TileError> {
             continue;
         };
         let number = prefix * 1_000 + digits;
-        let removed = |done: io::Result<()>| done.map_err(|error| TileError::io(&path, error));
         if group && number * 1_000 < end {
             clear(&path, number, end)?;
-            // Not empty where higher numbers stay.
-            changed |= fs::remove_dir(&path).is_ok();
+            let gone = disk::change(&path, || match fs::remove_dir(&path) {
+                // Higher numbers stay.
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+                removed => removed.map(|()| true),
+            });
+            changed |= gone.map_err(|error| TileError::io(&path, error))?;
         } else if !group && number < end {
-            if path.is_dir() {
-                removed(fs::remove_dir_all(&path))?;
-            } else {
-                removed(fs::remove_file(&path))?;
-            }
+            let remove = || match path.is_dir() {
+                true => fs::remove_dir_all(&path),
+                false => fs::remove_file(&path),
+            };
+            disk::change(&path, remove).map_err(|error| TileError::io(&path, error))?;
             changed = true;
         }
     }

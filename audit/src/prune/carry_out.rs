@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::walk::{self, Walked};
 use super::{PruneError, Report, Run, bundles};
+use crate::disk;
 use crate::index::INDEX_DIR;
 use crate::journal::letting_go::{let_go_below, remove_database, store_databases};
 use crate::rebuild::repaired;
@@ -88,7 +89,8 @@ impl Run<'_, '_> {
                 .file_name()
                 .and_then(|name| name.to_str()?.parse().ok());
             if first.is_none_or(|first: u64| first < cut) && path.is_dir() {
-                fs::remove_dir_all(&path).map_err(|error| TileError::io(&path, error))?;
+                disk::change(&path, || fs::remove_dir_all(&path))
+                    .map_err(|error| TileError::io(&path, error))?;
             }
         }
         Ok(durable::sync_dir(&dir).map_err(failed)?)

@@ -24,6 +24,7 @@ use crate::verify::{ProveError, Severity, compare, prove as prove_entry};
 
 mod copies;
 mod cut_short;
+mod faults;
 mod refused;
 
 const DAY_MS: u64 = 86_400_000;

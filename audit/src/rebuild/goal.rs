@@ -1,12 +1,13 @@
 //! What a rebuilt log must reach: every checkpoint that its key signed and that somebody shows.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use super::RebuildError;
 use crate::checkpoint::{self, Checkpoint, LogKey};
+use crate::disk;
 use crate::journal::Head;
 use crate::note::NOTE_BYTES_MAX;
 use crate::tiles::published::{
@@ -178,7 +179,9 @@ pub(super) fn publish(
             .find(|name| !name.exists())
             .unwrap_or_else(|| dir.join("checkpoint.set-aside"));
         // A copy: at no time is there no file under the name itself.
-        fs::copy(&path, &name).map_err(|error| TileError::io(&name, error))?;
+        let failed = |error| TileError::io(&name, error);
+        disk::change(&name, || fs::copy(&path, &name)).map_err(failed)?;
+        disk::sync_file(&name, || File::open(&name)?.sync_all()).map_err(failed)?;
         aside = Some(name);
     }
     durable::write_file(&path, &claim.note).map_err(|error| TileError::io(&path, error))?;

@@ -18,6 +18,7 @@ use crate::tiles::fixtures::files_of;
 use crate::verify::{Severity, verify_directory};
 
 mod cut_short;
+mod faults;
 mod histories;
 mod tail;
 

@@ -9,10 +9,11 @@ use audit::receipt::Receipt;
 use bytes::Bytes;
 use certs::keys::KeyError;
 use certs::{Fingerprint, KeyFile, Passphrase};
-use proto::entry::Kind;
+use proto::entry::{Entry, Kind};
 use proto::envelope::Envelope;
 use proto::key::Signer;
 use proto::seal::Seal;
+use proto::wire::audit::v1 as audit_wire;
 use proto::wire::registry::v1 as wire;
 
 use super::refused;
@@ -146,6 +147,37 @@ fn judge(adapter: &Adapter, authority: &dyn Signer) -> Result<(), Failure> {
     ))
 }
 
+/// `header` under `label`, sealed with the agency's authority key for this log.
+///
+/// # Errors
+/// The key does not sign.
+pub(super) fn sealed(
+    adapter: &Adapter,
+    authority: &dyn Signer,
+    label: &str,
+    header: Bytes,
+) -> Result<Envelope, Failure> {
+    let origin = adapter.home().log_key().origin();
+    let seal = Seal::one(label, origin, &header, authority).map_err(Failure::unavailable)?;
+    Ok(Envelope::bare(header, seal))
+}
+
+/// The receipt that came back for `envelope`, and the entry that it proves.
+///
+/// # Errors
+/// [`Exit::Untrusted`]: there is none, or it proves nothing.
+pub(super) fn proved(
+    adapter: &Adapter,
+    receipt: Option<audit_wire::Receipt>,
+    envelope: &Envelope,
+) -> Result<(Receipt, Entry), Failure> {
+    let receipt = receipt.ok_or_else(|| Failure::untrusted("no receipt came back"))?;
+    let receipt = Receipt::from_wire(receipt).map_err(Failure::untrusted)?;
+    let proven = adapter.prove(&receipt, &envelope.header, Some(&envelope.seal));
+    let proven = proven.map_err(Failure::untrusted)?;
+    Ok((receipt, proven.entry))
+}
+
 /// Seals `header` under `label` with the agency's authority key, has it recorded, proves the entry, and waits until
 /// the own mirror shows it.
 ///
@@ -162,9 +194,7 @@ pub async fn submit(
     judge(adapter, authority)?;
     let now_ms = adapter.clock().now_ms();
     adapters::alarm::expect(adapter.home().dir(), kind, &header, now_ms).map_err(Failure::usage)?;
-    let origin = adapter.home().log_key().origin();
-    let seal = Seal::one(label, origin, &header, authority).map_err(Failure::unavailable)?;
-    let envelope = Envelope::bare(header, seal);
+    let envelope = sealed(adapter, authority, label, header)?;
     let request = wire::SubmitRequest {
         kind: u32::from(kind as u8),
         envelope: Some(envelope.to_wire()),
@@ -175,17 +205,10 @@ pub async fn submit(
         .submit(request)
         .await
         .map_err(|status| refused::failure(&status))?;
-    let receipt = response
-        .into_inner()
-        .receipt
-        .ok_or_else(|| Failure::untrusted("no receipt came back"))?;
-    let receipt = Receipt::from_wire(receipt).map_err(Failure::untrusted)?;
-    let proven = adapter
-        .prove(&receipt, &envelope.header, Some(&envelope.seal))
-        .map_err(Failure::untrusted)?;
+    let (receipt, entry) = proved(adapter, response.into_inner().receipt, &envelope)?;
     let mirror = adapter.mirror();
     let seen = mirror
-        .reached(proven.entry.stamp.registry_size + 1, MIRROR_WAIT)
+        .reached(entry.stamp.registry_size + 1, MIRROR_WAIT)
         .await;
     seen.map_err(|error| match error {
         adapters::mirror::MirrorError::Late { .. } => Failure::unavailable(error),

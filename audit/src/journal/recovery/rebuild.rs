@@ -14,6 +14,7 @@ use crate::journal::store::{Opened, Store, newest};
 use crate::journal::tail::sync_dir;
 use crate::journal::tail_and_store::Layout;
 use crate::journal::{Head, JournalError};
+use crate::tiles::durable;
 
 /// Entries given to the store at once.
 const FEED_ENTRIES: usize = 4096;
@@ -43,7 +44,7 @@ pub(super) fn store(
         }
         let name = format!("{first:020}");
         let (from, to) = (building.join(&name), layout.store_dir().join(&name));
-        std::fs::create_dir_all(layout.store_dir())
+        durable::create_dirs(&layout.store_dir())
             .and_then(|()| disk::change(&to, || std::fs::rename(&from, &to)))
             .map_err(|e| JournalError::io("putting in place", &to, e))?;
         sync_dir(&layout.store_dir())?;

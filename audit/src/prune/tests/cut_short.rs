@@ -23,7 +23,7 @@ fn cut(dir: &Path, limit: usize) -> (Vec<String>, Result<Report, PruneError>) {
 }
 
 /// What an outsider sees.
-fn public(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn public(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = files_of(dir);
     files.retain(|path, _| {
         !["tail", "store", "lock", "repaired"]

@@ -3,7 +3,11 @@
 use super::*;
 
 /// Runs a rebuild that ends before its `limit`-th step; gives the steps it took.
-fn cut(dir: &Path, from: &Path, limit: usize) -> (Vec<String>, Result<Report, RebuildError>) {
+pub(super) fn cut(
+    dir: &Path,
+    from: &Path,
+    limit: usize,
+) -> (Vec<String>, Result<Report, RebuildError>) {
     let mut steps = Vec::new();
     let mut on_step = |step: &str| {
         if steps.len() == limit {
@@ -26,24 +30,28 @@ fn cut(dir: &Path, from: &Path, limit: usize) -> (Vec<String>, Result<Report, Re
     (steps, result)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_between_any_two_steps_it_is_finished_by_the_same_command() {
-    let (dir, head) = stopped().await;
-    let whole = copied(dir.path());
-    // Everything at once: key, checkpoint, a bundle, a tile, the tail and the store.
-    fs::remove_file(dir.path().join("log.vkey")).unwrap();
-    fs::write(dir.path().join("checkpoint"), b"junk").unwrap();
-    fs::remove_file(dir.path().join("tile/entries/000")).unwrap();
-    fs::write(dir.path().join("tile/0/001"), b"junk").unwrap();
-    let segment = fs::read_dir(dir.path().join("tail")).unwrap();
+/// Damages everything at once: key, checkpoint, a bundle, a tile, the tail and the store.
+pub(super) async fn damage(dir: &Path) {
+    fs::remove_file(dir.join("log.vkey")).unwrap();
+    fs::write(dir.join("checkpoint"), b"junk").unwrap();
+    fs::remove_file(dir.join("tile/entries/000")).unwrap();
+    fs::write(dir.join("tile/0/001"), b"junk").unwrap();
+    let segment = fs::read_dir(dir.join("tail")).unwrap();
     let segment = segment.map(|path| path.unwrap().path()).min().unwrap();
     let mut bytes = fs::read(&segment).unwrap();
     bytes[8_192 + 70] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let foreign = another().await;
     drop(Log::open(config(foreign.path()), signer()).await.unwrap());
-    fs::remove_dir_all(dir.path().join("store")).unwrap();
-    copy(&foreign.path().join("store"), &dir.path().join("store"));
+    fs::remove_dir_all(dir.join("store")).unwrap();
+    copy(&foreign.path().join("store"), &dir.join("store"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_any_two_steps_it_is_finished_by_the_same_command() {
+    let (dir, head) = stopped().await;
+    let whole = copied(dir.path());
+    damage(dir.path()).await;
     let mut all = Vec::new();
     for limit in 0..20 {
         let dir = copied(dir.path());

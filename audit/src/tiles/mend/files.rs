@@ -1,7 +1,7 @@
 //! Writes the files of a mended directory, and keeps those that they replace.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,8 @@ use bytes::Bytes;
 use proto::digest::Digest;
 
 use super::MendError;
-use crate::tiles::durable::{DurableFiles, sync_dir};
+use crate::disk;
+use crate::tiles::durable::{DurableFiles, create_dirs, sync_dir};
 use crate::tiles::pruned::{kept_path, write_kept};
 use crate::tiles::write::flat;
 use crate::tiles::{TileError, TilePath, TileStore, read_bounded};
@@ -106,10 +107,15 @@ impl<'a> Files<'a> {
         }
         let failed = |error: io::Error| TileError::io(&to, error);
         let dir = to.parent().unwrap_or(aside);
-        fs::create_dir_all(dir).map_err(failed)?;
-        fs::hard_link(&from, &to)
-            .or_else(|_| fs::copy(&from, &to).map(drop))
-            .map_err(failed)?;
+        create_dirs(dir).map_err(failed)?;
+        let linked = disk::change(&to, || match fs::hard_link(&from, &to) {
+            Ok(()) => Ok(true),
+            // This file system cannot.
+            Err(_) => fs::copy(&from, &to).map(|_| false),
+        });
+        if !linked.map_err(failed)? {
+            disk::sync_file(&to, || File::open(&to)?.sync_all()).map_err(failed)?;
+        }
         self.aside.insert(dir.to_owned());
         Ok(())
     }

@@ -5,12 +5,10 @@ use audit::receipt::Receipt;
 use bytes::Bytes;
 use prost::Message as _;
 use proto::entry::Kind;
-use proto::envelope::Envelope;
 use proto::key::Signer;
-use proto::seal::Seal;
 use proto::wire::audit::v1 as wire;
 
-use crate::commands::refused;
+use crate::commands::{act, refused};
 use crate::failure::Failure;
 
 /// Seals `header` under `label`, submits it, and proves its entry. Gives the receipt.
@@ -23,9 +21,7 @@ pub(super) async fn submit(
     (kind, label): (Kind, &str),
     header: Bytes,
 ) -> Result<Receipt, Failure> {
-    let origin = adapter.home().log_key().origin();
-    let seal = Seal::one(label, origin, &header, authority).map_err(Failure::unavailable)?;
-    let envelope = Envelope::bare(header, seal);
+    let envelope = act::sealed(adapter, authority, label, header)?;
     let request = wire::OverseeRequest {
         kind: u32::from(kind as u8),
         envelope: envelope.to_wire().encode_to_vec().into(),
@@ -36,15 +32,8 @@ pub(super) async fn submit(
         .oversee(request)
         .await
         .map_err(|status| refused::failure(&status))?;
-    let receipt = response
-        .into_inner()
-        .receipt
-        .ok_or_else(|| Failure::untrusted("no receipt came back"))?;
-    let receipt = Receipt::from_wire(receipt).map_err(Failure::untrusted)?;
-    let proven = adapter
-        .prove(&receipt, &envelope.header, Some(&envelope.seal))
-        .map_err(Failure::untrusted)?;
-    if proven.entry.kind == kind {
+    let (receipt, entry) = act::proved(adapter, response.into_inner().receipt, &envelope)?;
+    if entry.kind == kind {
         Ok(receipt)
     } else {
         Err(Failure::untrusted("it is recorded as something else"))

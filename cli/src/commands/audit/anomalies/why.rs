@@ -68,13 +68,14 @@ pub(super) fn why(oddity: &Oddity, rules: &Rules, output: Output) -> String {
         output,
         who: who(&oddity.who, output),
     };
+    let [english, arabic] = sentence.both();
     match output.language {
-        Language::English => sentence.english(),
-        Language::Arabic => sentence.arabic(),
+        Language::English => english,
+        Language::Arabic => arabic,
     }
 }
 
-/// What both languages say.
+/// What both languages say. Figures are worked out once for a rule, and stand in both sentences.
 struct Sentence<'a> {
     oddity: &'a Oddity,
     rules: &'a Rules,
@@ -131,10 +132,8 @@ impl Sentence<'_> {
         }
     }
 
-    fn english(&self) -> String {
-        let Self { rules, who, .. } = self;
-        let count = self.oddity.count;
-        let (first, last) = self.first_and_last();
+    /// The sentence, English then Arabic.
+    fn both(&self) -> [String; 2] {
         match &self.oddity.odd {
             Odd::Volume {
                 service,
@@ -143,132 +142,126 @@ impl Sentence<'_> {
                 deviation,
                 limit,
                 hours,
-            } => {
-                let (service, hour) = (self.ltr(service), self.time(*hour_ms));
-                let sum = self.usual(*median, *deviation, *limit);
-                format!(
-                    "{who} at {service}: {count} requests in the hour from {hour}. Its {hours} active hours have a median of {median} and a typical deviation of {deviation:.1}; up to {sum} is usual."
-                )
-            }
-            Odd::OutsideHours { total } => {
-                let (share, least) = (self.share(*total), 100.0 * rules.outside_share);
-                let (from, to) = rules.working.unwrap_or_default();
-                format!(
-                    "{who}: {count} of {total} requests ({share}) outside {from}h to {to}h or on a weekend; from {least:.0} % on this is listed."
-                )
-            }
+            } => self.volume(service, *hour_ms, (*median, *deviation, *limit), *hours),
+            Odd::OutsideHours { total } => self.outside_hours(*total),
             Odd::UnusualHour {
                 hour,
                 days,
                 days_in_all,
-            } => {
-                let (next, least) = (hour + 1, 100.0 * rules.usual_share);
-                format!(
-                    "{who}: {count} requests between {hour}h and {next}h, in which it was active on {days} of {days_in_all} days; below {least:.0} % of the days this is listed."
-                )
-            }
+            } => self.unusual_hour(u64::from(*hour), *days, *days_in_all),
             Odd::Repeated {
                 subject,
                 missed_max,
-            } => {
-                let (subject, count) =
-                    (self.ltr(&subject_text(subject)), self.at_least(*missed_max));
-                let least = rules.repeated_min;
-                format!(
-                    "{who}: looked up {subject} {count} times between {first} and {last}; from {least} on this is listed."
-                )
-            }
-            Odd::ManySubjects => {
-                let (least, minutes) = (rules.subjects_min, rules.subjects_window_ms / 60_000);
-                format!(
-                    "{who}: {count} different persons between {first} and {last}; from {least} within {minutes} minutes on this is listed."
-                )
-            }
-            Odd::Refused { asked, codes } => {
-                let (share, codes) = (self.share(*asked), self.ltr(&counted(codes)));
-                let (least, percent) = (rules.refused_min, 100.0 * rules.refused_share);
-                format!(
-                    "{who}: {count} of {asked} refused ({share}): {codes}; from {least} and {percent:.0} % on this is listed."
-                )
-            }
-            Odd::RefusedThenPermitted { service, changed } => {
-                let (service, minutes) = (self.ltr(service), rules.sequel_ms / 60_000);
-                let changed = self.changed(changed);
-                format!(
-                    "{who} at {service}: let through within {minutes} minutes after a refusal, {count} time(s); {changed}."
-                )
-            }
+            } => self.repeated(&subject_text(subject), *missed_max),
+            Odd::ManySubjects => self.many_subjects(),
+            Odd::Refused { asked, codes } => self.refused(*asked, codes),
+            Odd::RefusedThenPermitted { service, changed } => self.sequel(service, changed),
         }
     }
 
-    fn arabic(&self) -> String {
-        let Self { rules, who, .. } = self;
-        let count = self.oddity.count;
+    fn volume(
+        &self,
+        service: &str,
+        hour_ms: u64,
+        (median, deviation, limit): (u64, f64, u64),
+        hours: u64,
+    ) -> [String; 2] {
+        let (who, count) = (&self.who, self.oddity.count);
+        let (service, hour) = (self.ltr(service), self.time(hour_ms));
+        let sum = self.usual(median, deviation, limit);
+        [
+            format!(
+                "{who} at {service}: {count} requests in the hour from {hour}. Its {hours} active hours have a median of {median} and a typical deviation of {deviation:.1}; up to {sum} is usual."
+            ),
+            format!(
+                "{who} لدى {service}: عدد الطلبات {count} في الساعة من {hour}. وسيط ساعاتها النشطة ({hours}) هو {median} والانحراف المعتاد {deviation:.1}، فالمعتاد حتى {sum}."
+            ),
+        ]
+    }
+
+    fn outside_hours(&self, total: u64) -> [String; 2] {
+        let (who, count) = (&self.who, self.oddity.count);
+        let (share, least) = (self.share(total), 100.0 * self.rules.outside_share);
+        let (from, to) = self.rules.working.unwrap_or_default();
+        [
+            format!(
+                "{who}: {count} of {total} requests ({share}) outside {from}h to {to}h or on a weekend; from {least:.0} % on this is listed."
+            ),
+            format!(
+                "{who}: عدد {count} من {total} طلبًا ({share}) خارج الساعات من {from} إلى {to} أو في عطلة نهاية الأسبوع؛ ويُذكر ما بلغ {least:.0} %."
+            ),
+        ]
+    }
+
+    fn unusual_hour(&self, hour: u64, days: u64, days_in_all: u64) -> [String; 2] {
+        let (who, count) = (&self.who, self.oddity.count);
+        let (next, least) = (hour + 1, 100.0 * self.rules.usual_share);
+        [
+            format!(
+                "{who}: {count} requests between {hour}h and {next}h, in which it was active on {days} of {days_in_all} days; below {least:.0} % of the days this is listed."
+            ),
+            format!(
+                "{who}: عدد الطلبات {count} بين الساعة {hour} و{next}، وقد نشطت فيها في {days} من {days_in_all} يومًا؛ ويُذكر ما قل عن {least:.0} % من الأيام."
+            ),
+        ]
+    }
+
+    fn repeated(&self, subject: &str, missed_max: u64) -> [String; 2] {
+        let (who, (first, last)) = (&self.who, self.first_and_last());
+        let (subject, count) = (self.ltr(subject), self.at_least(missed_max));
+        let least = self.rules.repeated_min;
+        [
+            format!(
+                "{who}: looked up {subject} {count} times between {first} and {last}; from {least} on this is listed."
+            ),
+            format!(
+                "{who}: بحث عن {subject} عدد {count} مرة بين {first} و{last}؛ ويُذكر ما بلغ {least}."
+            ),
+        ]
+    }
+
+    fn many_subjects(&self) -> [String; 2] {
+        let (who, count) = (&self.who, self.oddity.count);
         let (first, last) = self.first_and_last();
-        match &self.oddity.odd {
-            Odd::Volume {
-                service,
-                hour_ms,
-                median,
-                deviation,
-                limit,
-                hours,
-            } => {
-                let (service, hour) = (self.ltr(service), self.time(*hour_ms));
-                let sum = self.usual(*median, *deviation, *limit);
-                format!(
-                    "{who} لدى {service}: عدد الطلبات {count} في الساعة من {hour}. وسيط ساعاتها النشطة ({hours}) هو {median} والانحراف المعتاد {deviation:.1}، فالمعتاد حتى {sum}."
-                )
-            }
-            Odd::OutsideHours { total } => {
-                let (share, least) = (self.share(*total), 100.0 * rules.outside_share);
-                let (from, to) = rules.working.unwrap_or_default();
-                format!(
-                    "{who}: عدد {count} من {total} طلبًا ({share}) خارج الساعات من {from} إلى {to} أو في عطلة نهاية الأسبوع؛ ويُذكر ما بلغ {least:.0} %."
-                )
-            }
-            Odd::UnusualHour {
-                hour,
-                days,
-                days_in_all,
-            } => {
-                let (next, least) = (hour + 1, 100.0 * rules.usual_share);
-                format!(
-                    "{who}: عدد الطلبات {count} بين الساعة {hour} و{next}، وقد نشطت فيها في {days} من {days_in_all} يومًا؛ ويُذكر ما قل عن {least:.0} % من الأيام."
-                )
-            }
-            Odd::Repeated {
-                subject,
-                missed_max,
-            } => {
-                let (subject, count) =
-                    (self.ltr(&subject_text(subject)), self.at_least(*missed_max));
-                let least = rules.repeated_min;
-                format!(
-                    "{who}: بحث عن {subject} عدد {count} مرة بين {first} و{last}؛ ويُذكر ما بلغ {least}."
-                )
-            }
-            Odd::ManySubjects => {
-                let (least, minutes) = (rules.subjects_min, rules.subjects_window_ms / 60_000);
-                format!(
-                    "{who}: عدد الأشخاص المختلفين {count} بين {first} و{last}؛ ويُذكر ما بلغ {least} خلال {minutes} دقيقة."
-                )
-            }
-            Odd::Refused { asked, codes } => {
-                let (share, codes) = (self.share(*asked), self.ltr(&counted(codes)));
-                let (least, percent) = (rules.refused_min, 100.0 * rules.refused_share);
-                format!(
-                    "{who}: رُفض {count} من {asked} ({share}): {codes}؛ ويُذكر ما بلغ {least} و{percent:.0} %."
-                )
-            }
-            Odd::RefusedThenPermitted { service, changed } => {
-                let (service, minutes) = (self.ltr(service), rules.sequel_ms / 60_000);
-                let changed = self.changed(changed);
-                format!(
-                    "{who} لدى {service}: سُمح له خلال {minutes} دقيقة بعد رفض، عدد المرات {count}؛ {changed}."
-                )
-            }
-        }
+        let least = self.rules.subjects_min;
+        let minutes = self.rules.subjects_window_ms / 60_000;
+        [
+            format!(
+                "{who}: {count} different persons between {first} and {last}; from {least} within {minutes} minutes on this is listed."
+            ),
+            format!(
+                "{who}: عدد الأشخاص المختلفين {count} بين {first} و{last}؛ ويُذكر ما بلغ {least} خلال {minutes} دقيقة."
+            ),
+        ]
+    }
+
+    fn refused(&self, asked: u64, codes: &BTreeMap<String, u64>) -> [String; 2] {
+        let (who, count) = (&self.who, self.oddity.count);
+        let (share, codes) = (self.share(asked), self.ltr(&counted(codes)));
+        let least = self.rules.refused_min;
+        let percent = 100.0 * self.rules.refused_share;
+        [
+            format!(
+                "{who}: {count} of {asked} refused ({share}): {codes}; from {least} and {percent:.0} % on this is listed."
+            ),
+            format!(
+                "{who}: رُفض {count} من {asked} ({share}): {codes}؛ ويُذكر ما بلغ {least} و{percent:.0} %."
+            ),
+        ]
+    }
+
+    fn sequel(&self, service: &str, changed: &[&str]) -> [String; 2] {
+        let (who, count) = (&self.who, self.oddity.count);
+        let (service, minutes) = (self.ltr(service), self.rules.sequel_ms / 60_000);
+        let changed = self.changed(changed);
+        [
+            format!(
+                "{who} at {service}: let through within {minutes} minutes after a refusal, {count} time(s); {changed}."
+            ),
+            format!(
+                "{who} لدى {service}: سُمح له خلال {minutes} دقيقة بعد رفض، عدد المرات {count}؛ {changed}."
+            ),
+        ]
     }
 }
 
