@@ -11,6 +11,7 @@ pub mod export;
 pub mod find;
 pub mod index;
 pub mod journal;
+mod lock;
 pub mod log;
 pub mod log_key;
 pub mod note;

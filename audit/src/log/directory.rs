@@ -3,8 +3,6 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
-
 use super::LogError;
 use super::start::io;
 use crate::journal::{Bundles, Head};
@@ -45,7 +43,7 @@ pub(crate) fn lock(dir: &Path) -> Result<File, LogError> {
         .write(true)
         .open(&path)
         .map_err(io("opening", &path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match crate::lock::exclusive(&file) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(LogError::InUse(dir.display().to_string())),
         Err(error) => Err(io("locking", &path)(error.into())),

@@ -9,11 +9,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use proto::digest::Digest;
-use rustix::fs::{FlockOperation, flock};
 use thiserror::Error;
 
 use crate::checkpoint::{Checkpoint, LogKey};
 use crate::cosignature::WitnessKey;
+use crate::lock;
 use crate::note::{NOTE_BYTES_MAX, NoteError, NoteSignature, SignedNote};
 use crate::tiles::{durable, read_bounded};
 
@@ -211,7 +211,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, MemoryError> {
         path: path.clone(),
         error,
     })?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match lock::exclusive(&file) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(MemoryError::InUse(dir.to_owned())),
         Err(error) => Err(MemoryError::Io {
