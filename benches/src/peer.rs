@@ -76,7 +76,7 @@ impl Peer {
         let (middle, address, backend) = match kind {
             Kind::Nginx | Kind::Haproxy => {
                 let backend = Child::role(&named("backend"), &["backend", &folder], logs).await?;
-                let program = Program::start(kind, dir, backend.ready()).await?;
+                let program = Program::start(kind, dir, backend.ready(), connections).await?;
                 let address = program.address().to_owned();
                 (Middle::Program(program), address, backend)
             }

@@ -21,6 +21,9 @@ mod table;
 
 pub(crate) use drawing::drawing;
 
+/// Of a fixed rate, what a side must answer in the window for its latency to be compared.
+const KEPT: f64 = 0.9;
+
 /// One window.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Measurement {
@@ -80,6 +83,16 @@ impl Compared {
         let mut of = self.of(side, load);
         let found = of.find(|one| one.round == round)?;
         Some(&found.measured)
+    }
+
+    /// Whether a side kept the fixed rate that it was asked at: half of what it reached in the same round.
+    fn kept_rate(&self, side: Side, round: u32) -> bool {
+        let rate = |load| self.at(side, load, round).map(|one| one.exchanges_per_s);
+        match (rate(Load::Full), rate(Load::Half)) {
+            (Some(peak), Some(half)) => half >= KEPT * peak / 2.0,
+            // Not asked at a rate, or the rate is not known: nothing speaks against it.
+            _ => true,
+        }
     }
 
     /// In the order of the run, each once.

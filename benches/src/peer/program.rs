@@ -16,6 +16,10 @@ use super::certificates::{ROOTS, SERVER_NAME};
 
 /// How long a program may take to listen, and to end.
 const LIMIT: Duration = Duration::from_secs(20);
+/// Idle connections that nginx keeps upstream, as its template says: one for each call in flight.
+const UPSTREAM_KEPT: usize = 512;
+/// Calls that one client's connection may have open at least.
+const STREAMS_MIN: usize = 16;
 /// The configurations, with their placeholders.
 const NGINX: &str = include_str!("../../nginx/nginx.conf.template");
 const HAPROXY: &str = include_str!("../../haproxy/haproxy.cfg.template");
@@ -30,7 +34,12 @@ pub(crate) struct Program {
 
 impl Program {
     /// Starts it in front of `upstream`, below `dir`, where the certificates lie.
-    pub(super) async fn start(kind: Kind, dir: &Path, upstream: &str) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        kind: Kind,
+        dir: &Path,
+        upstream: &str,
+        connections: usize,
+    ) -> anyhow::Result<Self> {
         let name = kind.name();
         let dir = fs::canonicalize(dir)?;
         let prefix = dir.join(name);
@@ -38,7 +47,10 @@ impl Program {
         let address = free_address()?;
         let log = prefix.join("error.log");
         let config = prefix.join("configuration");
-        fs::write(&config, text(kind, &dir, &address, upstream)?)?;
+        fs::write(
+            &config,
+            text(kind, &dir, [&address, upstream], connections)?,
+        )?;
         let mut command = Command::new(path_of(name)?);
         let out = fs::File::create(prefix.join("out"))?;
         match kind {
@@ -160,9 +172,15 @@ pub(crate) fn free_address() -> anyhow::Result<String> {
         .to_string())
 }
 
-fn text(kind: Kind, dir: &Path, listen: &str, upstream: &str) -> anyhow::Result<String> {
+fn text(
+    kind: Kind,
+    dir: &Path,
+    [listen, upstream]: [&str; 2],
+    connections: usize,
+) -> anyhow::Result<String> {
     let file = |name: &str| dir.join(name).display().to_string();
     let workers = std::thread::available_parallelism()?.to_string();
+    let streams = (UPSTREAM_KEPT / connections.max(1)).max(STREAMS_MIN);
     let (prefix, roots) = (file(kind.name()), file(ROOTS));
     let shared = [
         ("LISTEN", listen),
@@ -174,6 +192,7 @@ fn text(kind: Kind, dir: &Path, listen: &str, upstream: &str) -> anyhow::Result<
     let own: Vec<(&str, String)> = match kind {
         Kind::Nginx => vec![
             ("PREFIX", prefix),
+            ("STREAMS", streams.to_string()),
             ("CERT", file("middle.pem")),
             ("KEY", file("middle.key")),
             ("CLIENT_CERT", file("middle-client.pem")),
@@ -224,12 +243,12 @@ mod tests {
     fn templates_have_these_placeholders_and_no_others() {
         let dir = Path::new("/run/bench");
         for kind in [Kind::Nginx, Kind::Haproxy] {
-            let text = text(kind, dir, "127.0.0.1:1", "127.0.0.1:2").unwrap();
+            let text = text(kind, dir, ["127.0.0.1:1", "127.0.0.1:2"], 4).unwrap();
             assert!(text.contains("127.0.0.1:1") && text.contains("/run/bench/"));
         }
-        assert!(text(Kind::Hub, dir, "", "").is_err());
+        assert!(text(Kind::Hub, dir, ["", ""], 4).is_err());
         let odd = Path::new("/run/a; daemon on");
-        assert!(text(Kind::Nginx, odd, "127.0.0.1:1", "127.0.0.1:2").is_err());
+        assert!(text(Kind::Nginx, odd, ["127.0.0.1:1", "127.0.0.1:2"], 4).is_err());
     }
 
     #[test]

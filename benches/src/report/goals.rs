@@ -143,6 +143,10 @@ fn floor(
     latency_ms: impl Fn(&Measured) -> f64,
 ) -> Option<Spread> {
     Spread::of(compared.of(ours, load).filter_map(|one| {
+        // A side that did not keep its rate has no latency to be measured by: anything would look good beside it.
+        if load == Load::Half && !compared.kept_rate(theirs, one.round) {
+            return None;
+        }
         let theirs = latency_ms(compared.at(theirs, load, one.round)?);
         let append = report.synced_append.get(one.round as usize - 1)?;
         let append_us = if load == Load::One {

@@ -110,6 +110,13 @@ impl fmt::Display for Compared {
             }
         }
         for one in &self.measurements {
+            if one.load == Load::Half && !self.kept_rate(one.side, one.round) {
+                writeln!(
+                    f,
+                    "  round {}: {} did not keep half of its own peak; others are not measured by its latency",
+                    one.round, one.side
+                )?;
+            }
             if one.measured.outcome.refused > 0 {
                 writeln!(
                     f,

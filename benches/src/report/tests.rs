@@ -123,6 +123,20 @@ fn goals_are_met_or_not_by_the_median_and_in_their_own_direction() {
 }
 
 #[test]
+fn nobody_looks_good_beside_a_side_that_did_not_keep_its_rate() {
+    let report = report(vec![
+        measured(Side::Nginx, Load::Full, 1, 1_000.0),
+        measured(Side::Batches, Load::Full, 1, 400.0),
+        measured(Side::Nginx, Load::Half, 1, 50.0),
+        measured(Side::Batches, Load::Half, 1, 200.0),
+    ]);
+    let goals = goals::of(&report);
+    assert!(goals.iter().all(|one| !one.ratio.starts_with("p99")));
+    let text = report.to_string();
+    assert!(text.contains("nginx did not keep half"), "{text}");
+}
+
+#[test]
 fn table_json_and_drawing_say_the_same() {
     let report = report(vec![
         measured(Side::Nginx, Load::Full, 1, 200.0),
