@@ -77,7 +77,7 @@ impl Calls {
                     }
                     None => {
                         self.incoming = None;
-                        return Err(Status::invalid_argument(
+                        return Err(super::status::malformed(
                             "a message on the stream of calls is neither a call nor a hang-up",
                         ));
                     }
