@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use adapters::provider::Handle;
 use adapters::{Consumer, ExchangeError};
 use proto::Code;
 use proto::entry::Kind;
@@ -15,7 +16,7 @@ use tests::provider::{Backend, Does};
 use tests::world::{PERSONS, World};
 use tests::{soon, until};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 
 /// The agency's consumer, whose settings ask for the stream.
@@ -112,21 +113,47 @@ async fn whoever_stops_waiting_hangs_up_and_the_others_go_on() {
     assert_eq!((told.coded("cancelled"), told.report.open), (1, 0));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_switch_that_ends_finishes_what_is_under_way_and_a_new_one_is_asked_on_a_new_stream() {
-    let world = World::new().await;
+/// One question that the backend has and does not answer before it gets a permit.
+struct Asked {
+    permits: Arc<Semaphore>,
+    backend: Backend,
+    handle: Handle,
+    consumer: Consumer,
+    asked: JoinHandle<Result<adapters::Answer, ExchangeError>>,
+}
+
+async fn asked_once(world: &World) -> Asked {
     let permits = Arc::new(Semaphore::new(0));
     let backend = Backend::new(Does::Waits(Arc::clone(&permits)));
     let handle = world
         .civil
         .serve(world.switch.ground(), backend.clone())
         .await;
-    let consumer = streaming(&world, &world.moss).await;
+    let consumer = streaming(world, &world.moss).await;
     let asked = tokio::spawn({
         let consumer = consumer.clone();
         async move { ask(&consumer, "social-benefit").await }
     });
     until("the backend has it", || backend.seen() == 1).await;
+    Asked {
+        permits,
+        backend,
+        handle,
+        consumer,
+        asked,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switch_that_ends_finishes_what_is_under_way_and_a_new_one_is_asked_on_a_new_stream() {
+    let world = World::new().await;
+    let Asked {
+        permits,
+        backend,
+        handle,
+        consumer,
+        asked,
+    } = asked_once(&world).await;
     let ending = tokio::spawn(world.restart());
     permits.add_permits(2);
     soon("its answer", asked).await.unwrap().unwrap();
@@ -143,18 +170,13 @@ async fn a_switch_that_ends_finishes_what_is_under_way_and_a_new_one_is_asked_on
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewed_certificate_moves_the_stream_over_and_loses_nothing() {
     let world = World::new().await;
-    let permits = Arc::new(Semaphore::new(0));
-    let backend = Backend::new(Does::Waits(Arc::clone(&permits)));
-    let handle = world
-        .civil
-        .serve(world.switch.ground(), backend.clone())
-        .await;
-    let consumer = streaming(&world, &world.moss).await;
-    let asked = tokio::spawn({
-        let consumer = consumer.clone();
-        async move { ask(&consumer, "social-benefit").await }
-    });
-    until("the backend has it", || backend.seen() == 1).await;
+    let Asked {
+        permits,
+        handle,
+        consumer,
+        asked,
+        ..
+    } = asked_once(&world).await;
     consumer.adapter().renew().await.unwrap();
     permits.add_permits(2);
     // The one that began on the first connection ends there; the next begins on the second.

@@ -83,8 +83,8 @@ impl Behind {
         )
     }
 
-    /// Notes that the store has all below `stored`.
-    pub(super) fn stored(&mut self, stored: u64) {
+    /// Notes that the store has all below `stored`. Gives what is let go of, as [`Behind::let_go`].
+    pub(super) fn stored(&mut self, stored: u64) -> Vec<Bytes> {
         let kept = (self.waiting_from - self.first) as usize;
         let count = (stored - self.waiting_from) as usize;
         let moved = self.entries.iter().skip(kept).take(count);
@@ -92,18 +92,24 @@ impl Behind {
         self.waiting_bytes -= bytes;
         self.kept_bytes += bytes;
         self.waiting_from = stored;
-        self.let_go(0);
+        self.let_go(0)
     }
 
-    /// Lets go of what the store has, where it is `published` or there is too much of it.
-    pub(super) fn let_go(&mut self, published: u64) {
-        while self.first < self.waiting_from
-            && (self.first < published || self.kept_bytes > KEPT_BYTES_MAX)
-            && let Some(entry) = self.entries.pop_front()
-        {
+    /// Lets go of what the store has, where it is `published` or there is too much of it. Gives it, to be freed once nobody
+    /// waits for this any more: a commit does.
+    #[must_use]
+    pub(super) fn let_go(&mut self, published: u64) -> Vec<Bytes> {
+        let mut count = 0;
+        for entry in &self.entries {
+            let is_kept = self.first < self.waiting_from;
+            if !is_kept || self.first >= published && self.kept_bytes <= KEPT_BYTES_MAX {
+                break;
+            }
             self.kept_bytes -= entry.len() as u64;
             self.first += 1;
+            count += 1;
         }
+        self.entries.drain(..count).collect()
     }
 
     /// Entries of `range`, which begins at [`Behind::first`] or later, until `bytes_max` would be passed; one at least.

@@ -162,7 +162,8 @@ impl TailAndStore {
             return Ok(first);
         }
         self.store()?.append(first, &entries, &head)?;
-        locked(&self.behind)?.stored(head.size());
+        let gone = locked(&self.behind)?.stored(head.size());
+        drop(gone);
         Ok(head.size())
     }
 
@@ -301,7 +302,8 @@ impl Journal for TailAndStore {
     fn keep(&self, published: u64) -> Result<(), JournalError> {
         self.final_on_error(|| {
             let stored = self.feed()?;
-            locked(&self.behind)?.let_go(published);
+            let gone = locked(&self.behind)?.let_go(published);
+            drop(gone);
             self.rotate_store(published)?;
             let retired = locked(&self.tail)?.retire(stored.min(published));
             retired.delete()

@@ -248,8 +248,8 @@ fn a_published_checkpoint_with_another_root_is_refused() {
     }
 }
 
-#[test]
-fn a_database_that_was_only_begun_when_power_was_cut_stands_in_nobodys_way() {
+/// A journal of 65 entries whose second database was begun at 60, and where that one lies.
+fn begun() -> (Bench, PathBuf) {
     let mut bench = Bench::new();
     bench.store_entries = 50;
     let journal = bench.create();
@@ -259,6 +259,12 @@ fn a_database_that_was_only_begun_when_power_was_cut_stands_in_nobodys_way() {
     bench.record(&journal, 5);
     drop(journal);
     let begun = bench.store_dir().join(format!("{:020}", 60));
+    (bench, begun)
+}
+
+#[test]
+fn a_database_that_was_only_begun_when_power_was_cut_stands_in_nobodys_way() {
+    let (bench, begun) = begun();
     fs::write(begun.join("db"), vec![0xa5; 4096]).unwrap();
     // sled opens it as an empty one, and the one before it goes on.
     let report = bench.opens_whole();
@@ -269,15 +275,7 @@ fn a_database_that_was_only_begun_when_power_was_cut_stands_in_nobodys_way() {
 
 #[test]
 fn a_database_that_power_left_empty_gives_way_to_the_one_before_it() {
-    let mut bench = Bench::new();
-    bench.store_entries = 50;
-    let journal = bench.create();
-    bench.record(&journal, 60);
-    bench.publish(55);
-    journal.keep(55).unwrap();
-    bench.record(&journal, 5);
-    drop(journal);
-    let begun = bench.store_dir().join(format!("{:020}", 60));
+    let (bench, begun) = begun();
     fs::remove_dir_all(&begun).unwrap();
     fs::create_dir(&begun).unwrap();
     let report = bench.opens_whole();
