@@ -29,6 +29,8 @@ fn small(dir: &Path) -> Config {
     config.layout.store_entries = 12;
     config.keep_interval = Duration::from_secs(3600);
     config.publish_interval = Duration::from_secs(3600);
+    // The sweeper stops nothing where it fails, so nobody would be told.
+    config.sweep_interval = Duration::from_secs(3600);
     config.cosign_wait = Duration::from_secs(60);
     config
 }
