@@ -328,18 +328,21 @@ impl Log {
             .map(Some)
     }
 
-    /// The proof that the tree of `new` entries begins with the tree of `old`; publishes first if `new`
-    /// is newer.
+    /// For each size in `old` the proof that the tree of `new` entries begins with that of so many; publishes first if
+    /// `new` is newer.
     ///
     /// # Errors
-    /// [`LogError::OutOfRange`] unless `old <= new <=` the log's size; or as [`Log::receipt`].
-    pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Digest>, LogError> {
+    /// [`LogError::OutOfRange`] unless each `old <= new <=` the log's size; or as [`Log::receipt`].
+    pub async fn consistency(&self, old: Vec<u64>, new: u64) -> Result<Vec<Vec<Digest>>, LogError> {
         let size = self.head().size();
-        if old > new || new > size {
+        let largest = old.iter().copied().max().unwrap_or(0);
+        if largest > new || new > size {
+            let old = largest;
             return Err(LogError::OutOfRange { old, new, size });
         }
         let published = self.covering(new).await?;
-        self.blocking(move |shared| reading::consistency(shared, old, new, &published))
+        // All in one piece of work: handing each proof to another thread cost more than making it.
+        self.blocking(move |shared| reading::consistency(shared, &old, new, &published))
             .await
     }
 

@@ -188,15 +188,16 @@ impl log_server::Log for Services {
         request: Request<audit_wire::ConsistencyRequest>,
     ) -> Result<Response<audit_wire::ConsistencyResponse>, Status> {
         let request = request.into_inner();
-        let mut proofs = Vec::new();
-        for from in request.from_sizes {
-            let hashes = self.log.consistency(from, request.to_size).await.unwrap();
-            let hashes = hashes
+        let proofs = self.log.consistency(request.from_sizes, request.to_size);
+        let proofs = proofs.await.unwrap().into_iter().map(|proof| {
+            let hashes = proof
                 .iter()
-                .map(|hash| Bytes::copy_from_slice(hash.as_bytes()))
-                .collect();
-            proofs.push(audit_wire::ConsistencyProof { hashes });
-        }
+                .map(|hash| Bytes::copy_from_slice(hash.as_bytes()));
+            audit_wire::ConsistencyProof {
+                hashes: hashes.collect(),
+            }
+        });
+        let proofs = proofs.collect();
         Ok(Response::new(audit_wire::ConsistencyResponse { proofs }))
     }
 

@@ -93,18 +93,19 @@ fn time_error(shared: &Shared, error: io::Error) -> LogError {
     TileError::io(&shared.tiles.dir().join(kept::TIME_DIR), error).into()
 }
 
-/// The proof between two sizes up to that of `published`.
+/// The proofs from sizes to a later one, up to that of `published`.
 pub(super) fn consistency(
     shared: &Shared,
-    old: u64,
+    old: &[u64],
     new: u64,
     published: &SignedCheckpoint,
-) -> Result<Vec<Digest>, LogError> {
-    Ok(consistency_proof(
-        &*reader(shared, published.checkpoint.size),
-        old,
-        new,
-    )?)
+) -> Result<Vec<Vec<Digest>>, LogError> {
+    let reader = reader(shared, published.checkpoint.size);
+    let proofs = old
+        .iter()
+        .map(|old| consistency_proof(&*reader, *old, new))
+        .collect::<Result<_, _>>()?;
+    Ok(proofs)
 }
 
 /// The tree of `old` entries, and the proof that `new` begins with it; both verified against each other.

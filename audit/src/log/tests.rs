@@ -279,16 +279,18 @@ async fn receipts_and_consistency_can_be_had_later() {
     }
     assert_eq!(log.receipt(301).await.unwrap(), None);
     let newest = log.published().borrow().checkpoint.clone();
-    for old in &checkpoints {
-        let proof = log.consistency(old.size, newest.size).await.unwrap();
-        verify_consistency(old.size, &old.root, newest.size, &newest.root, &proof).unwrap();
+    let sizes = checkpoints.iter().map(|old| old.size).collect();
+    let proofs = log.consistency(sizes, newest.size).await.unwrap();
+    assert_eq!(proofs.len(), checkpoints.len());
+    for (old, proof) in checkpoints.iter().zip(&proofs) {
+        verify_consistency(old.size, &old.root, newest.size, &newest.root, proof).unwrap();
     }
     assert!(matches!(
-        log.consistency(5, 302).await,
+        log.consistency(vec![1, 5], 302).await,
         Err(LogError::OutOfRange { .. })
     ));
     assert!(matches!(
-        log.consistency(6, 5).await,
+        log.consistency(vec![1, 6], 5).await,
         Err(LogError::OutOfRange { .. })
     ));
 }

@@ -244,7 +244,8 @@ async fn a_pruned_log_starts_goes_on_and_says_in_its_report_that_it_was_pruned()
         assert!(log.receipt(300).await.unwrap().is_some());
         assert!(log.receipt(5).await.unwrap().is_some());
         assert!(log.receipt(100).await.is_err());
-        assert_eq!(log.consistency(100, 700).await.unwrap().len(), 9);
+        let proofs = log.consistency(vec![100], 700).await.unwrap();
+        assert_eq!(proofs[0].len(), 9);
         let facts = EpochFacts {
             previous_size: head.size(),
             previous_root: head.edge.root().0.to_vec().into(),

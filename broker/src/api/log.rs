@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use proto::digest::Digest;
 use proto::limits::CONSISTENCY_SIZES_MAX;
 use proto::wire::audit::v1 as wire;
 use tokio::sync::{Semaphore, mpsc};
@@ -152,16 +153,15 @@ impl LogService for LogApi {
             .proving
             .try_acquire()
             .map_err(|_| status::rate_limited())?;
-        let mut proofs = Vec::with_capacity(from_sizes.len());
-        for from in from_sizes {
-            let proof = self.log.consistency(from, to_size).await;
-            let hashes = proof.map_err(|error| status::log(&error))?;
-            let hashes = hashes
-                .iter()
-                .map(|hash| Bytes::copy_from_slice(&hash.0))
-                .collect();
-            proofs.push(wire::ConsistencyProof { hashes });
-        }
+        let proofs = self.log.consistency(from_sizes, to_size).await;
+        let hashes = |proof: Vec<Digest>| {
+            let hashes = proof.iter().map(|hash| Bytes::copy_from_slice(&hash.0));
+            wire::ConsistencyProof {
+                hashes: hashes.collect(),
+            }
+        };
+        let proofs = proofs.map_err(|error| status::log(&error))?;
+        let proofs = proofs.into_iter().map(hashes).collect();
         Ok(Response::new(wire::ConsistencyResponse { proofs }))
     }
 
