@@ -21,6 +21,7 @@ use tonic::Streaming;
 use super::exchange::Delivered;
 use super::handle::ServeError;
 use super::links::Work;
+use super::streams::Streams;
 use super::unrecorded::Unrecorded;
 
 /// Refusals that may be sealed beside the exchanges under way, when the switch brings too many.
@@ -36,6 +37,9 @@ pub(super) struct Link {
     work: Arc<Work>,
     id: u64,
     out: mpsc::Sender<wire::AttachRequest>,
+    /// Chunks go behind everything else.
+    chunks: mpsc::Sender<wire::AttachRequest>,
+    streams: Arc<Streams>,
     /// A newer link takes the work.
     handed_over: CancellationToken,
     /// One permit per exchange that this link offered to take at once.
@@ -79,7 +83,10 @@ impl Link {
     pub(super) fn new(
         work: Arc<Work>,
         id: u64,
-        out: mpsc::Sender<wire::AttachRequest>,
+        (out, chunks): (
+            mpsc::Sender<wire::AttachRequest>,
+            mpsc::Sender<wire::AttachRequest>,
+        ),
         handed_over: CancellationToken,
     ) -> Self {
         let max = work.options.max_in_flight as usize;
@@ -87,6 +94,8 @@ impl Link {
             work,
             id,
             out,
+            chunks,
+            streams: Arc::default(),
             handed_over,
             offered: Arc::new(Semaphore::new(max)),
             tasks: Arc::new(Semaphore::new(max + EXTRA_TASKS)),
@@ -160,8 +169,10 @@ impl Link {
             // After our own Drain a delivery may still be on its way: it is answered.
             Some(In::Deliver(deliver)) => self.deliver(deliver),
             Some(In::AnswerRecorded(recorded)) => {
-                self.work.desk.recorded(recorded, &self.unrecorded);
+                let desk = &self.work.desk;
+                desk.recorded(recorded, &self.unrecorded, &self.streams);
             }
+            Some(In::ChunkCredit(credit)) => self.streams.credit(&credit),
             Some(In::Cancel(cancel)) => {
                 let running = &self.work.running;
                 let running = running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -202,33 +213,48 @@ impl Link {
                 return;
             }
         };
-        let (out, unrecorded) = (self.out.clone(), Arc::clone(&self.unrecorded));
+        let (out, chunks) = (self.out.clone(), self.chunks.clone());
+        let (unrecorded, streams) = (Arc::clone(&self.unrecorded), Arc::clone(&self.streams));
         let offered = Arc::clone(&self.offered);
         tokio::spawn(async move {
             let exchange = async {
-                let Ok(Ok(_offered)) = tokio::time::timeout(OVER_WAIT, offered.acquire()).await
-                else {
-                    return work
-                        .desk
-                        .refuse(&delivered, Code::Overloaded, &unrecorded)
-                        .await;
+                let offered = tokio::time::timeout(OVER_WAIT, offered.acquire_owned()).await;
+                let Ok(Ok(offered)) = offered else {
+                    let refuse = work.desk.refuse(&delivered, Code::Overloaded, &unrecorded);
+                    return refuse.await.map(|answer| (answer, None, None));
                 };
                 // Waits only while two links bring what each of them offered; never closed.
-                let _permit = work.permits.acquire().await.ok()?;
-                work.desk.exchange(&delivered, &unrecorded).await
+                let permit = Arc::clone(&work.permits).acquire_owned().await.ok()?;
+                let given = work.desk.exchange(&delivered, &unrecorded).await;
+                given.map(|(answer, opening)| (answer, opening, Some((offered, permit))))
             };
-            let answer = tokio::select! {
-                answer = exchange => answer,
+            let given = tokio::select! {
+                given = exchange => given,
                 () = cancelled.cancelled() => None,
                 () = tokio::time::sleep(delivered.remaining) => None,
             };
-            work.running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&id);
-            if let Some(answer) = answer {
-                // The link may be gone; the answer is kept for a retry.
-                let _ = out.send(message(Out::Answer(answer))).await;
+            match given {
+                Some((answer, Some(opening), permits)) => {
+                    let credit = streams.begin(id);
+                    let _ = out.send(message(Out::Answer(answer))).await;
+                    let to = (&chunks, &*unrecorded);
+                    let sending = work.desk.send_long(&delivered, opening, &credit, to);
+                    tokio::select! {
+                        () = sending => {}
+                        () = cancelled.cancelled() => {}
+                        () = chunks.closed() => {}
+                    }
+                    streams.end(id);
+                    drop(permits);
+                    work.end(id);
+                }
+                Some((answer, None, permits)) => {
+                    drop(permits);
+                    work.end(id);
+                    // The link may be gone; the answer is kept for a retry.
+                    let _ = out.send(message(Out::Answer(answer))).await;
+                }
+                None => work.end(id),
             }
             drop(task);
         });
