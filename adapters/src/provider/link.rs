@@ -15,7 +15,7 @@ use proto::wire::exchange::v1::attach_request::Message as Out;
 use proto::wire::exchange::v1::attach_response::Message as In;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Streaming;
 
 use super::exchange::Delivered;
@@ -40,6 +40,8 @@ pub(super) struct Link {
     /// Chunks go behind everything else.
     chunks: mpsc::Sender<wire::AttachRequest>,
     streams: Arc<Streams>,
+    /// Nobody reads this link any more: its streams can bring nothing further.
+    gone: DropGuard,
     /// A newer link takes the work.
     handed_over: CancellationToken,
     /// One permit per exchange that this link offered to take at once.
@@ -96,6 +98,7 @@ impl Link {
             out,
             chunks,
             streams: Arc::default(),
+            gone: CancellationToken::new().drop_guard(),
             handed_over,
             offered: Arc::new(Semaphore::new(max)),
             tasks: Arc::new(Semaphore::new(max + EXTRA_TASKS)),
@@ -215,7 +218,7 @@ impl Link {
         };
         let (out, chunks) = (self.out.clone(), self.chunks.clone());
         let (unrecorded, streams) = (Arc::clone(&self.unrecorded), Arc::clone(&self.streams));
-        let offered = Arc::clone(&self.offered);
+        let (offered, gone) = (Arc::clone(&self.offered), self.gone.token().clone());
         tokio::spawn(async move {
             let exchange = async {
                 let offered = tokio::time::timeout(OVER_WAIT, offered.acquire_owned()).await;
@@ -242,7 +245,7 @@ impl Link {
                     tokio::select! {
                         () = sending => {}
                         () = cancelled.cancelled() => {}
-                        () = chunks.closed() => {}
+                        () = gone.cancelled() => {}
                     }
                     streams.end(id);
                     drop(permits);

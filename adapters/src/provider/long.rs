@@ -15,7 +15,7 @@ pub struct LongReply {
     /// Fields, media type, and the word on row rules: as of any reply, without its payload.
     pub(super) reply: Reply,
     /// Bytes, where it is known.
-    pub(super) length: Option<u64>,
+    pub(crate) length: Option<u64>,
     pub(super) plan: ChunkPlan,
     body: Pin<Box<dyn AsyncRead + Send>>,
 }
@@ -62,7 +62,7 @@ impl LongReply {
     }
 
     /// The next chunk: a full one, or at the end what is left; `None` after it.
-    pub(super) async fn next(&mut self) -> std::io::Result<Option<Bytes>> {
+    pub(crate) async fn next(&mut self) -> std::io::Result<Option<Bytes>> {
         let full = self.plan.chunk_bytes as usize;
         let mut chunk = Vec::with_capacity(full);
         // One allocation: what is read never exceeds what was made room for.
