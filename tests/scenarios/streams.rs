@@ -29,6 +29,7 @@ macro_rules! ask {
 }
 
 mod lying;
+mod processes;
 
 const MIB: u64 = 1024 * 1024;
 /// What may be under way between a provider's disk and its consumer: the credit of one stream, what HTTP/2 takes, and
