@@ -28,6 +28,7 @@ macro_rules! ask {
     };
 }
 
+mod auditing;
 mod lying;
 mod processes;
 
