@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use adapters::consumer::{Incoming, StreamError, Streamed};
 use adapters::{Consumer, ExchangeError, Failure, LongReply, Provider, Reply, Request};
@@ -274,6 +275,24 @@ async fn a_consumer_that_does_not_read_holds_up_nobody_else() {
         );
     }
     assert_eq!(told.report.open, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_deadline_is_that_of_the_opening() {
+    let world = World::new().await;
+    let library = Library::of(16 * MIB);
+    let handle = world.civil.serve(world.switch.ground(), library).await;
+    let consumer = consumer(&world, &world.moss).await;
+    let deadline = Duration::from_millis(900);
+    let begun = ask!(consumer).deadline(deadline).stream().await.unwrap();
+    let Streamed::Chunks(mut incoming) = begun else {
+        panic!("in one piece");
+    };
+    // Longer than the deadline, and than what the library waits beyond it.
+    tokio::time::sleep(Duration::from_millis(4_500)).await;
+    assert_eq!(rest(&mut incoming).await.unwrap(), 16 * MIB);
+    handle.drain().await.unwrap();
+    world.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

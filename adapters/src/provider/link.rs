@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use proto::id::ExchangeId;
-use proto::limits::DEADLINE_MS_MAX;
+use proto::limits::{DEADLINE_MS_MAX, STREAM_MS_MAX};
 use proto::refusal::Code;
 use proto::wire::exchange::v1 as wire;
 use proto::wire::exchange::v1::attach_request::Message as Out;
@@ -30,7 +30,8 @@ pub(super) const EXTRA_TASKS: usize = 64;
 /// closed there; that it is over here too may be a moment later.
 const OVER_WAIT: Duration = Duration::from_secs(1);
 /// How long a link that was handed over waits for the switch to end it: no exchange lives longer.
-const HANDED_OVER_WITHIN: Duration = Duration::from_millis(DEADLINE_MS_MAX as u64 + 10_000);
+const HANDED_OVER_WITHIN: Duration =
+    Duration::from_millis(DEADLINE_MS_MAX as u64 + STREAM_MS_MAX + 10_000);
 
 /// One attached link.
 pub(super) struct Link {

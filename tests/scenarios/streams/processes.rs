@@ -1,7 +1,9 @@
 //! A broker in a process of its own carries a long file: its memory does not grow with it, and a kill leaves it abandoned.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use adapters::Consumer;
 use audit::clock::Clock;
 use proto::entry::Kind;
 use serde_json::{Value, json};
@@ -64,6 +66,80 @@ async fn carried(mebibytes: u64) {
     assert!(status.success(), "{status}: {said}");
     let told = check_log_after_a_crash(&ground.log_dir(), &ground.log_key());
     assert_eq!((told.count(Kind::Trailer), told.report.open), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, for a machine at rest: make faults"]
+async fn streams_that_nobody_reads_cost_others_next_to_nothing() {
+    let (ground, members) = world().await;
+    let process = Process::start(&ground).await;
+    for agency in [&members.moss, &members.civil] {
+        agency.point_at(process.exchange);
+    }
+    let library = Library::of(512 * MIB);
+    let handle = members.civil.serve(&ground, library.clone()).await;
+    let fast = members.moss.adapter(&ground).await.consumer();
+    let slow = members.moss.adapter(&ground).await.consumer();
+    // In turn, and of each the best round: what else the machine does at that moment is in neither.
+    let (mut without, mut beside) = (Took::MAX, Took::MAX);
+    for _ in 0..5 {
+        without = without.best(took(&fast).await);
+        let mut stalled = Vec::new();
+        for _ in 0..8 {
+            stalled.push(begin(&slow).await);
+        }
+        // Until then they are streams that somebody reads.
+        let mut read = 0;
+        while read != library.read() {
+            read = library.read();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        beside = beside.best(took(&fast).await);
+        drop(stalled);
+    }
+    println!("{without:?} alone, {beside:?} beside eight streams that nobody reads");
+    // The p99 of a few hundred is a measurement; what a debug build on a busy machine can hold is the median.
+    assert!(beside.median < without.median.mul_f64(1.2));
+    handle.drain().await.unwrap();
+    drop((fast, slow));
+    let (status, said) = process.stop().await;
+    assert!(status.success(), "{status}: {said}");
+    check_log_after_a_crash(&ground.log_dir(), &ground.log_key());
+}
+
+/// How long answers took.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    median: Duration,
+    p99: Duration,
+}
+
+impl Took {
+    const MAX: Self = Self {
+        median: Duration::MAX,
+        p99: Duration::MAX,
+    };
+
+    fn best(self, other: Self) -> Self {
+        Self {
+            median: self.median.min(other.median),
+            p99: self.p99.min(other.p99),
+        }
+    }
+}
+
+async fn took(consumer: &Consumer) -> Took {
+    let mut took = Vec::new();
+    for _ in 0..500 {
+        let began = Instant::now();
+        soon("an answer", ask!(consumer).send()).await.unwrap();
+        took.push(began.elapsed());
+    }
+    took.sort_unstable();
+    Took {
+        median: took[took.len() / 2],
+        p99: took[took.len() * 99 / 100],
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
