@@ -21,13 +21,17 @@ use crate::adapter::{Adapter, AdapterError};
 use crate::identity::Home;
 
 mod dispute;
+mod file;
 mod noted;
 mod outcome;
 mod refusal;
 mod send;
+mod stream;
 pub mod verify;
 
-pub use outcome::{Answer, Attempt, ExchangeError, Refused};
+pub use file::Saved;
+pub use outcome::{Answer, Attempt, ExchangeError, Refused, StreamError};
+pub use stream::{Complete, Incoming, Streamed};
 pub use verify::Untrusted;
 
 /// Asks in the name of one system. Cheap to clone; clones share the adapter.

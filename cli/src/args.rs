@@ -310,6 +310,10 @@ pub struct Call {
     /// Write the receipt to this new file.
     #[arg(long)]
     pub receipt: Option<PathBuf>,
+    /// Save the answer as this new file, of any length: a long one comes in chunks, and the file is there only once all of
+    /// it was proved. Asked once.
+    #[arg(long, conflicts_with = "retries")]
+    pub output: Option<PathBuf>,
     /// The clerk for whom it is asked: the header carries a pseudonym that only this agency can tell, made with the
     /// home's own actor.key.
     #[arg(long)]

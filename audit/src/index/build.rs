@@ -139,7 +139,7 @@ impl Builder {
         ending: Kind,
     ) -> Result<Vec<Term>, IndexError> {
         let known = match ending {
-            Kind::Closing => self.requests.remove(&index),
+            ending if ending.ends() => self.requests.remove(&index),
             _ => self.requests.get(&index).cloned(),
         };
         if let Some(known) = known {

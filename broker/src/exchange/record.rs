@@ -35,7 +35,7 @@ use crate::links::seat::Seat;
 /// What is kept of the caller's own deadline to tell it that its time is up.
 const TELLING_MS: u64 = 20;
 /// How often a closing entry is tried while the log is full. About ten seconds: the log is gone then.
-const CLOSING_TRIES: u32 = 200;
+pub(super) const CLOSING_TRIES: u32 = 200;
 
 /// A durable request, holding everything until its closing entry. A link delivers nothing else.
 #[derive(Debug)]
@@ -86,6 +86,22 @@ impl Recorded {
     /// The trace context that came beside the envelope.
     pub(crate) fn traceparent(&self) -> &str {
         &self.0.verified.passage().traceparent
+    }
+
+    /// Whether the caller takes an answer in chunks.
+    pub(crate) fn takes_chunks(&self) -> bool {
+        self.0.verified.passage().takes_chunks
+    }
+
+    /// The request entry, for whoever holds its header and seal.
+    pub(super) fn entry(&self) -> RecordedEntry {
+        let request = self.request();
+        RecordedEntry {
+            index: request.index,
+            kind: u32::from(request.entry.kind as u8),
+            stamp: Bytes::copy_from_slice(&request.entry.stamp.encode()),
+            facts: request.entry.facts.clone(),
+        }
     }
 
     pub(super) fn verified(&self) -> &Verified {
@@ -265,17 +281,10 @@ impl Exchange {
             Ok(attested) => {
                 let (recorded, answer) = attested.into_parts();
                 recorded.seat().answer_recorded(entry.receipt.to_wire());
-                let request = recorded.request();
-                let request = RecordedEntry {
-                    index: request.index,
-                    kind: u32::from(request.entry.kind as u8),
-                    stamp: Bytes::copy_from_slice(&request.entry.stamp.encode()),
-                    facts: request.entry.facts.clone(),
-                };
                 Ok(Receipt {
                     answer,
                     closing: entry.receipt,
-                    request,
+                    request: recorded.entry(),
                 })
             }
             Err(fault) => {
