@@ -81,7 +81,7 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
 }
 
 /// Remembers what the answer's receipt promises, and compares the log with what earlier runs were promised.
-async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
+pub(super) async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
     let checkpoints = adapter.checkpoints();
     // What was promised a moment ago may honestly be published a moment later; the next run looks again.
     let wait = match checkpoints.is_overdue() {
@@ -105,7 +105,7 @@ async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
 }
 
 /// Waits until the journal holds what just happened: it is shown only after it can be proved later.
-async fn kept(adapter: &Adapter, output: Output) {
+pub(super) async fn kept(adapter: &Adapter, output: Output) {
     if let Err(error) = adapter.journal().synced().await {
         output.note(format!(
             "{}: {error}",
@@ -183,7 +183,7 @@ fn print(answer: &Answer, actor: Option<Digest>, output: Output) -> Result<(), F
 }
 
 /// The proof of the closing entry as a C2SP tlog-proof, with the entry itself as its extra data.
-fn proof(answer: &Answer) -> Result<Vec<u8>, Failure> {
+pub(super) fn proof(answer: &Answer) -> Result<Vec<u8>, Failure> {
     let receipt = &answer.receipt;
     let entry = Entry {
         kind: receipt.kind,
