@@ -178,7 +178,7 @@ impl NotAsked {
                 "أعد تشغيل الحالة بالمرجع نفسه، أو امنحها وقتًا أطول في الملف (deadline_ms).",
             ],
             Self::EndUnknown(_) => [
-                "Ask the provider about that exchange; then repeat the part with --again, if it was not done.",
+                "Ask the provider about that exchange; if it was not done, repeat the part with --again.",
                 "اسأل الجهة المزوِّدة عن ذلك التبادل؛ ثم أعد الجزء بالخيار ‎--again‎ إن لم يكن قد نُفّذ.",
             ],
             Self::Unwritten(_) => [

@@ -5,9 +5,8 @@
 //! ```
 //!
 //! Takes a composition, its inputs and the case's page. Gives one outcome for each part, whatever becomes of the others.
-//! Running a case again asks the very same with `attempt_of` while the providers keep their answers (ten minutes), so
-//! that nothing is done twice; a part that acts (`once`) is never done again once it was answered, and not asked again
-//! while its end is unknown.
+//! Running a case again asks the very same with `attempt_of` while the providers keep their answers (ten minutes). A part
+//! that acts (`once`) is never done again once it was answered, and not asked again while its end is unknown.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -209,37 +208,36 @@ impl Case<'_> {
         let Some(sent) = self.page.last(composition, part.name.as_str()) else {
             return Ok(None);
         };
-        if self.run.again.contains(part.name.as_str()) {
-            return Ok(None);
-        }
-        let ended = sent.ended.as_ref();
         let home = self.consumer.adapter().home();
-        if part.once
-            && let Some((outcome, exchange)) = ended
-            && outcome == ANSWERED
+        let wanted_again = self.run.again.contains(part.name.as_str());
+        let same = || {
+            let attempt = attempts::kept(home.dir(), sent.exchange);
+            attempt.filter(|first| question::digest(part, payload, &first.salt) == sent.question)
+        };
+        match sent
+            .ended
+            .as_ref()
+            .map(|(word, exchange)| (word.as_str(), exchange))
         {
-            let dir = home.path(&home.config().journal.dir);
-            let kept = disclose(&dir, Role::Consumer, *exchange, Half::Answer);
-            let kept = kept.ok().flatten();
-            let rows = kept.and_then(|kept| Rows::read("application/json", &kept.payload));
-            return Err(End::Earlier {
-                exchange: *exchange,
-                rows,
-            });
-        }
-        // The switch said no: nothing was done, and a new question may find it otherwise.
-        if ended.is_some_and(|(outcome, _)| outcome == REFUSED) {
-            return Ok(None);
-        }
-        let attempt = attempts::kept(home.dir(), sent.exchange);
-        let same = attempt
-            .filter(|attempt| question::digest(part, payload, &attempt.salt) == sent.question);
-        match same {
-            Some(attempt) => Ok(Some(attempt)),
-            None if part.once && ended.is_none_or(|(outcome, _)| outcome != NOT_DONE) => {
+            // The switch said no: nothing was done, and a new question may find it otherwise.
+            Some((REFUSED, _)) => Ok(None),
+            Some((ANSWERED, _)) if wanted_again => Ok(None),
+            Some((ANSWERED, exchange)) if part.once => {
+                let dir = home.path(&home.config().journal.dir);
+                let kept = disclose(&dir, Role::Consumer, *exchange, Half::Answer);
+                let kept = kept.ok().flatten();
+                let rows = kept.and_then(|kept| Rows::read("application/json", &kept.payload));
+                Err(End::Earlier {
+                    exchange: *exchange,
+                    rows,
+                })
+            }
+            // A provider's run that nobody waits for any more is dropped, and a retry runs anew: for what acts, only a
+            // person may say so.
+            None | Some((UNKNOWN, _)) if part.once && !wanted_again => {
                 Err(End::NotAsked(NotAsked::EndUnknown(sent.exchange)))
             }
-            None => Ok(None),
+            _ => Ok(same()),
         }
     }
 
@@ -273,7 +271,7 @@ impl Case<'_> {
     fn ended(&mut self, asked: Asked, on_event: &mut dyn FnMut(Event)) {
         let at_ms = self.consumer.adapter().clock().now_ms();
         let last = asked.last.unwrap_or(asked.first);
-        let outcome = word(&asked.result);
+        let outcome = word(&asked.result.as_ref());
         if let Err(error) = self.page.ended(asked.first, last, outcome, at_ms) {
             tracing::error!(%error, "how a part ended is not on the case's page; the journal has it");
         }
@@ -310,7 +308,7 @@ const UNKNOWN: &str = "unknown";
 const ANSWERED: &str = "answered";
 
 /// How it ended, for the page.
-fn word(result: &Result<Answer, ExchangeError>) -> &'static str {
+fn word(result: &Result<&Answer, &ExchangeError>) -> &'static str {
     match result {
         Ok(_) => ANSWERED,
         Err(ExchangeError::Provider { status, .. }) => match status {

@@ -8,7 +8,7 @@ use proto::id::ExchangeId;
 use proto::limits::DEADLINE_MS_MAX;
 use tokio::time::Instant;
 
-use super::{Asking, LEAST};
+use super::{Asking, LEAST, NOT_DONE, word};
 use crate::compose::Composition;
 use crate::connection::Backoff;
 use crate::consumer::{Answer, Attempt, Consumer, ExchangeError};
@@ -47,7 +47,7 @@ impl Question {
             let pause = result
                 .as_ref()
                 .err()
-                .filter(|error| error.is_worth_retrying())
+                .filter(|error| self.is_safe_after(error))
                 .map(|error| match error {
                     ExchangeError::Refused(refused) => {
                         refused.retry_after.unwrap_or_else(|| backoff.next_wait())
@@ -71,6 +71,12 @@ impl Question {
                 }
             }
         }
+    }
+
+    /// Whether asking again may help, and cannot do twice what must be done once.
+    fn is_safe_after(&self, error: &ExchangeError) -> bool {
+        let acts = self.composition.parts[self.asking.place].once;
+        error.is_worth_retrying() && (!acts || word(&Err(error)) == NOT_DONE)
     }
 
     async fn once(&self, again: Option<Attempt>) -> Result<Answer, ExchangeError> {

@@ -119,7 +119,11 @@ impl Told<'_> {
                 End::NoAnswer(error) => index_of(error),
                 End::Earlier { .. } | End::NotAsked(_) => String::new(),
             };
-            let exchange = outcome.exchange.map(|id| id.to_string());
+            let earlier = match &outcome.end {
+                End::Earlier { exchange, .. } => Some(*exchange),
+                _ => outcome.exchange,
+            };
+            let exchange = earlier.map(|id| id.to_string());
             [
                 part.title(output.language).to_owned(),
                 code(outcome),
