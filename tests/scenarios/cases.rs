@@ -171,7 +171,8 @@ async fn a_consumer_killed_in_the_middle_of_a_case_asks_the_very_same_again() {
         "{before:?}"
     );
 
-    // The same again names the first attempt. The switch told the provider that nobody waits, so its run begins anew.
+    // The same again names the first attempt. The switch tells the provider that nobody waits: its run then begins anew,
+    // unless it had ended just before.
     permits.add_permits(2);
     let (code, value, errors) = centre.run(&[]).await;
     assert_eq!(code, 1, "{value} {errors}");
@@ -188,11 +189,12 @@ async fn a_consumer_killed_in_the_middle_of_a_case_asks_the_very_same_again() {
             && nobody["receipt"].is_string()
     );
     assert_eq!(later["outcome"], "not_asked (needs_part)");
-    assert_eq!(backend.seen(), 2);
+    let seen = backend.seen();
+    assert!(seen <= 2, "{seen}");
     // And a run that ended is not repeated.
     let (_, value, _) = centre.run(&[]).await;
     assert_eq!(value["parts"][0]["attempt_of"], first.to_string());
-    assert_eq!(backend.seen(), 2);
+    assert_eq!(backend.seen(), seen);
 
     handle.drain().await.unwrap();
     let ground = centre.world.switch.stop().await;
@@ -244,11 +246,9 @@ async fn what_acts_is_not_asked_again_while_its_end_is_unknown() {
     );
     let (_, value, _) = centre.run(&["--again", "person"]).await;
     let person = &value["parts"][0];
-    assert_eq!(
-        (&person["outcome"], backend.seen()),
-        (&"answered".into(), 2)
-    );
-    assert!(person["attempt_of"].is_string());
+    assert_eq!(person["outcome"], "answered");
+    // It names the first attempt: where that run had come to its end all the same, its answer is given.
+    assert!(person["attempt_of"].is_string() && backend.seen() <= 2);
     handle.drain().await.unwrap();
     centre.world.finish().await;
 }
