@@ -61,6 +61,8 @@
 //! | [`checkpoints`] | the largest verified checkpoint; forks are found here |
 //! | [`sealer`] | the one thread that seals |
 //! | [`consumer`] | asking |
+//! | [`compose`] | one case: several agencies asked together |
+//! | [`attempts`] | what a retry must repeat, for as long as it helps |
 //! | [`provider`] | answering |
 //! | [`contract`] | what a service promises: OpenAPI, JSON Schemas, payloads against them |
 //! | [`subjects`] | pseudonyms of persons, and the keys for them |
@@ -70,9 +72,11 @@
 
 pub mod adapter;
 pub mod alarm;
+pub mod attempts;
 pub mod authority;
 mod calls;
 pub mod checkpoints;
+pub mod compose;
 pub mod config;
 pub mod connection;
 pub mod consumer;

@@ -13,6 +13,7 @@ mod audit;
 mod backup;
 mod bench;
 mod certs;
+mod compose;
 mod declare;
 mod directory;
 mod doctor;
@@ -34,6 +35,7 @@ pub use audit::{
 pub use backup::{Backup, Restore};
 pub use bench::{Bench, BenchPart, Profile};
 pub use certs::Certs;
+pub use compose::{Compose, RunCase};
 pub use declare::{ApplyPlan, Export, Plan};
 pub use directory::Directory;
 pub use doctor::Doctor;
@@ -125,6 +127,9 @@ pub enum Command {
     WhoCan(WhoCan),
     /// Ask a service once.
     Call(Call),
+    /// Ask several agencies in one case, as a file declares it; list and open this home's cases.
+    #[command(subcommand)]
+    Compose(Compose),
     /// Add, list and end systems.
     #[command(subcommand)]
     System(System),

@@ -51,12 +51,14 @@
 //! | a switch whose clock is wrong | `trusted_time::a_clock_that_is_wrong_is_convicted_by_the_authority` |
 //! | a header that names other persons than its payload | `people::a_header_names_the_persons_of_its_payload_or_the_backend_sees_nothing` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
+//! | a consumer killed in the middle of a case; a case run twice | `cases::*` |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod agreements;
 mod answers;
 mod authority_keys;
 mod calls;
+mod cases;
 mod configuration;
 mod contracts;
 mod disk_full;

@@ -69,13 +69,13 @@ impl Consumer {
     pub(super) async fn send(
         &self,
         draft: Draft,
-        mut attempt: Option<Attempt>,
+        (mut attempt, mut first): (Option<Attempt>, Option<Attempt>),
         retries: u32,
     ) -> Result<Answer, ExchangeError> {
         let mut backoff = Backoff::default();
         let mut left = retries;
         loop {
-            let error = match self.send_once(&draft, attempt).await {
+            let error = match self.send_once(&draft, attempt, first.take()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -97,17 +97,26 @@ impl Consumer {
         &self,
         draft: &Draft,
         attempt: Option<Attempt>,
+        first: Option<Attempt>,
     ) -> Result<Answer, ExchangeError> {
         self.adapter.standing().hold()?;
         let unwritable = |error: JournalError| ExchangeError::Unsent(error.to_string());
         self.adapter.journal().room().await.map_err(unwritable)?;
-        let try_ = self.new_try(attempt)?;
+        let try_ = match (attempt, first) {
+            (None, Some(first)) => Try::first(first),
+            _ => self.new_try(attempt)?,
+        };
         let header = self.header(draft, &try_).await?;
         let sealed = self.adapter.sealer().request(header.clone()).await?;
         let noted = Noted::asked(self, &header, &sealed);
-        let outcome = self
-            .send_sealed(draft, &try_, &header, &sealed, &noted)
-            .await;
+        let written = match draft.written_first {
+            true => self.adapter.journal().synced().await.map_err(unwritable),
+            false => Ok(()),
+        };
+        let outcome = match written {
+            Ok(()) => Box::pin(self.send_sealed(draft, &try_, &header, &sealed, &noted)).await,
+            Err(error) => Err(error),
+        };
         noted.ended(outcome.as_ref(), &try_, &draft.payload);
         outcome
     }

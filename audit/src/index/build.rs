@@ -166,6 +166,7 @@ fn named(header: &RequestHeader) -> Vec<Term> {
         Term::purpose(&header.purpose),
     ];
     terms.extend(header.actor.iter().map(Term::actor));
+    terms.extend(header.case_reference.iter().map(Term::case));
     let subjects = header.subjects.iter();
     terms.extend(subjects.map(|subject| Term::subject(&subject.pseudonym)));
     terms

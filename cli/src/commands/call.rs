@@ -94,7 +94,7 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
 }
 
 /// Remembers what the answer's receipt promises, and compares the log with what earlier runs were promised.
-async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
+pub(super) async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
     let checkpoints = adapter.checkpoints();
     // What was promised a moment ago may honestly be published a moment later; the next run looks again.
     let wait = match checkpoints.is_overdue() {
@@ -118,7 +118,7 @@ async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
 }
 
 /// Waits until the journal holds what just happened: it is shown only after it can be proved later.
-async fn kept(adapter: &Adapter, output: Output) {
+pub(super) async fn kept(adapter: &Adapter, output: Output) {
     if let Err(error) = adapter.journal().synced().await {
         output.note(format!(
             "{}: {error}",
@@ -196,7 +196,7 @@ fn print(answer: &Answer, actor: Option<Digest>, output: Output) -> Result<(), F
 }
 
 /// The proof of the entry that ended it as a C2SP tlog-proof, with the entry itself as its extra data.
-fn proof(receipt: &Receipt, sealed: &Envelope) -> Result<Vec<u8>, Failure> {
+pub(super) fn proof(receipt: &Receipt, sealed: &Envelope) -> Result<Vec<u8>, Failure> {
     let entry = Entry {
         kind: receipt.kind,
         stamp: receipt.stamp,
