@@ -31,7 +31,7 @@ impl Case {
     /// The case `reference`, however it was written, under its salt.
     ///
     /// # Errors
-    /// [`CaseError`]: as [`reference`].
+    /// [`CaseError`]: as [`reference()`].
     pub fn open(text: &str, salt: Salt) -> Result<Self, CaseError> {
         let reference = reference(text)?;
         Ok(Self { reference, salt })
