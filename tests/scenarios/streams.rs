@@ -177,6 +177,25 @@ async fn a_long_file_comes_whole_and_never_more_of_it_than_a_window_is_under_way
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_read_late_is_believed_although_the_log_has_grown_meanwhile() {
+    let world = World::new().await;
+    let handle = world
+        .civil
+        .serve(world.switch.ground(), Library::of(17))
+        .await;
+    let consumer = consumer(&world, &world.moss).await;
+    let size = world.switch.size();
+    let mut incoming = begin(&consumer).await;
+    // Request, opening, trailer: its end is recorded, and nobody has read it.
+    until("the trailer", || world.switch.size() == size + 3).await;
+    soon("an answer", ask!(consumer).send()).await.unwrap();
+    assert_eq!(rest(&mut incoming).await.unwrap(), 17);
+    soon("another answer", ask!(consumer).send()).await.unwrap();
+    handle.drain().await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_stands_there_whole_or_not_at_all_and_a_short_answer_needs_no_chunks() {
     let world = World::new().await;
     let library = Library::of(3 * MIB);

@@ -67,6 +67,9 @@ pub struct Complete {
 
 /// What was asked, as it was sealed.
 struct Asked {
+    /// The largest size that the log was known to have signed before it was asked. Whatever is read later is held against
+    /// this one: meanwhile other answers bring newer checkpoints than a trailer that waits to be read.
+    floor: u64,
     header: RequestHeader,
     sealed: Sealed,
     try_: Try,
@@ -94,7 +97,8 @@ impl Consumer {
         let header = self.header(&draft, &try_).await?;
         let sealed = self.adapter.sealer().request(header.clone()).await?;
         let noted = Noted::asked(&self, &header, &sealed);
-        let begun = self.begin(&draft, &try_, &header, &sealed).await;
+        let floor = self.adapter.checkpoints().floor();
+        let begun = self.begin(&draft, &try_, floor, (&header, &sealed)).await;
         let (opened, parts) = match begun {
             Ok((opened, Some(parts))) => (opened, parts),
             Ok((answer, None)) => {
@@ -111,6 +115,7 @@ impl Consumer {
             Err(reason) => return Err(self.untrusted(reason, try_.id, None).await),
         };
         let asked = Asked {
+            floor,
             header,
             sealed,
             try_,
@@ -131,10 +136,9 @@ impl Consumer {
         &self,
         draft: &Draft,
         try_: &Try,
-        header: &RequestHeader,
-        sealed: &Sealed,
+        floor: u64,
+        (header, sealed): (&RequestHeader, &Sealed),
     ) -> Result<(Answer, Option<Streaming<wire::StreamResponse>>), ExchangeError> {
-        let floor = self.adapter.checkpoints().floor();
         let (first, parts) = self.first(draft, sealed, try_).await?;
         let (response, kind) = match first {
             Some(Message::Answered(response)) => (response, Kind::Closing),
@@ -292,10 +296,10 @@ impl Incoming {
         if proven.entry.kind != Kind::Trailer {
             return Err(Untrusted::OtherKind(proven.entry.kind.name()));
         }
-        let floor = adapter.checkpoints().floor();
+        let (checkpoint, note) = (proven.checkpoint.clone(), receipt.checkpoint.clone());
         adapter
             .checkpoints()
-            .note_behind(floor, proven.checkpoint.clone(), receipt.checkpoint.clone())
+            .note_behind(self.asked.floor, checkpoint, note)
             .map_err(|reason| Untrusted::Mirror(reason.into()))?;
         let wait = adapter.home().config().mirror_wait;
         let registry = adapter.mirror().agrees(&proven.entry.stamp, wait).await?;
