@@ -37,7 +37,7 @@ impl Ask<'_> {
     /// so far, and all of them where the provider announced that.
     ///
     /// # Errors
-    /// [`StreamError`]; no file stands at `path` then.
+    /// [`StreamError`]; no file stands at `path` then, but for one that is whole and whose folder could not be synced.
     pub async fn to_file(
         self,
         path: &Path,
@@ -80,7 +80,6 @@ struct Part {
     file: File,
     path: PathBuf,
     wanted: PathBuf,
-    kept: bool,
 }
 
 impl Part {
@@ -108,7 +107,6 @@ impl Part {
             file: File::from_std(file),
             path,
             wanted: wanted.to_owned(),
-            kept: false,
         })
     }
 
@@ -122,10 +120,20 @@ impl Part {
         let kept = async {
             self.file.flush().await?;
             self.file.sync_all().await?;
-            if self.wanted.symlink_metadata().is_ok() {
-                return Err(ErrorKind::AlreadyExists.into());
+            // A link, not a rename: what appeared there in the meantime stays.
+            match tokio::fs::hard_link(&self.path, &self.wanted).await {
+                Ok(()) => {}
+                // Some file systems have no links.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Unsupported | ErrorKind::PermissionDenied
+                    ) && self.wanted.symlink_metadata().is_err() =>
+                {
+                    tokio::fs::rename(&self.path, &self.wanted).await?;
+                }
+                Err(error) => return Err(error),
             }
-            tokio::fs::rename(&self.path, &self.wanted).await?;
             let folder = self
                 .wanted
                 .parent()
@@ -136,9 +144,7 @@ impl Part {
                 .await
         };
         let kept = kept.await;
-        kept.map_err(|cause| self.told(cause))?;
-        self.kept = true;
-        Ok(())
+        kept.map_err(|cause| self.told(cause))
     }
 
     fn told(&self, cause: std::io::Error) -> StreamError {
@@ -151,10 +157,8 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.kept {
-            // Whatever is left of it is named as what it is.
-            let _ = std::fs::remove_file(&self.path);
-        }
+        // Linked, renamed or neither: this name has served, and may be gone already.
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -174,8 +178,16 @@ mod tests {
         assert_eq!(left(), 0);
         let mut part = Part::beside(&path).unwrap();
         part.write(b"all of it").await.unwrap();
+        let mut late = Part {
+            path: dir.path().join("late"),
+            file: File::create(dir.path().join("late")).await.unwrap(),
+            wanted: path.clone(),
+        };
         part.keep().await.unwrap();
         drop(part);
+        late.write(b"too late").await.unwrap();
+        assert!(matches!(late.keep().await, Err(StreamError::File { .. })));
+        drop(late);
         assert_eq!(std::fs::read(&path).unwrap(), b"all of it");
         assert_eq!(left(), 1);
         assert!(matches!(Part::beside(&path), Err(StreamError::File { .. })));
