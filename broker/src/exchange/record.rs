@@ -18,6 +18,7 @@ use proto::entry::{Draft, Kind};
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::Outcome;
+use proto::id::ExchangeId;
 use proto::wire::audit::v1::RecordedEntry;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -86,6 +87,11 @@ impl Recorded {
     /// The trace context that came beside the envelope.
     pub(crate) fn traceparent(&self) -> &str {
         &self.0.verified.passage().traceparent
+    }
+
+    /// The exchange.
+    pub(super) fn id(&self) -> ExchangeId {
+        self.0.verified.header().exchange_id
     }
 
     /// Whether the caller takes an answer in chunks.
@@ -167,6 +173,10 @@ impl Exchange {
         &self,
         mut ended: Result<Attested, Fault>,
     ) -> Result<Receipt, Box<Refused>> {
+        let exchange = match &ended {
+            Ok(attested) => attested.recorded().id(),
+            Err(fault) => fault.recorded().id(),
+        };
         for attempt in 1..=CLOSING_TRIES {
             let closing = self.closing_draft(&mut ended);
             match self
@@ -183,11 +193,11 @@ impl Exchange {
                     sleep(Duration::from_millis(u64::from(attempt.min(10)) * 5)).await;
                 }
                 Err(AppendError::Stopped(reason)) => {
-                    warn!(%reason, "a closing entry was not recorded: closed as abandoned at the next start");
+                    warn!(%exchange, %reason, "a closing entry was not recorded: closed as abandoned at the next start");
                     break;
                 }
                 Err(error @ (AppendError::TooLarge(_) | AppendError::NoSigner(_))) => {
-                    warn!(%error, "a closing entry cannot be recorded");
+                    warn!(%exchange, %error, "a closing entry cannot be recorded");
                     break;
                 }
             }

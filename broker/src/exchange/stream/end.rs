@@ -52,7 +52,8 @@ impl Exchange {
                     sleep(Duration::from_millis(u64::from(attempt.min(10)) * 5)).await;
                 }
                 Err(error) => {
-                    warn!(%error, "a trailer was not recorded: its exchange is closed as abandoned at the next start");
+                    let exchange = trailed.carried.recorded.id();
+                    warn!(%exchange, %error, "a trailer was not recorded: its exchange is closed as abandoned at the next start");
                     break;
                 }
             }

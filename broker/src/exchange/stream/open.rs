@@ -64,7 +64,8 @@ impl Exchange {
                     sleep(Duration::from_millis(u64::from(attempt.min(10)) * 5)).await;
                 }
                 Err(error) => {
-                    warn!(%error, "an opening was not recorded: its exchange is closed as abandoned at the next start");
+                    let exchange = attested.recorded().id();
+                    warn!(%exchange, %error, "an opening was not recorded: its exchange is closed as abandoned at the next start");
                     break;
                 }
             }
