@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use adapters::consumer::{Incoming, StreamError, Streamed};
-use adapters::{Consumer, ExchangeError, Failure, LongReply, Provider, Reply, Request};
+use adapters::{Consumer, ExchangeError, Failure, LongReply, Provider, Reply, Request, provider};
 use proto::Code;
 use proto::entry::Kind;
 use serde_json::json;
@@ -105,6 +105,13 @@ async fn consumer(world: &World, agency: &TestAgency) -> Consumer {
     agency.adapter(world.switch.ground()).await.consumer()
 }
 
+/// The library as the civil registry's backend, and a consumer beside it.
+async fn served(world: &World, library: &Library) -> (provider::Handle, Consumer) {
+    let ground = world.switch.ground();
+    let handle = world.civil.serve(ground, library.clone()).await;
+    (handle, consumer(world, &world.moss).await)
+}
+
 async fn begin(consumer: &Consumer) -> Incoming {
     match soon("the opening", ask!(consumer).stream()).await.unwrap() {
         Streamed::Chunks(incoming) => *incoming,
@@ -139,11 +146,7 @@ fn refused(error: ExchangeError) -> Code {
 async fn a_long_file_comes_whole_and_never_more_of_it_than_a_window_is_under_way() {
     let world = World::new().await;
     let library = Library::of(64 * MIB + 17);
-    let handle = world
-        .civil
-        .serve(world.switch.ground(), library.clone())
-        .await;
-    let consumer = consumer(&world, &world.moss).await;
+    let (handle, consumer) = served(&world, &library).await;
     let mut incoming = begin(&consumer).await;
     let (exchange, mut largest, mut at) = (incoming.opened().exchange_id, 0, 0_u64);
     assert_eq!(incoming.announced(), Some(64 * MIB + 17));
@@ -179,11 +182,7 @@ async fn a_long_file_comes_whole_and_never_more_of_it_than_a_window_is_under_way
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_read_late_is_believed_although_the_log_has_grown_meanwhile() {
     let world = World::new().await;
-    let handle = world
-        .civil
-        .serve(world.switch.ground(), Library::of(17))
-        .await;
-    let consumer = consumer(&world, &world.moss).await;
+    let (handle, consumer) = served(&world, &Library::of(17)).await;
     let size = world.switch.size();
     let mut incoming = begin(&consumer).await;
     // Request, opening, trailer: its end is recorded, and nobody has read it.
@@ -199,11 +198,7 @@ async fn a_stream_read_late_is_believed_although_the_log_has_grown_meanwhile() {
 async fn a_file_stands_there_whole_or_not_at_all_and_a_short_answer_needs_no_chunks() {
     let world = World::new().await;
     let library = Library::of(3 * MIB);
-    let handle = world
-        .civil
-        .serve(world.switch.ground(), library.clone())
-        .await;
-    let consumer = consumer(&world, &world.moss).await;
+    let (handle, consumer) = served(&world, &library).await;
     let dir = tempfile::tempdir().unwrap();
     let (whole, half) = (dir.path().join("whole"), dir.path().join("half"));
     let mut told = Vec::new();
@@ -251,11 +246,7 @@ async fn a_consumer_that_does_not_read_holds_up_nobody_else() {
     let terms = Terms::for_agency(&other);
     world.civil.agree(&world.switch, &other, &terms).await;
     let library = Library::of(16 * MIB);
-    let handle = world
-        .civil
-        .serve(world.switch.ground(), library.clone())
-        .await;
-    let slow = consumer(&world, &world.moss).await;
+    let (handle, slow) = served(&world, &library).await;
     let mut stalled = Vec::new();
     for _ in 0..4 {
         stalled.push(begin(&slow).await);
@@ -299,9 +290,7 @@ async fn a_consumer_that_does_not_read_holds_up_nobody_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_deadline_is_that_of_the_opening() {
     let world = World::new().await;
-    let library = Library::of(16 * MIB);
-    let handle = world.civil.serve(world.switch.ground(), library).await;
-    let consumer = consumer(&world, &world.moss).await;
+    let (handle, consumer) = served(&world, &Library::of(16 * MIB)).await;
     let deadline = Duration::from_millis(900);
     let begun = ask!(consumer).deadline(deadline).stream().await.unwrap();
     let Streamed::Chunks(mut incoming) = begun else {
@@ -317,9 +306,7 @@ async fn the_deadline_is_that_of_the_opening() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_dies_in_the_middle_leaves_a_void_stream() {
     let world = World::new().await;
-    let library = Library::of(64 * MIB);
-    let handle = world.civil.serve(world.switch.ground(), library).await;
-    let consumer = consumer(&world, &world.moss).await;
+    let (handle, consumer) = served(&world, &Library::of(64 * MIB)).await;
     let mut incoming = begin(&consumer).await;
     soon("a chunk", incoming.chunk()).await.unwrap().unwrap();
     drop(handle);
@@ -337,9 +324,7 @@ async fn a_provider_that_dies_in_the_middle_leaves_a_void_stream() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_agreement_and_an_ended_key_cut_a_running_stream() {
     let world = World::new().await;
-    let library = Library::of(64 * MIB);
-    let handle = world.civil.serve(world.switch.ground(), library).await;
-    let consumer = consumer(&world, &world.moss).await;
+    let (handle, consumer) = served(&world, &Library::of(64 * MIB)).await;
     let mut incoming = begin(&consumer).await;
     soon("a chunk", incoming.chunk()).await.unwrap().unwrap();
     world.civil.revoke(&world.switch, world.agreement).await;
@@ -366,9 +351,7 @@ async fn a_revoked_agreement_and_an_ended_key_cut_a_running_stream() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_was_open_when_power_was_cut_is_abandoned_at_the_start() {
     let world = World::with_limits("drain_ms = 50").await;
-    let library = Library::of(64 * MIB);
-    let handle = world.civil.serve(world.switch.ground(), library).await;
-    let consumer = consumer(&world, &world.moss).await;
+    let (handle, consumer) = served(&world, &Library::of(64 * MIB)).await;
     let mut incoming = begin(&consumer).await;
     soon("a chunk", incoming.chunk()).await.unwrap().unwrap();
     let exchange = incoming.opened().exchange_id;
@@ -390,9 +373,7 @@ async fn a_stream_that_was_open_when_power_was_cut_is_abandoned_at_the_start() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_system_has_sixteen_streams_and_the_next_is_told_to_wait() {
     let world = World::new().await;
-    let library = Library::of(16 * MIB);
-    let handle = world.civil.serve(world.switch.ground(), library).await;
-    let consumer = consumer(&world, &world.moss).await;
+    let (handle, consumer) = served(&world, &Library::of(16 * MIB)).await;
     let mut held = Vec::new();
     for _ in 0..16 {
         held.push(begin(&consumer).await);
