@@ -8,12 +8,14 @@
 //! | [`child`] | processes that are started and ended, and commands run to their end |
 //! | [`load`] | the closed and the open loop, latency, payloads |
 //! | [`ours`] | the switch with a provider and a consumer |
+//! | [`agencies`] | what these two do |
 //! | [`round`] | the loads of one round |
 //! | [`window`] | one measured window |
 //! | [`cost`] | CPU, memory, synced appends, what else the machine does |
 //! | [`evidence`] | the log of a run, verified from its files |
 //! | [`spread`] | medians with their spreads |
 
+mod agencies;
 pub mod child;
 pub mod cost;
 pub mod evidence;
@@ -34,9 +36,9 @@ use crate::failure::Failure;
 /// Plays a part that a bench started. It ends when its standard input does.
 pub(crate) fn play(part: BenchPart) -> Result<(), Failure> {
     match part {
-        BenchPart::Provider { home, hangs } => on_runtime(ours::provider(home, hangs)),
+        BenchPart::Provider { home, hangs } => on_runtime(agencies::provider(home, hangs)),
         BenchPart::Consumer { payloads, homes } => {
-            on_runtime(async move { ours::consumer(homes, &payloads).await })
+            on_runtime(async move { agencies::consumer(homes, &payloads).await })
         }
     }
 }
