@@ -98,7 +98,7 @@ pub(crate) enum Profile {
     #[value(name = "1k")]
     #[serde(rename = "1k")]
     Small,
-    /// X-Road's official mix: 2 KB 30 %, 10 KB 60 %, 100 KB 9 %.
+    /// X-Road's official mix: 2 KB 30 %, 10 KB 60 %, 100 KB 9 %; answers of 2 MB 0.9 % and 10 MB 0.1 % in chunks.
     Mix,
     /// 1,024 bytes from many systems, each over a connection of its own with one request at a time.
     Zipf,
@@ -121,10 +121,12 @@ impl Profile {
         }
     }
 
-    /// Whether a side takes part. A system that has one request at a time seals it alone in any mode.
+    /// Whether a side takes part. The bare hub carries no chunks; a system that has one request at a time seals it alone in
+    /// any mode.
     fn has(self, side: Side) -> bool {
         match self {
-            Self::Small | Self::Mix => true,
+            Self::Small => true,
+            Self::Mix => side != Side::Hub,
             Self::Zipf => matches!(side, Side::Nginx | Side::Batches),
         }
     }
@@ -134,7 +136,7 @@ impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Small => "1 KiB each way",
-            Self::Mix => "X-Road's mix: 2 KB 30 %, 10 KB 60 %, 100 KB 9 %",
+            Self::Mix => "X-Road's mix: 2 KB 30 %, 10 KB 60 %, 100 KB 9 %, answers of 2 MB 0.9 % and 10 MB 0.1 %",
             Self::Zipf => "1 KiB, many systems by Zipf, one request each at a time",
         })
     }

@@ -17,7 +17,7 @@ use anyhow::{Context as _, bail, ensure};
 use audit::checkpoint::NoteMemory;
 use audit::clock::Clock;
 use clap::Args;
-use cli::bench::load::{self, Asker, Payloads, Reply, say};
+use cli::bench::load::{self, Asker, Payload, Payloads, Reply, say};
 use cli::bench::ours::{ASKED, CONTENT_TYPE, OPERATION, ORIGIN, PURPOSE};
 use proto::Code;
 use proto::authorise::{Choice, SealedRequest, choose};
@@ -182,7 +182,10 @@ impl Thin {
 impl Asker for Thin {
     async fn ask(&self) -> anyhow::Result<Reply> {
         let own = &self.0;
-        let (payload, salt) = (own.shared.payloads.take(), Salt::random()?);
+        let Payload::Whole(payload) = own.shared.payloads.take() else {
+            bail!("a thin consumer takes no chunks");
+        };
+        let salt = Salt::random()?;
         let header = RequestHeader {
             exchange_id: ExchangeId::from_uuid(Uuid::now_v7()).context("an exchange id")?,
             sequence: own.sequence.fetch_add(1, Ordering::Relaxed) + 1,

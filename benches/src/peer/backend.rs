@@ -1,12 +1,17 @@
-//! The gRPC server behind nginx and haproxy: gives every envelope back. The smallest honest work for a proxy's far end.
+//! The gRPC server behind nginx and haproxy: gives every envelope back, or the long answer that was asked for in chunks. The smallest honest work for a proxy's far end.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 
+use cli::bench::load::payloads::wanted;
+use proto::limits::CHUNK_BYTES_DEFAULT;
 use proto::wire::exchange::v1::exchange_server::{Exchange, ExchangeServer};
+use proto::wire::exchange::v1::stream_response::Message;
 use proto::wire::exchange::v1::{
     CallRequest, CallResponse, CallsRequest, CallsResponse, DisputeRequest, DisputeResponse,
     StreamRequest, StreamResponse,
 };
+use tokio_stream::Stream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -44,13 +49,21 @@ impl Exchange for Echo {
         Err(Status::unimplemented("this server takes single calls only"))
     }
 
-    type StreamStream = tokio_stream::Empty<Result<StreamResponse, Status>>;
+    type StreamStream = Pin<Box<dyn Stream<Item = Result<StreamResponse, Status>> + Send>>;
 
     async fn stream(
         &self,
-        _: Request<StreamRequest>,
+        request: Request<StreamRequest>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        Err(Status::unimplemented("this server takes single calls only"))
+        let asked = request.into_inner().envelope.unwrap_or_default().payload;
+        let all =
+            wanted(&asked).ok_or_else(|| Status::invalid_argument("no length of an answer"))?;
+        let chunks = (0..all.len()).step_by(CHUNK_BYTES_DEFAULT).map(move |at| {
+            let chunk = all.slice(at..all.len().min(at + CHUNK_BYTES_DEFAULT));
+            let message = Some(Message::Chunk(chunk));
+            Ok(StreamResponse { message })
+        });
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
     }
 
     async fn dispute(

@@ -1,15 +1,18 @@
-//! The client of the peers: unary calls over a few connections, each answer compared with what was sent.
+//! The client of the peers: calls over a few connections, each answer compared with what was sent, or asked for.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
+use bytes::Bytes;
 use certs::tls::{client_config, system_time};
-use cli::bench::load::{self, Asker, Payloads, Reply};
+use cli::bench::load::payloads::wanting;
+use cli::bench::load::{self, Asker, Payload, Payloads, Reply};
 use hyper_util::rt::TokioIo;
 use proto::limits::MESSAGE_BYTES_MAX;
 use proto::wire::exchange::v1::exchange_client::ExchangeClient;
-use proto::wire::exchange::v1::{CallRequest, Envelope};
+use proto::wire::exchange::v1::stream_response::Message;
+use proto::wire::exchange::v1::{CallRequest, Envelope, StreamRequest, StreamResponse};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -82,15 +85,19 @@ struct Caller {
 
 impl Asker for Caller {
     async fn ask(&self) -> anyhow::Result<Reply> {
-        let payload = self.payloads.take();
-        let envelope = Envelope {
-            payload: payload.clone(),
-            ..Envelope::default()
-        };
+        match self.payloads.take() {
+            Payload::Whole(payload) => self.whole(payload).await,
+            Payload::Long(wanted) => self.long(wanted).await,
+        }
+    }
+}
+
+impl Caller {
+    // A proxy that is overrun answers with an error of its own. It counts as failed; the run goes on where that may be.
+    async fn whole(&self, payload: Bytes) -> anyhow::Result<Reply> {
         let request = CallRequest {
-            envelope: Some(envelope),
+            envelope: Some(carrying(payload.clone())),
         };
-        // A proxy that is overrun answers with an error of its own. It counts as failed; the run goes on where that may be.
         let Ok(response) = self.client.clone().call(request).await else {
             return Ok(Reply::Refused("failed"));
         };
@@ -98,5 +105,37 @@ impl Asker for Caller {
         let answer = response.answer.context("nothing came back")?;
         ensure!(answer.payload == payload, "something else came back");
         Ok(Reply::Answered)
+    }
+
+    async fn long(&self, wanted: Bytes) -> anyhow::Result<Reply> {
+        let request = StreamRequest {
+            envelope: Some(carrying(wanting(wanted.len()))),
+        };
+        let Ok(parts) = self.client.clone().stream(request).await else {
+            return Ok(Reply::Refused("failed"));
+        };
+        let (mut parts, mut left) = (parts.into_inner(), wanted);
+        loop {
+            match parts.message().await {
+                Ok(Some(StreamResponse {
+                    message: Some(Message::Chunk(chunk)),
+                })) => {
+                    ensure!(left.starts_with(&chunk), "something else came back");
+                    left = left.slice(chunk.len()..);
+                }
+                Ok(Some(_)) => bail!("something else came back"),
+                Ok(None) => break,
+                Err(_) => return Ok(Reply::Refused("failed")),
+            }
+        }
+        ensure!(left.is_empty(), "less came back than was asked for");
+        Ok(Reply::Answered)
+    }
+}
+
+fn carrying(payload: Bytes) -> Envelope {
+    Envelope {
+        payload,
+        ..Envelope::default()
     }
 }

@@ -51,7 +51,7 @@ pub enum Profile {
     #[value(name = "1k")]
     #[serde(rename = "1k")]
     Small,
-    /// X-Road's official mix: 2 KB 30 %, 10 KB 60 %, 100 KB 9 %.
+    /// X-Road's official mix: 2 KB 30 %, 10 KB 60 %, 100 KB 9 %; answers of 2 MB 0.9 % and 10 MB 0.1 % in chunks.
     Mix,
 }
 
@@ -80,7 +80,7 @@ pub enum BenchPart {
     /// The consumer's adapters, one for each home, in one process.
     #[command(hide = true)]
     Consumer {
-        /// Bytes of each request, or several by weight.
+        /// Bytes of each request, or several by weight; what is too long for one message is asked for.
         payloads: String,
         /// The adapters' homes.
         homes: Vec<PathBuf>,

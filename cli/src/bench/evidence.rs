@@ -70,7 +70,7 @@ pub fn verified(dir: &Path, key: LogKey) -> anyhow::Result<(Evidence, u64)> {
     let evidence = Evidence {
         entries: report.entries,
         requests: of(Kind::Request),
-        closings: of(Kind::Closing),
+        closings: of(Kind::Closing) + of(Kind::Trailer),
     };
     Ok((evidence, of(Kind::Refusal) + of(Kind::Late)))
 }

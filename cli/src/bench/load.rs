@@ -21,7 +21,7 @@ mod open;
 pub mod payloads;
 
 pub use latency::Latency;
-pub use payloads::Payloads;
+pub use payloads::{Payload, Payloads};
 
 /// What came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
