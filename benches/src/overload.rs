@@ -30,7 +30,7 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Requests in flight for the peak.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=384))]
     in_flight: u16,
     /// Milliseconds of load before each window: at twice the peak it takes some seconds until all places are taken.
     #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]

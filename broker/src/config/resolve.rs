@@ -250,7 +250,7 @@ impl Reading<'_> {
         self.unknown(
             "limits",
             &given.unknown,
-            "window_ms, in_flight, in_flight_per_agency, connections, connections_per_agency, \
+            "window_ms, in_flight, in_flight_per_agency, in_flight_per_provider, waiting, connections, connections_per_agency, \
              handshake_timeout_ms, refusals_per_minute, certificate_life, drain_ms",
         );
         let mut limits = Limits::default();
@@ -271,7 +271,13 @@ impl Reading<'_> {
             65_536,
         );
         // A share's default never passes the whole.
-        l.in_flight_per_agency = l.in_flight_per_agency.min(l.in_flight);
+        for share in [
+            &mut l.in_flight_per_agency,
+            &mut l.in_flight_per_provider,
+            &mut l.waiting,
+        ] {
+            *share = (*share).min(l.in_flight);
+        }
         l.connections_per_agency = l.connections_per_agency.min(l.connections);
         let (in_flight, connections) = (l.in_flight as u64, l.connections as u64);
         let (share, own) = (&mut l.in_flight_per_agency, &mut l.connections_per_agency);
@@ -289,6 +295,10 @@ impl Reading<'_> {
             1,
             connections,
         );
+        let share = &mut l.in_flight_per_provider;
+        let given_share = given.in_flight_per_provider;
+        self.limit("in_flight_per_provider", given_share, share, 1, in_flight);
+        self.limit("waiting", given.waiting, &mut l.waiting, 1, in_flight);
         let handshake = &mut l.handshake_timeout_ms;
         self.limit(
             "handshake_timeout_ms",
