@@ -121,7 +121,7 @@ pub struct Limits {
     /// whoever asks; of one agency three quarters of its own. Above: `overloaded`. As large as `in_flight` and a
     /// provider that hangs holds the places of all others.
     pub in_flight_per_provider: usize,
-    /// `limits.waiting`, 1 to `in_flight`, default 512: of the exchanges under way, those that the switch has not begun.
+    /// `limits.waiting`, 1 to `in_flight`, default 384: of the exchanges under way, those that the switch has not begun.
     /// Above, the agency with most of them hears `overloaded`. Larger: whoever is let in waits longer.
     pub waiting: usize,
     /// `limits.connections`, 1 to 65,536, default 4,096: connections at once. Above: closed before TLS.
@@ -152,7 +152,7 @@ impl Default for Limits {
             in_flight: 4_096,
             in_flight_per_agency: 512,
             in_flight_per_provider: 1_024,
-            waiting: 512,
+            waiting: 384,
             connections: 4_096,
             connections_per_agency: 64,
             handshake_timeout_ms: 5_000,

@@ -220,11 +220,14 @@ impl Exchange {
     pub async fn call(self: &Arc<Self>, mut received: Received) -> Result<Receipt, Box<Refused>> {
         // Whoever waits for its turn counts as under way: the switch does not end over its head.
         let waits = self.exchanges.token();
-        let admitted = match &received.peer().agency {
-            Some(agency) => Some(self.admitted(agency).await.map_err(|code| {
-                self.ended.note(Some(code));
-                Refused::unrecorded(code)
-            })?),
+        let admitted = match received.peer().agency.clone() {
+            Some(agency) => match self.admitted(&agency).await {
+                Ok(admitted) => Some(admitted),
+                Err(code) => {
+                    drop((received, waits));
+                    return Err(self.turned_away(&agency, code).await);
+                }
+            },
             // Nobody's agency: the first room refuses it.
             None => None,
         };
@@ -269,6 +272,19 @@ impl Exchange {
             () = self.stop.cancelled() => return Err(Code::Overloaded),
         };
         Ok((permit, work))
+    }
+
+    /// What is told to whoever was not let in. An agency that hears it very often hears it later.
+    async fn turned_away(&self, agency: &AgencyId, code: Code) -> Box<Refused> {
+        self.ended.note(Some(code));
+        let hold = self.limits.hold(agency);
+        if !hold.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(hold) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+        Refused::unrecorded(code)
     }
 
     /// THE WAY.

@@ -10,16 +10,20 @@
 //! |---|---|
 //! | [`turns`] | who waits, who is worked on |
 //! | [`pace`] | how many at once |
+//! | [`held`] | how long a no is held back in a flood |
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use proto::Code;
 use proto::id::{AgencyId, SystemId};
 
+mod held;
 mod pace;
 mod turns;
 
+use self::held::Held;
 use self::turns::Turns;
 pub use self::turns::{Turn, Work};
 
@@ -42,6 +46,7 @@ pub struct Limits {
     bounds: Bounds,
     under_way: Mutex<UnderWay>,
     turns: Arc<Turns>,
+    held: Held,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +91,7 @@ impl Limits {
             bounds,
             under_way: Mutex::default(),
             turns: Turns::new(bounds.waiting, bounds.all),
+            held: Held::default(),
         })
     }
 
@@ -117,6 +123,11 @@ impl Limits {
             agency: agency.clone(),
             provider: None,
         })
+    }
+
+    /// How long `agency` waits for one more no: nothing, unless it gets very many.
+    pub fn hold(&self, agency: &AgencyId) -> Duration {
+        self.held.hold(agency, Instant::now())
     }
 
     /// Work on an exchange that was begun: what is begun is ended, so it never waits.
