@@ -21,8 +21,8 @@ use crate::links::lanes::Lanes;
 /// An agency with less than one such part of what each has on average does not wait. A small part: among agencies that
 /// ask alike, each has now and then much less than the others here, with the rest at providers.
 const LITTLE: usize = 16;
-/// And with no more than one such part of what is worked on.
-const FEW: usize = 4;
+/// And with no more than these, or one such part of what is worked on.
+const FEW: (usize, usize) = (8, 4);
 
 /// Everybody's turns.
 #[derive(Debug)]
@@ -193,7 +193,7 @@ impl State {
         let own = self.by_agency.get(agency).copied().unwrap_or(0) + 1;
         let agencies = self.by_agency.len() + usize::from(own == 1);
         // `here ÷ agencies` is what each has on average.
-        let little = own * LITTLE * agencies <= self.here && own <= (at_once / FEW).max(1);
+        let little = own * LITTLE * agencies <= self.here && own <= (at_once / FEW.1).max(FEW.0);
         if little {
             self.pace.calm(Instant::now());
         }
