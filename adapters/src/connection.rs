@@ -46,7 +46,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// HTTP/2 windows, bytes.
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+/// More than all streams of one consumer that nobody reads: they must not hold up its calls.
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 
 /// A connection to one door of the switch. Clones share it.
 #[derive(Clone, Debug)]

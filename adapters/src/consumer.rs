@@ -21,13 +21,17 @@ use crate::adapter::{Adapter, AdapterError};
 use crate::identity::Home;
 
 mod dispute;
+mod file;
 mod noted;
 mod outcome;
 mod refusal;
 mod send;
+mod stream;
 pub mod verify;
 
-pub use outcome::{Answer, Attempt, ExchangeError, Refused};
+pub use file::Saved;
+pub use outcome::{Answer, Attempt, ExchangeError, Refused, StreamError};
+pub use stream::{Complete, Incoming, Streamed};
 pub use verify::Untrusted;
 
 /// Asks in the name of one system. Cheap to clone; clones share the adapter.
@@ -54,6 +58,14 @@ impl Consumer {
         &self.adapter
     }
 
+    /// An id and a salt for the first try of a question that is not sent yet: see [`Ask::begin_as`].
+    ///
+    /// # Errors
+    /// [`ExchangeError::Unsent`]: the system gave no random bytes.
+    pub fn first_attempt(&self) -> Result<Attempt, ExchangeError> {
+        Ok(self.new_try(None)?.attempt())
+    }
+
     /// Begins a request to `service`, for example `EG/GOV/CIVIL/registry/persons.v1`.
     pub fn ask(&self, service: impl AsRef<str>) -> Ask<'_> {
         let mut problem = None;
@@ -75,6 +87,8 @@ impl Consumer {
             payload: Bytes::new(),
             deadline: Duration::from_millis(u64::from(DEADLINE_MS_DEFAULT)),
             attempt: None,
+            first: None,
+            written_first: false,
             retries: 0,
             problem,
         }
@@ -99,6 +113,8 @@ pub struct Ask<'a> {
     payload: Bytes,
     deadline: Duration,
     attempt: Option<Attempt>,
+    first: Option<Attempt>,
+    written_first: bool,
     retries: u32,
     problem: Option<String>,
 }
@@ -162,6 +178,20 @@ impl Ask<'_> {
         self
     }
 
+    /// Sends the first try under an id and a salt of [`Consumer::first_attempt`]'s making, so that the caller can write down
+    /// beforehand what a retry would have to name.
+    pub fn begin_as(mut self, first: Attempt) -> Self {
+        self.first = Some(first);
+        self
+    }
+
+    /// Lets nothing leave before this home's journal holds it durably: whatever ends this process, what was sent is known.
+    /// It costs a sync of the disk for each try.
+    pub fn written_first(mut self) -> Self {
+        self.written_first = true;
+        self
+    }
+
     /// Tries again by itself, at most so often, and only where that is safe: nobody was there, nobody
     /// had room, no answer came in time, or the connection broke. Each try is a new exchange that
     /// names the first.
@@ -202,9 +232,9 @@ impl Ask<'_> {
     /// [`ExchangeError`]: refused, not answered, not trusted, or not reached.
     pub async fn send(self) -> Result<Answer, ExchangeError> {
         let consumer = self.consumer;
-        let (retries, attempt) = (self.retries, self.attempt);
+        let (retries, attempt, first) = (self.retries, self.attempt, self.first);
         let draft = self.into_draft()?;
-        Box::pin(consumer.send(draft, attempt, retries)).await
+        Box::pin(consumer.send(draft, (attempt, first), retries)).await
     }
 
     fn into_draft(self) -> Result<Draft, ExchangeError> {
@@ -237,6 +267,7 @@ impl Ask<'_> {
             content_type: self.content_type,
             payload: self.payload,
             deadline_ms,
+            written_first: self.written_first,
         })
     }
 
@@ -271,6 +302,7 @@ struct Draft {
     content_type: String,
     payload: Bytes,
     deadline_ms: u32,
+    written_first: bool,
 }
 
 /// The ids of one try: its own, and the first one's with its salt.
@@ -282,6 +314,15 @@ struct Try {
 }
 
 impl Try {
+    /// The one that everything later names.
+    fn first(attempt: Attempt) -> Self {
+        Self {
+            id: attempt.exchange_id,
+            attempt_of: None,
+            salt: attempt.salt,
+        }
+    }
+
     /// What a later retry of this must name.
     fn attempt(&self) -> Attempt {
         Attempt {

@@ -61,18 +61,22 @@
 //! | [`checkpoints`] | the largest verified checkpoint; forks are found here |
 //! | [`sealer`] | the one thread that seals |
 //! | [`consumer`] | asking |
+//! | [`compose`] | one case: several agencies asked together |
+//! | [`attempts`] | what a retry must repeat, for as long as it helps |
 //! | [`provider`] | answering |
 //! | [`contract`] | what a service promises: OpenAPI, JSON Schemas, payloads against them |
 //! | [`subjects`] | pseudonyms of persons, and the keys for them |
-//! | [`stock`] | providers described in TOML: SQL, HTTP, CSV, echo |
+//! | [`stock`] | providers described in TOML: SQL, HTTP, CSV, files, echo |
 //! | [`succession`] | the next seal key |
 //! | [`error`] | when the switch is no longer believed |
 
 pub mod adapter;
 pub mod alarm;
+pub mod attempts;
 pub mod authority;
 mod calls;
 pub mod checkpoints;
+pub mod compose;
 pub mod config;
 pub mod connection;
 pub mod consumer;
@@ -93,9 +97,14 @@ mod testing;
 
 pub use adapter::{Adapter, AdapterError};
 pub use authority::AuthorityPlace;
-pub use consumer::{Answer, Attempt, Consumer, ExchangeError, Refused, Untrusted};
+pub use consumer::{
+    Answer, Attempt, Consumer, ExchangeError, Incoming, Refused, Saved, StreamError, Streamed,
+    Untrusted,
+};
 pub use enrol::{EnrolError, EnrolOptions, Enrolled, Invitation, SwitchCard, enrol};
 pub use error::{Distrust, Standing};
 pub use identity::{FileSigner, Home, HomeError};
 pub use journal::Journal;
-pub use provider::{Failure, Handle, Options, Provider, Reply, Request, ServeError, serve};
+pub use provider::{
+    Failure, Handle, LongReply, Options, Provider, Reply, Request, ServeError, serve,
+};

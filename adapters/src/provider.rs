@@ -29,13 +29,18 @@ mod handle;
 mod kept;
 mod link;
 mod links;
+mod long;
 mod memory;
 mod noted;
+mod outbound;
 mod promise;
+mod sealing;
+mod streams;
 mod unrecorded;
 
 pub use contract::Form;
 pub use handle::{Handle, ServeError, Status};
+pub use long::LongReply;
 
 /// What an agency implements to answer.
 pub trait Provider: Send + Sync + 'static {
@@ -50,6 +55,16 @@ pub trait Provider: Send + Sync + 'static {
     fn form(&self, service: &str) -> Form {
         let _ = service;
         Form::Whole
+    }
+
+    /// Answers in chunks: a file, or a result too long for one piece. Asked first, and only where the consumer takes
+    /// chunks. `None`: [`Provider::answer`] is asked instead. Nothing is kept of it for a retry.
+    fn stream(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Option<LongReply>, Failure>> + Send {
+        let _ = request;
+        async { Ok(None) }
     }
 
     /// Answers one request that passed every check. May be written as `async fn`. Dropped at an
@@ -270,6 +285,10 @@ pub async fn serve(
 trait Backend: Send + Sync {
     fn operation_of(&self, content_type: &str, payload: &[u8]) -> Option<String>;
     fn form(&self, service: &str) -> Form;
+    fn stream(
+        self: Arc<Self>,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<LongReply>, Failure>> + Send>>;
     fn answer(
         self: Arc<Self>,
         request: Request,
@@ -283,6 +302,13 @@ impl<P: Provider> Backend for P {
 
     fn form(&self, service: &str) -> Form {
         Provider::form(self, service)
+    }
+
+    fn stream(
+        self: Arc<Self>,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<LongReply>, Failure>> + Send>> {
+        Box::pin(async move { Provider::stream(&*self, request).await })
     }
 
     fn answer(

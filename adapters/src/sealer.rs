@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use proto::commitment::Salt;
 use proto::envelope::Envelope;
-use proto::header::{AnswerHeader, DisputeHeader, RequestHeader};
+use proto::header::{AnswerHeader, DisputeHeader, RequestHeader, TrailerHeader};
 use proto::key::Signer;
 use proto::limits::{HEADER_BYTES_MAX, SEAL_SIZE_MAX, label};
 use proto::seal::{Seal, SealError};
@@ -69,6 +69,7 @@ enum Unsealed {
     Request(Box<RequestHeader>),
     Answer(Box<AnswerHeader>),
     Dispute(DisputeHeader),
+    Trailer(TrailerHeader),
 }
 
 impl Unsealed {
@@ -77,6 +78,7 @@ impl Unsealed {
             Self::Request(_) => label::REQUEST,
             Self::Answer(_) => label::ANSWER,
             Self::Dispute(_) => label::DISPUTE,
+            Self::Trailer(_) => label::TRAILER,
         }
     }
 }
@@ -162,6 +164,14 @@ impl Sealer {
         self.seal(Unsealed::Dispute(header)).await
     }
 
+    /// Seals the trailer of an answer in chunks.
+    ///
+    /// # Errors
+    /// [`SealerError`].
+    pub async fn trailer(&self, header: TrailerHeader) -> Result<Sealed, SealerError> {
+        self.seal(Unsealed::Trailer(header)).await
+    }
+
     async fn seal(&self, unsealed: Unsealed) -> Result<Sealed, SealerError> {
         let (reply, sealed) = oneshot::channel();
         let job = Job { unsealed, reply };
@@ -199,7 +209,12 @@ impl Desk {
             {
                 waiting.push(job);
             }
-            for label in [label::REQUEST, label::ANSWER, label::DISPUTE] {
+            for label in [
+                label::REQUEST,
+                label::ANSWER,
+                label::DISPUTE,
+                label::TRAILER,
+            ] {
                 let same = waiting
                     .extract_if(.., |job| job.unsealed.label() == label)
                     .collect();
@@ -259,6 +274,7 @@ impl Desk {
             }
             Unsealed::Answer(header) => header.encode(),
             Unsealed::Dispute(header) => header.encode(),
+            Unsealed::Trailer(header) => header.encode(),
         }
     }
 }

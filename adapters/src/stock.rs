@@ -111,6 +111,21 @@
 //! key = { plate_number = "plate" }
 //! fields = { owner = "owner_name_ar", valid_until = "licence_valid_until" }
 //! ```
+//! # `files`
+//! The files of one folder, in chunks. The one parameter is `id`, which is a name of letters, digits, `.`, `_` and `-` and
+//! never a path; the file is `ID` and the operation's `suffix`. A symbolic link is not followed. `fields` says what a
+//! file holds: it is given only to who asks for, and so was granted, all of them. Over 1 MiB only who takes
+//! chunks gets it. Replace a file by renaming: one that is cut while it is sent makes its stream void.
+//! ```toml
+//! [service.registers]
+//! kind = "files"
+//! folder = "exports"
+//!
+//! [service.registers.operation.monthly]
+//! suffix = ".csv"                  # optional
+//! content_type = "text/csv"        # default application/octet-stream
+//! fields = ["name_ar", "status"]
+//! ```
 //! # `echo`
 //! Gives the payload back unchanged, with no fields.
 //! ```toml
@@ -124,11 +139,12 @@ use std::path::{Path, PathBuf};
 use proto::id::Part;
 use thiserror::Error;
 
-use crate::provider::{Failure, Form, Provider, Reply, Request};
+use crate::provider::{Failure, Form, LongReply, Provider, Reply, Request};
 
 mod csv;
 mod echo;
 mod file;
+mod files;
 mod http;
 mod operation;
 mod payload;
@@ -150,6 +166,7 @@ enum Service {
     Sql(sql::Sql),
     Http(http::Http),
     Csv(csv::Csv),
+    Files(files::Files),
     Echo(Echo),
 }
 
@@ -194,6 +211,7 @@ impl Providers {
                 Service::Sql(sql) => sql.operations.list(),
                 Service::Http(http) => http.operations.list(),
                 Service::Csv(csv) => csv.operations.list(),
+                Service::Files(files) => files.operations.list(),
                 Service::Echo(_) => Vec::new(),
             };
             let named = operations.into_iter();
@@ -235,6 +253,7 @@ fn read_service(place: &str, mut table: toml::Table, reading: &mut Reading) -> O
         Some("sql") => sql::Sql::read(place, table, reading).map(Service::Sql),
         Some("http") => http::Http::read(place, table, reading).map(Service::Http),
         Some("csv") => csv::Csv::read(place, table, reading).map(Service::Csv),
+        Some("files") => files::Files::read(place, table, reading).map(Service::Files),
         Some("echo") => {
             for key in table.keys() {
                 reading.say(place, format_args!("unknown key `{key}`"));
@@ -242,7 +261,10 @@ fn read_service(place: &str, mut table: toml::Table, reading: &mut Reading) -> O
             Some(Service::Echo(Echo))
         }
         _ => {
-            reading.say(place, "kind is one of \"sql\", \"http\", \"csv\", \"echo\"");
+            reading.say(
+                place,
+                "kind is one of \"sql\", \"http\", \"csv\", \"files\", \"echo\"",
+            );
             None
         }
     }
@@ -266,7 +288,9 @@ impl Provider for Providers {
     fn form(&self, service: &str) -> Form {
         match self.services.get(service) {
             Some(Service::Echo(_)) | None => Form::Whole,
-            Some(Service::Sql(_) | Service::Http(_) | Service::Csv(_)) => Form::Rows,
+            Some(Service::Sql(_) | Service::Http(_) | Service::Csv(_) | Service::Files(_)) => {
+                Form::Rows
+            }
         }
     }
 
@@ -276,14 +300,29 @@ impl Provider for Providers {
             Some(Service::Sql(sql)) => sql.answer(&request).await,
             Some(Service::Http(http)) => http.answer(&request).await,
             Some(Service::Csv(csv)) => csv.answer(&request).await,
+            Some(Service::Files(files)) => files.answer(&request).await,
             Some(Service::Echo(echo)) => return echo.answer(request).await,
             None => Err(Failure::failed("the stock file has no such service")),
         };
-        if let Err(Failure::Failed(reason)) = &answered {
-            tracing::error!(exchange = %request.exchange_id, service = %request.service,
-                operation = %request.operation, reason, "a stock provider failed");
-        }
+        told(&request, &answered);
         answered
+    }
+
+    async fn stream(&self, request: Request) -> Result<Option<LongReply>, Failure> {
+        let Some(Service::Files(files)) = self.services.get(request.service.as_str()) else {
+            return Ok(None);
+        };
+        let answered = files.stream(&request).await;
+        told(&request, &answered);
+        answered.map(Some)
+    }
+}
+
+/// What failed, for the agency's own log.
+fn told<T>(request: &Request, answered: &Result<T, Failure>) {
+    if let Err(Failure::Failed(reason)) = answered {
+        tracing::error!(exchange = %request.exchange_id, service = %request.service,
+            operation = %request.operation, reason, "a stock provider failed");
     }
 }
 

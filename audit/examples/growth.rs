@@ -1,14 +1,15 @@
 //! How the log grows: what an append, memory, disk, an opening and a proof cost at 1 million entries and at 20.
 //!
 //! `cargo run --locked --release -p audit --example growth [-- DIR [ENTRIES]]`. Entries of 600 bytes, 512 tasks that each wait
-//! for their entry to be durable; tiles are published each second as always. Memory is that under full load; files are
-//! counted once the sweeper has let go of databases that are published. Needs about 2 KiB of disk an entry while it runs, removed at the
+//! for their entry to be durable; tiles are published each second as always. Memory is looked at ten times a second under full load: its median and its most since the mark
+//! before. Files are counted once the sweeper has let go of databases that are published. Needs about 2 KiB of disk an entry while it runs, removed at the
 //! end.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use audit::log::{Config, Log};
@@ -52,9 +53,9 @@ fn main() -> Result<(), Failure> {
         .enable_all()
         .build()?;
     println!(
-        "| entries | appends/s | µs of CPU an append | RSS MiB | tiles ÷ entry data | all ÷ entry data | open s | proof ms |"
+        "| entries | appends/s | µs of CPU an append | RSS MiB, median | most | tiles ÷ entry data | all ÷ entry data | open s | proof ms |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     runtime.block_on(grow(place.path(), entries))
 }
 
@@ -70,12 +71,13 @@ async fn grow(dir: &Path, entries: u64) -> Result<(), Failure> {
             break;
         }
         let (began, cpu) = (Instant::now(), cpu_time());
+        let memory = Memory::watch()?;
         fill(&log, mark - size).await?;
         let (took, cpu) = (began.elapsed(), cpu_time().saturating_sub(cpu));
         let appended = (mark - size) as f64;
         size = mark;
         log.publish_now().await?;
-        let rss = rss_mib()?;
+        let (median, most) = memory.seen()?;
         swept(dir).await?;
         let proof_ms = proofs(dir, size)?;
         log.close().await?;
@@ -86,7 +88,7 @@ async fn grow(dir: &Path, entries: u64) -> Result<(), Failure> {
         log = Log::open(config(), Arc::clone(&key) as Arc<dyn Signer>).await?;
         let open = opening.elapsed();
         println!(
-            "| {size} | {:.0} | {:.1} | {rss:.0} | {:.2} | {:.2} | {:.2} | {proof_ms:.2} |",
+            "| {size} | {:.0} | {:.1} | {median:.0} | {most:.0} | {:.2} | {:.2} | {:.2} | {proof_ms:.2} |",
             appended / took.as_secs_f64(),
             cpu.as_secs_f64() * 1e6 / appended,
             tiles as f64 / data,
@@ -167,6 +169,37 @@ fn draft(kind: Kind) -> Draft {
     }
 }
 
+/// Looks at the resident memory until it is asked what it saw.
+struct Memory {
+    done: Arc<AtomicBool>,
+    looking: JoinHandle<Vec<u64>>,
+}
+
+impl Memory {
+    fn watch() -> Result<Self, Failure> {
+        let done = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&done);
+        let mut seen = vec![rss_kib()?];
+        let looking = std::thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                seen.extend(rss_kib());
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            seen
+        });
+        Ok(Self { done, looking })
+    }
+
+    /// Median and most, MiB.
+    fn seen(self) -> Result<(f64, f64), Failure> {
+        self.done.store(true, Ordering::Relaxed);
+        let mut seen = self.looking.join().map_err(|_| "the watch ended")?;
+        seen.sort_unstable();
+        let mib = |at: usize| seen[at] as f64 / 1_024.0;
+        Ok((mib(seen.len() / 2), mib(seen.len() - 1)))
+    }
+}
+
 /// Bytes of all files below `dir`, as the disk holds them.
 fn bytes_in(dir: &Path) -> Result<u64, Failure> {
     use std::os::unix::fs::MetadataExt as _;
@@ -183,11 +216,11 @@ fn bytes_in(dir: &Path) -> Result<u64, Failure> {
     Ok(bytes)
 }
 
-fn rss_mib() -> Result<f64, Failure> {
+fn rss_kib() -> Result<u64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    Ok(kib.ok_or("no VmRSS")?.parse::<f64>()? / 1_024.0)
+    Ok(kib.ok_or("no VmRSS")?.parse()?)
 }
 
 fn cpu_time() -> Duration {

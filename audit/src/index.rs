@@ -1,5 +1,5 @@
-//! Where to look: from an exchange, agency, system, service, purpose, hour, key, clerk or person to the indexes of the
-//! entries that name it.
+//! Where to look: from an exchange, agency, system, service, purpose, hour, key, clerk, person or case to the indexes of
+//! the entries that name it.
 //!
 //! Built in bulk from sealed bundles, each compared with the signed root; kept in sled databases of their own under
 //! `index/`, which can be removed and made again at any time. Never trusted: what a look-up gives are places where to
@@ -67,6 +67,8 @@ pub enum Dimension {
     Subject = 9,
     /// Entries that are not in their one form, so that nobody can say what they name.
     Unread = 10,
+    /// The case, as its consumer commits to it.
+    Case = 11,
 }
 
 /// A value of a dimension, ready to be looked up.
@@ -131,6 +133,11 @@ impl Term {
     /// Entries of exchanges about the person with this pseudonym.
     pub fn subject(pseudonym: &Digest) -> Self {
         Self::of(Dimension::Subject, pseudonym.as_bytes())
+    }
+
+    /// Entries of exchanges of the case with this commitment.
+    pub fn case(commitment: &Digest) -> Self {
+        Self::of(Dimension::Case, commitment.as_bytes())
     }
 
     /// Entries that are not in their one form: whoever reads everything meets them, so whoever looks up must, too.

@@ -241,10 +241,11 @@ impl Part {
     fn of(row: &Row) -> Option<Self> {
         let facts = row.facts.as_ref()?;
         let asked = |row: &Row| row.request.as_ref().map_or(0, |asked| asked.payload.length);
-        let answered = row
-            .answer
-            .as_ref()
-            .map_or(0, |answer| answer.payload.length);
+        let answered = match (&row.answer, &row.trailer) {
+            (_, Some(trailer)) => trailer.length,
+            (Some(answer), None) => answer.payload.length,
+            (None, None) => 0,
+        };
         match row.event.kind {
             Kind::Request => Some(Self::Request {
                 decide_us: facts.decide_us,
@@ -254,7 +255,7 @@ impl Part {
                 count: facts.count.max(1),
                 decide_us: facts.decide_us,
             }),
-            Kind::Closing => Some(Self::Ended {
+            Kind::Closing | Kind::Trailer => Some(Self::Ended {
                 outcome: Outcome::parse(&facts.code),
                 provider_us: facts.provider_us,
                 bytes: answered,

@@ -22,6 +22,7 @@ use cli::bench::ours::{ASKED, CONTENT_TYPE, OPERATION, ORIGIN, PURPOSE};
 use proto::Code;
 use proto::authorise::{Choice, SealedRequest, choose};
 use proto::commitment::{Commitment, Salt};
+use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::header::RequestHeader;
 use proto::id::{ExchangeId, Part, ServiceId, SystemId};
@@ -155,7 +156,7 @@ impl Thin {
     ) -> anyhow::Result<()> {
         let shared = &self.0.shared;
         let returned = verify::open(response)?;
-        let proven = verify::proof(&returned, &self.0.notes)?;
+        let proven = verify::proof(&returned, Kind::Closing, &self.0.notes)?;
         let request = SealedRequest {
             header: &sent.header,
             opened: header,

@@ -27,6 +27,7 @@ mod rate;
 mod response;
 mod resume;
 mod route;
+mod stream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ use tracing::Instrument;
 pub use record::Receipt;
 pub use refusal::{Recording, Refused};
 pub use resume::{ResumeError, Resumed};
+pub use stream::Streamed;
 pub use verify::Received;
 
 use self::budget::Budget;
@@ -60,6 +62,7 @@ use self::rate::Rates;
 use self::record::{Recorded, Unrecorded};
 use self::refusal::Refusal;
 use self::route::Routed;
+use self::stream::Places;
 use crate::api::roles::{self, Rpc};
 use crate::door::limits::{Limits, Permit, Work};
 use crate::door::standing::Standing;
@@ -123,6 +126,7 @@ pub struct Exchange {
     quota: Arc<Quota>,
     rates: Arc<Rates>,
     budget: Budget,
+    streams: Arc<Places>,
     ended: Ended,
     /// Exchanges under way. They end even when their callers hang up.
     exchanges: TaskTracker,
@@ -157,6 +161,7 @@ impl Exchange {
             quota: Arc::default(),
             rates: Arc::default(),
             budget: Budget::new(parts.settings.refusals_per_minute),
+            streams: Arc::default(),
             ended: Ended::default(),
             log: parts.log,
             registry: parts.registry,

@@ -244,7 +244,7 @@ pub enum LinkEnd {
     #[error("max_in_flight and more are from 1 up to the switch's limit together")]
     Credits,
     /// A message without content.
-    #[error("a message of a link holds one of attach, answer, credit, drain")]
+    #[error("a message of a link holds one of attach, answer, credit, drain, chunk, trailer")]
     Empty,
     /// The adapter does not read what it is sent.
     #[error("the adapter does not read what the switch sends")]

@@ -130,10 +130,27 @@ impl Witnesses {
 
     /// Asks the witnesses about every checkpoint of `log` until the log has stopped or `done` is cancelled. What it starts
     /// besides itself is in `tasks`.
-    pub async fn run(self: Arc<Self>, log: Log, done: CancellationToken, tasks: TaskTracker) {
+    pub fn run(
+        self: Arc<Self>,
+        log: Log,
+        done: CancellationToken,
+        tasks: TaskTracker,
+    ) -> impl Future<Output = ()> + Send {
+        // From the call on, not from when the task first runs: a checkpoint that nobody follows is published without
+        // witnesses, and on a quiet log it would stay so.
+        let submitted = log.submitted();
+        self.follow(submitted, log, done, tasks)
+    }
+
+    async fn follow(
+        self: Arc<Self>,
+        mut submitted: watch::Receiver<Option<Arc<SignedCheckpoint>>>,
+        log: Log,
+        done: CancellationToken,
+        tasks: TaskTracker,
+    ) {
         let (told, mut answers) = mpsc::channel(self.asked.len() * 2);
-        let mut submitted = log.submitted();
-        // What the log submitted before this task came to run is cosigned like the rest.
+        // What the log submitted before is cosigned like the rest.
         submitted.mark_changed();
         for one in &self.asked {
             let (one, witnesses, log) = (Arc::clone(one), Arc::clone(&self), log.clone());
@@ -149,20 +166,29 @@ impl Witnesses {
         let mut round = None;
         loop {
             let until = wake_at(round.as_ref(), &self.lateness.borrow());
-            tokio::select! {
+            let answer = tokio::select! {
                 () = done.cancelled() => return,
                 _ = log.stopped() => return,
-                changed = submitted.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    let size = submitted.borrow_and_update().as_ref().map(|held| held.checkpoint.size);
-                    if let Some(size) = size {
-                        self.begin(&mut round, size);
-                    }
-                }
-                Some(answer) = answers.recv() => self.heard(&mut round, answer),
-                () = tokio::time::sleep_until(until.into()) => {}
+                changed = submitted.changed() => match changed {
+                    Ok(()) => None,
+                    Err(_) => return,
+                },
+                answer = answers.recv() => answer,
+                () = tokio::time::sleep_until(until.into()) => None,
+            };
+            // Before any answer: what it is about may have been submitted since this task last looked, and an answer
+            // that belongs to no round is dropped.
+            let held = submitted.borrow_and_update().clone();
+            let size = held.map(|held| held.checkpoint.size);
+            if let Some(size) = size
+                && round
+                    .as_ref()
+                    .is_none_or(|round: &Round| round.size != size)
+            {
+                self.begin(&mut round, size);
+            }
+            if let Some(answer) = answer {
+                self.heard(&mut round, answer);
             }
             let now = Instant::now();
             if let Some(round) = &mut round {

@@ -13,6 +13,7 @@ mod audit;
 mod backup;
 mod bench;
 mod certs;
+mod compose;
 mod declare;
 mod directory;
 mod doctor;
@@ -34,6 +35,7 @@ pub use audit::{
 pub use backup::{Backup, Restore};
 pub use bench::{Bench, BenchPart, Profile};
 pub use certs::Certs;
+pub use compose::{Compose, RunCase};
 pub use declare::{ApplyPlan, Export, Plan};
 pub use directory::Directory;
 pub use doctor::Doctor;
@@ -125,6 +127,9 @@ pub enum Command {
     WhoCan(WhoCan),
     /// Ask a service once.
     Call(Call),
+    /// Ask several agencies in one case, as a file declares it; list and open this home's cases.
+    #[command(subcommand)]
+    Compose(Compose),
     /// Add, list and end systems.
     #[command(subcommand)]
     System(System),
@@ -310,6 +315,10 @@ pub struct Call {
     /// Write the receipt to this new file.
     #[arg(long)]
     pub receipt: Option<PathBuf>,
+    /// Save the answer as this new file, of any length: a long one comes in chunks, and the file is there only once all of
+    /// it was proved. Asked once.
+    #[arg(long, conflicts_with = "retries")]
+    pub output: Option<PathBuf>,
     /// The clerk for whom it is asked: the header carries a pseudonym that only this agency can tell, made with the
     /// home's own actor.key.
     #[arg(long)]

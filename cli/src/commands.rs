@@ -13,6 +13,7 @@ pub mod backup;
 pub mod broker;
 pub mod call;
 pub mod certs;
+pub mod compose;
 pub mod declare;
 pub mod directory;
 pub mod doctor;

@@ -78,6 +78,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Apply(apply) => block_on(commands::declare::apply(apply, output)),
         Command::Export(export) => block_on(commands::declare::export(export, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
+        Command::Compose(compose) => block_on(commands::compose::run(compose, output)),
         Command::Witness(witness) => block_on(commands::witness::run(witness, output)),
         Command::Bench(bench) => bench::run(bench, output),
         Command::Demo(demo) => block_on(demo::run(demo, output)),

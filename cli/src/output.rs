@@ -68,6 +68,12 @@ impl Output {
         heading: [&str; N],
         rows: impl IntoIterator<Item = [String; N]>,
     ) {
+        let heading = heading.map(str::to_owned).to_vec();
+        self.columns(heading, rows.into_iter().map(Vec::from).collect());
+    }
+
+    /// The same where what is asked decides how many columns there are.
+    pub fn columns(&self, heading: Vec<String>, rows: Vec<Vec<String>>) {
         let mut table = Table::new();
         let preset = if stdout().is_terminal() {
             presets::UTF8_FULL_CONDENSED

@@ -4,8 +4,20 @@
 //! |---|---|
 //! | `first_exchange.rs` | a new agency comes on board and asks the built-in echo: from nothing to a proved answer |
 //! | `own_provider.rs` | an agency answers from its own code, another asks under an agreement that both sealed |
+//! | `one_window.rs` | a licence at a service centre: one case over four registers, a decision, a fee, notices |
+//! | `registers_joined.rs` | one person across four registers, as two agencies may see it |
+//!
+//! The last two speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
+pub mod mail_service;
+pub mod offices;
+pub mod smtp;
+pub mod town;
+
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use adapters::adapter::Adapter;
@@ -99,6 +111,58 @@ impl Stage {
             report.files.entries, report.seals
         ));
         Ok(())
+    }
+}
+
+/// The language that a story is told in.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice(pub proto::refusal::Language);
+
+impl Voice {
+    /// The text in the story's language.
+    pub fn say<'a>(&self, english: &'a str, arabic: &'a str) -> &'a str {
+        match self.0 {
+            proto::refusal::Language::English => english,
+            proto::refusal::Language::Arabic => arabic,
+        }
+    }
+
+    /// The language as `--lang` takes it.
+    pub fn lang(&self) -> &'static str {
+        self.say("en", "ar")
+    }
+
+    /// The heading of a part.
+    pub fn part(&self, english: &str, arabic: &str) {
+        show(format!("\n── {} ──", self.say(english, arabic)));
+    }
+}
+
+/// `--lang`, and nothing else.
+#[derive(Debug, clap::Parser)]
+struct Arguments {
+    /// Language of everything that people read.
+    #[arg(long, value_enum, default_value = "en", env = "MOHAWEL_LANG")]
+    lang: cli::args::Lang,
+}
+
+/// Tells a story in the language that the command line asks for.
+pub fn run_story(
+    story: impl FnOnce(Voice) -> Pin<Box<dyn Future<Output = Result<()>>>>,
+) -> ExitCode {
+    let arguments = <Arguments as clap::Parser>::parse();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let told = tokio::runtime::Runtime::new()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(story(Voice(arguments.lang.into()))));
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write as _;
+            // Nobody is left to tell when standard error is gone.
+            let _ = writeln!(std::io::stderr(), "{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -5,11 +5,21 @@
 use std::process::Command;
 
 fn run(binary: &str) -> String {
-    let output = Command::new(binary).output().unwrap();
+    let told = tell(binary, "en");
+    assert!(told.contains("the log holds"), "{told}");
+    told
+}
+
+/// Runs a story, and tells it aloud: `make stories` shows what a test prints.
+fn tell(binary: &str, lang: &str) -> String {
+    let output = Command::new(binary)
+        .env("MOHAWEL_LANG", lang)
+        .output()
+        .unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
+    println!("{told}");
     assert!(output.status.success(), "{told}\n{errors}");
-    assert!(told.contains("the log holds"), "{told}");
     told
 }
 
@@ -29,4 +39,30 @@ fn an_own_provider_answers_and_an_ungranted_field_is_refused() {
         told.contains("licence_valid") && told.contains("field_not_granted"),
         "{told}"
     );
+}
+
+#[test]
+fn one_window_concludes_a_case_and_does_nothing_twice() {
+    let told = run(env!("CARGO_BIN_EXE_one_window"));
+    for said in [
+        "3 of 4 parts",
+        "done_earlier",
+        "R-000001",
+        "the case in it, one thread",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+}
+
+#[test]
+fn two_agencies_see_what_each_was_granted() {
+    let told = tell(env!("CARGO_BIN_EXE_registers_joined"), "ar");
+    for said in [
+        "no_agreement",
+        "field_not_granted",
+        "السجل سليم",
+        "المطابقة: 7",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
 }

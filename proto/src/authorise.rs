@@ -31,8 +31,8 @@ pub use readers::{Reader, who_can};
 pub use rows::{Row, row_scope};
 pub use suppose::{Supposed, SupposedPermission, Supposition};
 pub use verify::{
-    AnswerFault, SealedRequest, answers, code_of, verify_answer, verify_dispute, verify_erasure,
-    verify_hold, verify_request,
+    AnswerFault, SealedRequest, answers, code_of, trails, verify_answer, verify_dispute,
+    verify_erasure, verify_hold, verify_request, verify_trailer,
 };
 
 use crate::digest::Digest;

@@ -7,6 +7,7 @@ use aws_lc_rs::{hmac, rand};
 use thiserror::Error;
 
 use crate::canonical::HeaderError;
+use crate::chunks::PLAN_BYTES_MAX;
 use crate::digest::Digest;
 use crate::limits::{CONTENT_TYPE_BYTES_MAX, SALT_BYTES};
 use crate::wire::exchange::v1 as wire;
@@ -38,14 +39,26 @@ impl std::fmt::Debug for Salt {
     }
 }
 
+/// How a payload is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// One piece, in the envelope.
+    #[default]
+    Whole,
+    /// Chunks that follow, under a trailer: [`crate::chunks`].
+    Chunks,
+}
+
 /// What a header says of its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commitment {
+    /// How it is laid out.
+    pub form: Form,
     /// A media type.
     pub content_type: String,
-    /// Bytes of the payload.
+    /// Bytes of the payload; in chunks: as far as it was known at the opening, else 0.
     pub length: u64,
-    /// HMAC-SHA-256(salt, payload).
+    /// HMAC-SHA-256(salt, payload); in chunks: over the encoded plan.
     pub hmac: Digest,
 }
 
@@ -53,16 +66,35 @@ impl Commitment {
     /// Commits to `payload` in the whole form.
     pub fn new(content_type: &str, payload: &[u8], salt: &Salt) -> Self {
         Self {
+            form: Form::Whole,
             content_type: content_type.to_owned(),
             length: payload.len() as u64,
             hmac: hmac_of(payload, salt),
         }
     }
 
-    /// Whether `payload` under `salt` is what was committed to.
+    /// Commits to what is known of chunks before the first: salt and encoded `plan`, and `length` where it is known.
+    pub fn to_chunks(content_type: &str, length: Option<u64>, plan: &[u8], salt: &Salt) -> Self {
+        Self {
+            form: Form::Chunks,
+            content_type: content_type.to_owned(),
+            length: length.unwrap_or(0),
+            hmac: hmac_of(plan, salt),
+        }
+    }
+
+    /// Whether a payload of this many bytes can be the one in the envelope. Of chunks the envelope has the plan alone.
+    pub fn fits(&self, payload_len: usize) -> bool {
+        match self.form {
+            Form::Whole => payload_len as u64 == self.length,
+            Form::Chunks => payload_len <= PLAN_BYTES_MAX,
+        }
+    }
+
+    /// Whether `payload` under `salt` is what was committed to; of chunks, the plan.
     pub fn open(&self, payload: &[u8], salt: &[u8]) -> Result<(), CommitmentError> {
         let salt = Salt::from_slice(salt)?;
-        if payload.len() as u64 != self.length || hmac_of(payload, &salt) != self.hmac {
+        if !self.fits(payload.len()) || hmac_of(payload, &salt) != self.hmac {
             return Err(CommitmentError::Mismatch);
         }
         Ok(())
@@ -70,7 +102,10 @@ impl Commitment {
 
     pub(crate) fn to_wire(&self) -> wire::PayloadCommitment {
         wire::PayloadCommitment {
-            form: wire::PayloadForm::Whole as i32,
+            form: match self.form {
+                Form::Whole => wire::PayloadForm::Whole,
+                Form::Chunks => wire::PayloadForm::Chunks,
+            } as i32,
             content_type: self.content_type.clone(),
             length: self.length,
             hmac: self.hmac.0.to_vec().into(),
@@ -79,11 +114,15 @@ impl Commitment {
 
     pub(crate) fn from_wire(wire: Option<wire::PayloadCommitment>) -> Result<Self, HeaderError> {
         let wire = wire.ok_or(HeaderError::Malformed("it has no payload commitment"))?;
-        if wire.form != wire::PayloadForm::Whole as i32 {
-            return Err(HeaderError::Malformed(
-                "its payload is of a form that this version does not know",
-            ));
-        }
+        let form = match wire::PayloadForm::try_from(wire.form) {
+            Ok(wire::PayloadForm::Whole) => Form::Whole,
+            Ok(wire::PayloadForm::Chunks) => Form::Chunks,
+            Ok(wire::PayloadForm::Unspecified) | Err(_) => {
+                return Err(HeaderError::Malformed(
+                    "its payload is of a form that this version does not know",
+                ));
+            }
+        };
         let visible = |c: u8| c.is_ascii_graphic() || c == b' ';
         if wire.content_type.is_empty()
             || wire.content_type.len() > CONTENT_TYPE_BYTES_MAX
@@ -96,6 +135,7 @@ impl Commitment {
         let hmac = Digest::from_slice(&wire.hmac)
             .ok_or(HeaderError::Malformed("its commitment is not 32 bytes"))?;
         Ok(Self {
+            form,
             content_type: wire.content_type,
             length: wire.length,
             hmac,
@@ -103,7 +143,7 @@ impl Commitment {
     }
 }
 
-fn hmac_of(payload: &[u8], salt: &Salt) -> Digest {
+pub(crate) fn hmac_of(payload: &[u8], salt: &Salt) -> Digest {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &salt.0);
     // HMAC-SHA-256 is always 32 bytes.
     Digest::from_slice(hmac::sign(&key, payload).as_ref()).unwrap_or_default()

@@ -54,6 +54,11 @@ pub enum Kind {
     Late = 35,
     /// A consumer's sealed objection to a recorded answer. Changes nothing.
     Dispute = 36,
+    /// An answer in chunks begins; durable before the first chunk leaves the switch.
+    Opening = 37,
+    /// The end of an answer in chunks that is complete; durable before the last chunk leaves. Ends its exchange as a
+    /// closing entry does.
+    Trailer = 38,
     /// Somebody reads entries; durable before the first is given out.
     Access = 48,
     /// A party's sealed delay of what a person's own record shows.
@@ -66,7 +71,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -87,6 +92,8 @@ impl Kind {
         Self::Refusal,
         Self::Late,
         Self::Dispute,
+        Self::Opening,
+        Self::Trailer,
         Self::Access,
         Self::Hold,
         Self::Erasure,
@@ -145,11 +152,32 @@ impl Kind {
             Self::Refusal => "refusal",
             Self::Late => "late",
             Self::Dispute => "dispute",
+            Self::Opening => "opening",
+            Self::Trailer => "trailer",
             Self::Access => "access",
             Self::Hold => "hold",
             Self::Erasure => "erasure",
             Self::Witnesses => "witnesses",
         }
+    }
+
+    /// Whether it is of an exchange: its facts are those of one.
+    pub fn is_exchange(self) -> bool {
+        matches!(
+            self,
+            Self::Request
+                | Self::Closing
+                | Self::Refusal
+                | Self::Late
+                | Self::Dispute
+                | Self::Opening
+                | Self::Trailer
+        )
+    }
+
+    /// Whether it ends the exchange whose request it names.
+    pub fn ends(self) -> bool {
+        matches!(self, Self::Closing | Self::Trailer)
     }
 
     /// Whether it says who looked after the log and how, and is neither of the registry nor of an exchange.

@@ -3,10 +3,12 @@
 mod answer;
 mod dispute;
 mod request;
+mod trailer;
 
 pub use answer::{AnswerHeader, AnswerStatus, Outcome};
 pub use dispute::DisputeHeader;
 pub use request::{RequestHeader, Subject};
+pub use trailer::TrailerHeader;
 
 use crate::canonical::HeaderError;
 use crate::digest::Digest;

@@ -9,6 +9,8 @@
 pub mod act;
 pub mod authorise;
 pub mod canonical;
+pub mod case;
+pub mod chunks;
 pub mod commitment;
 pub mod digest;
 pub mod entry;

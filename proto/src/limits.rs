@@ -11,6 +11,8 @@ pub mod label {
     pub const ANSWER: &str = "mohawel/answer/v1";
     /// A dispute about a recorded answer, by a key bound to the consumer's system.
     pub const DISPUTE: &str = "mohawel/dispute/v1";
+    /// What the chunks of an answer were, by a key bound to the provider's system.
+    pub const TRAILER: &str = "mohawel/trailer/v1";
     /// An act on an agreement, by an agency's authority key.
     pub const ACT: &str = "mohawel/act/v1";
     /// Everything else that binds an agency, by its authority key.
@@ -59,6 +61,18 @@ pub const REGISTRY_ENTRY_BYTES_MAX: usize = 60 * 1024;
 
 /// Bytes of a payload in the whole form. Larger results travel as streams.
 pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of one chunk of an answer in the form chunks.
+pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a chunk when the provider names none.
+pub const CHUNK_BYTES_DEFAULT: usize = 64 * 1024;
+/// Chunks of one stream that are under way between provider and switch: what the first credit gives.
+pub const CHUNK_WINDOW: usize = 8;
+/// The longest that a stream runs after its opening: an hour.
+pub const STREAM_MS_MAX: u64 = 3_600_000;
+/// How long a stream may stand still, because the provider sends nothing or the consumer takes nothing.
+pub const STREAM_IDLE_MS: u64 = 60_000;
+/// Streams of one consumer's system at once.
+pub const STREAMS_PER_CONSUMER_MAX: usize = 16;
 /// Bytes of a gRPC message: payload, header, seal, receipt and framing.
 pub const MESSAGE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
 /// Bytes of a payload's content type (a media type).

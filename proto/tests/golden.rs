@@ -23,6 +23,8 @@ mod log_key;
 mod registry;
 #[path = "golden/rights.rs"]
 mod rights;
+#[path = "golden/streams.rs"]
+mod streams;
 #[path = "golden/subjects.rs"]
 mod subjects;
 

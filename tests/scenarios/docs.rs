@@ -142,6 +142,11 @@ fn the_logs_commands_follow_the_demo() {
 }
 
 #[test]
+fn the_cases_commands_do_what_the_page_says() {
+    run("docs/stories.md");
+}
+
+#[test]
 fn every_make_target_that_is_named_is_there() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     for page in [

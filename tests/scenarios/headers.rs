@@ -3,7 +3,7 @@
 use adapters::Provider as _;
 use bytes::Bytes;
 use proto::Code;
-use proto::commitment::Commitment;
+use proto::commitment::{Commitment, Form};
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::header::AnswerStatus;
@@ -212,6 +212,7 @@ async fn a_header_that_contradicts_itself_is_malformed() {
         consumer.envelope(|header| header.sequence = 0),
         consumer.envelope(|header| {
             header.payload = Commitment {
+                form: Form::Whole,
                 content_type: String::new(),
                 ..header.payload.clone()
             }

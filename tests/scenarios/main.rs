@@ -31,6 +31,10 @@
 //! | … dies half way | `answers::a_provider_that_dies_half_way_has_failed` |
 //! | … never answers | `answers::a_provider_that_never_answers_is_a_deadline` |
 //! | … returns fields outside the grant | `answers::a_field_that_was_not_asked_for_is_invalid`, `answers::the_adapter_itself_lets_no_other_field_out` |
+//! | a trailer that lies about its chunks | `streams::lying::a_trailer_that_lies_is_seen_by_the_switch_or_by_the_consumer` |
+//! | too many chunks, empty ones, huge ones; no trailer | `streams::lying::chunks_that_may_not_be_and_a_stream_without_a_trailer_are_void` |
+//! | chunks for who did not ask for them | `streams::lying::who_did_not_ask_for_chunks_gets_none` |
+//! | a consumer that does not read its stream | `streams::a_consumer_that_does_not_read_holds_up_nobody_else` |
 //! | a consumer that hangs up | `hang_up::*` |
 //! | a failing sync while exchanges run | `log_faults::nothing_is_acknowledged_after_a_failed_sync` |
 //! | a disk that is full while exchanges run | `disk_full::a_full_disk_ends_the_process_and_loses_nothing` |
@@ -47,12 +51,14 @@
 //! | a switch whose clock is wrong | `trusted_time::a_clock_that_is_wrong_is_convicted_by_the_authority` |
 //! | a header that names other persons than its payload | `people::a_header_names_the_persons_of_its_payload_or_the_backend_sees_nothing` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
+//! | a consumer killed in the middle of a case; a case run twice | `cases::*` |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod agreements;
 mod answers;
 mod authority_keys;
 mod calls;
+mod cases;
 mod configuration;
 mod contracts;
 mod disk_full;
@@ -83,6 +89,7 @@ mod rewound;
 mod roles;
 mod rows;
 mod shutdown;
+mod streams;
 mod tail;
 mod tidy;
 mod trusted_time;

@@ -48,6 +48,10 @@ async fn call(channel: Channel, rpc: Rpc) -> Result<(), Status> {
                 .calls(tokio_stream::empty::<exchange_wire::CallsRequest>())
                 .await?,
         ),
+        Rpc::Stream => {
+            let request = exchange_wire::StreamRequest::default();
+            ExchangeClient::new(channel).stream(request).await?;
+        }
         Rpc::Dispute => {
             let request = exchange_wire::DisputeRequest::default();
             ExchangeClient::new(channel).dispute(request).await?;

@@ -105,6 +105,7 @@ impl Double {
     /// Delivers `envelope` with `receipt`, whatever comes of it.
     pub async fn send(&self, envelope: &Envelope, receipt: Option<audit_wire::Receipt>) {
         let deliver = wire::Deliver {
+            takes_chunks: false,
             envelope: Some(envelope.to_wire()),
             receipt,
             remaining_ms: 10_000,

@@ -25,6 +25,46 @@ pub struct Process {
     _stdout: BufReader<ChildStdout>,
 }
 
+/// The memory of one process, from a moment on.
+#[derive(Debug)]
+pub struct Memory {
+    process: String,
+    began: u64,
+}
+
+impl Memory {
+    /// Of this process.
+    pub fn of_this_process() -> Self {
+        Self::of("self")
+    }
+
+    fn of(process: &str) -> Self {
+        // Forgets the largest that there was before: what counts is what is needed from here on.
+        std::fs::write(format!("/proc/{process}/clear_refs"), "5").unwrap();
+        let process = process.to_owned();
+        let began = largest(&process);
+        Self { process, began }
+    }
+
+    /// Bytes that it had then.
+    pub fn began(&self) -> u64 {
+        self.began
+    }
+
+    /// How many bytes more it had since, at the most.
+    pub fn grown(&self) -> u64 {
+        largest(&self.process).saturating_sub(self.began)
+    }
+}
+
+/// The most memory that a process had at once, bytes.
+fn largest(process: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.unwrap().trim().trim_end_matches(" kB");
+    kib.parse::<u64>().unwrap() * 1024
+}
+
 /// The built `mohawel`, beside this test's own binary.
 ///
 /// # Panics
@@ -108,6 +148,11 @@ impl Process {
             stderr,
             _stdout: stdout,
         }
+    }
+
+    /// Begins to watch its memory.
+    pub fn memory(&self) -> Memory {
+        Memory::of(&self.pid().as_raw_nonzero().to_string())
     }
 
     /// SIGKILL.

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use prost::Message as _;
 use proto::authorise::authorise;
 use proto::entry::Kind;
+use proto::envelope::Envelope;
 use proto::facts;
-use proto::header::RequestHeader;
+use proto::header::{Outcome, RequestHeader};
 
 use super::verify::Returned;
 use super::{Answer, Consumer, ExchangeError, Refused, Try, verify};
@@ -39,12 +40,45 @@ impl<'a> Noted<'a> {
         noted
     }
 
+    /// As [`Noted::asked`] left it, for the end of a stream.
+    pub(super) fn again(consumer: &'a Consumer, header: &'a RequestHeader) -> Self {
+        Self {
+            adapter: &consumer.adapter,
+            header,
+        }
+    }
+
+    /// Notes a stream that is complete: its trailer, with the proof. Of its content, salt and plan are kept.
+    pub(super) fn complete(
+        &self,
+        opened: &Answer,
+        (trailer, receipt): (&Envelope, &Receipt),
+        (try_, payload): (&Try, &Bytes),
+    ) {
+        let mut record = self.record();
+        record.outcome = Outcome::Answered.name().to_owned();
+        record.request_receipt = Some(bytes_of(&opened.request_entry.to_receipt()));
+        record.answer = Some(SealedBytes::from(trailer));
+        record.answer_receipt = Some(bytes_of(receipt));
+        let registry = self.adapter.mirror().snapshot();
+        let days = permitted_in(&opened.request_entry.facts).map_or(0, |(agreement, grant)| {
+            retention_days(&registry, &agreement, grant)
+        });
+        let journal = self.adapter.journal();
+        let half = |half| (Role::Consumer, self.header.exchange_id, half);
+        journal.keep(half(Half::Request), days, &try_.salt.0, payload.clone());
+        let begun = &opened.envelope;
+        let plan = begun.payload.clone();
+        journal.keep(half(Half::Answer), days, &begun.salt, plan);
+        journal.note(record);
+    }
+
     /// Notes an answer that is not trusted, with its receipt where that one holds: it may be what convicts somebody.
     pub(super) fn untrusted(&self, returned: &Returned) {
         let mut record = self.record();
         record.outcome = "untrusted".to_owned();
         record.answer = Some(SealedBytes::from(&returned.envelope));
-        if verify::proof(returned, self.adapter.notes()).is_ok() {
+        if verify::proof(returned, Kind::Closing, self.adapter.notes()).is_ok() {
             record.request_receipt = Some(bytes_of(&returned.request.to_receipt()));
             record.answer_receipt = Some(bytes_of(&returned.receipt));
         }
@@ -54,7 +88,7 @@ impl<'a> Noted<'a> {
     /// Notes how it ended, and keeps the payloads for as long as the grant says.
     pub(super) fn ended(
         &self,
-        outcome: &Result<Answer, ExchangeError>,
+        outcome: Result<&Answer, &ExchangeError>,
         try_: &Try,
         payload: &Bytes,
     ) {

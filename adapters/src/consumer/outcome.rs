@@ -193,3 +193,31 @@ impl ExchangeError {
         }
     }
 }
+
+/// Why there is no whole stream.
+#[derive(Debug, Error)]
+pub enum StreamError {
+    /// It did not begin: as of any exchange.
+    #[error(transparent)]
+    NotBegun(#[from] ExchangeError),
+    /// It began and has no end that holds.
+    #[error(
+        "the answer to exchange {exchange_id} is void: {reason} Nothing of the {received} bytes that came may be used"
+    )]
+    Void {
+        /// This exchange.
+        exchange_id: ExchangeId,
+        /// Bytes that came.
+        received: u64,
+        /// What ended it.
+        reason: Box<ExchangeError>,
+    },
+    /// It could not be written.
+    #[error("{path}: {cause}", path = .path.display())]
+    File {
+        /// Where.
+        path: std::path::PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}

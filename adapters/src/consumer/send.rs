@@ -5,6 +5,7 @@ use std::time::Duration;
 use proto::authorise::{Choice, SealedRequest, choose};
 use proto::commitment::{Commitment, Salt};
 use proto::digest::Digest;
+use proto::entry::Kind;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::ExchangeId;
 use proto::limits::SUBJECTS_MAX;
@@ -23,7 +24,7 @@ use crate::sealer::Sealed;
 use crate::subjects::{Start, Unnamed, subjects_of};
 
 /// How much longer than the deadline the switch is waited for: it records the deadline itself.
-const GRACE: Duration = Duration::from_secs(3);
+pub(super) const GRACE: Duration = Duration::from_secs(3);
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// With nothing that permits the request in the mirror, how long one more entry is waited for.
@@ -68,13 +69,13 @@ impl Consumer {
     pub(super) async fn send(
         &self,
         draft: Draft,
-        mut attempt: Option<Attempt>,
+        (mut attempt, mut first): (Option<Attempt>, Option<Attempt>),
         retries: u32,
     ) -> Result<Answer, ExchangeError> {
         let mut backoff = Backoff::default();
         let mut left = retries;
         loop {
-            let error = match self.send_once(&draft, attempt).await {
+            let error = match self.send_once(&draft, attempt, first.take()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -96,18 +97,27 @@ impl Consumer {
         &self,
         draft: &Draft,
         attempt: Option<Attempt>,
+        first: Option<Attempt>,
     ) -> Result<Answer, ExchangeError> {
         self.adapter.standing().hold()?;
         let unwritable = |error: JournalError| ExchangeError::Unsent(error.to_string());
         self.adapter.journal().room().await.map_err(unwritable)?;
-        let try_ = self.new_try(attempt)?;
+        let try_ = match (attempt, first) {
+            (None, Some(first)) => Try::first(first),
+            _ => self.new_try(attempt)?,
+        };
         let header = self.header(draft, &try_).await?;
         let sealed = self.adapter.sealer().request(header.clone()).await?;
         let noted = Noted::asked(self, &header, &sealed);
-        let outcome = self
-            .send_sealed(draft, &try_, &header, &sealed, &noted)
-            .await;
-        noted.ended(&outcome, &try_, &draft.payload);
+        let written = match draft.written_first {
+            true => self.adapter.journal().synced().await.map_err(unwritable),
+            false => Ok(()),
+        };
+        let outcome = match written {
+            Ok(()) => Box::pin(self.send_sealed(draft, &try_, &header, &sealed, &noted)).await,
+            Err(error) => Err(error),
+        };
+        noted.ended(outcome.as_ref(), &try_, &draft.payload);
         outcome
     }
 
@@ -138,7 +148,8 @@ impl Consumer {
         let trusted = match returned {
             Ok(returned) => {
                 let came = returned.clone();
-                let trusted = self.trust(returned, floor, header, sealed).await;
+                let own = (header, sealed);
+                let trusted = self.trust(returned, Kind::Closing, floor, own).await;
                 if trusted.is_err() {
                     noted.untrusted(&came);
                 }
@@ -164,7 +175,7 @@ impl Consumer {
         }
     }
 
-    fn new_try(&self, attempt: Option<Attempt>) -> Result<Try, ExchangeError> {
+    pub(super) fn new_try(&self, attempt: Option<Attempt>) -> Result<Try, ExchangeError> {
         let unsent = |error: String| ExchangeError::Unsent(error);
         let now_us = self.adapter.clock().now_us();
         // Below 1,000,000,000, so it fits.
@@ -184,7 +195,11 @@ impl Consumer {
     }
 
     /// The header of one try; run id and sequence number are the sealer's.
-    async fn header(&self, draft: &Draft, try_: &Try) -> Result<RequestHeader, ExchangeError> {
+    pub(super) async fn header(
+        &self,
+        draft: &Draft,
+        try_: &Try,
+    ) -> Result<RequestHeader, ExchangeError> {
         let registry = self.adapter.mirror().snapshot();
         let contract = registry
             .service(&draft.service)
@@ -309,15 +324,15 @@ impl Consumer {
     }
 
     /// Everything but the payload's commitment: entry, registry, seal, request.
-    async fn trust(
+    pub(super) async fn trust(
         &self,
         returned: Returned,
+        kind: Kind,
         floor: u64,
-        header: &RequestHeader,
-        sealed: &Sealed,
+        (header, sealed): (&RequestHeader, &Sealed),
     ) -> Result<Answer, Untrusted> {
         let adapter = &self.adapter;
-        let proven = verify::proof(&returned, adapter.notes())?;
+        let proven = verify::proof(&returned, kind, adapter.notes())?;
         let note = returned.receipt.checkpoint.clone();
         adapter
             .checkpoints()
@@ -353,7 +368,7 @@ impl Consumer {
     }
 
     /// An answer that is not handed out. A payload that is not its header's is disputed on record.
-    async fn untrusted(
+    pub(super) async fn untrusted(
         &self,
         reason: Untrusted,
         exchange_id: ExchangeId,

@@ -7,6 +7,8 @@ use audit::checkpoint::NoteMemory;
 use audit::receipt::{Proven, Receipt, ReceiptError};
 use bytes::Bytes;
 use proto::authorise::{AnswerFault, SealedRequest, verify_answer};
+use proto::chunks::ChunkError;
+use proto::commitment::Form;
 use proto::digest::Digest;
 use proto::entry::{Entry, Kind, Stamp};
 use proto::envelope::Envelope;
@@ -82,17 +84,17 @@ pub fn open(response: wire::CallResponse) -> Result<Returned, Untrusted> {
     })
 }
 
-/// Proves that the log of `notes` holds this answer as a closing entry.
+/// Proves that the log of `notes` holds this answer as an entry of `kind`: a closing entry, or the opening of one in chunks.
 ///
 /// # Errors
 /// [`Untrusted::NotRecorded`], [`Untrusted::OtherKind`].
-pub fn proof(returned: &Returned, notes: &NoteMemory) -> Result<Proven, Untrusted> {
+pub fn proof(returned: &Returned, kind: Kind, notes: &NoteMemory) -> Result<Proven, Untrusted> {
     let envelope = &returned.envelope;
     let proven =
         returned
             .receipt
             .verify_remembering(&envelope.header, Some(&envelope.seal), notes)?;
-    if proven.entry.kind == Kind::Closing {
+    if proven.entry.kind == kind {
         Ok(proven)
     } else {
         Err(Untrusted::OtherKind(proven.entry.kind.name()))
@@ -119,7 +121,12 @@ pub fn answer(
         Some(memory),
     )?;
     let facts = facts::exchange(&proven.entry.facts).map_err(|_| Untrusted::Malformed("facts"))?;
-    if facts.code != answer.status.outcome().name() {
+    let code = match proven.entry.kind {
+        // It ends nothing yet.
+        Kind::Opening => "",
+        _ => answer.status.outcome().name(),
+    };
+    if facts.code != code {
         return Err(Untrusted::OtherOutcome(facts.code));
     }
     // The entry that we compute from our own bytes is the one that the closing entry names.
@@ -148,6 +155,9 @@ pub fn answer(
 /// # Errors
 /// [`Untrusted::Payload`].
 pub fn contents(answer: &AnswerHeader, envelope: &Envelope) -> Result<(), Untrusted> {
+    if answer.payload.form != Form::Whole {
+        return Err(Untrusted::Payload);
+    }
     answer
         .payload
         .open(&envelope.payload, &envelope.salt)
@@ -178,6 +188,12 @@ pub enum Untrusted {
     /// The closing entry closes another request.
     #[error("its closing entry names another request than ours")]
     OtherRequest,
+    /// Chunks and trailer.
+    #[error("its chunks do not hold: {0}")]
+    Chunks(#[from] ChunkError),
+    /// The trailer's entry ends another request than the opening's.
+    #[error("its trailer ends another exchange")]
+    OtherStream,
     /// Payload and commitment.
     #[error("its payload is not what the provider's header commits to")]
     Payload,

@@ -5,16 +5,13 @@
 //! sends a reason that the backend wrote: those stay in this adapter's own log.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use audit::receipt::Receipt;
-use bytes::Bytes;
 use proto::authorise::{Row, row_scope};
-use proto::commitment::{Commitment, Salt};
-use proto::digest::Digest;
 use proto::envelope::Envelope;
-use proto::header::{AnswerHeader, AnswerStatus, RequestHeader};
+use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::{ExchangeId, SystemId};
 use proto::refusal::Code;
 use proto::wire::exchange::v1 as wire;
@@ -24,7 +21,9 @@ use super::contract::Contracts;
 use super::kept::{Claim, Kept, Outcome};
 use super::memory::Memory;
 use super::promise::allowed;
-use super::unrecorded::{Sent, Unrecorded};
+use super::sealing::status_of;
+use super::streams::Opening;
+use super::unrecorded::Unrecorded;
 use super::{Backend, Failure, Request, checks};
 use crate::adapter::Adapter;
 use crate::journal::{Half, retention_days};
@@ -32,8 +31,6 @@ use crate::mirror::MirrorError;
 
 /// How often a retry takes over from a run that was dropped.
 const TAKEOVERS_MAX: usize = 3;
-/// The media type of no payload.
-const NOTHING: &str = "application/octet-stream";
 
 /// What all exchanges of a served provider share.
 pub(super) struct Desk {
@@ -67,6 +64,7 @@ struct Judged {
 /// A delivery that can be answered at all: its header opens.
 pub(super) struct Delivered {
     pub(super) envelope: Envelope,
+    pub(super) takes_chunks: bool,
     request: RequestHeader,
     pub(super) receipt: Option<Receipt>,
     pub(super) remaining: Duration,
@@ -80,6 +78,7 @@ impl Delivered {
         let request = RequestHeader::open(&envelope.header).ok()?;
         Some(Self {
             envelope,
+            takes_chunks: deliver.takes_chunks,
             request,
             receipt: deliver
                 .receipt
@@ -91,6 +90,11 @@ impl Delivered {
 
     pub(super) fn exchange_id(&self) -> ExchangeId {
         self.request.exchange_id
+    }
+
+    /// What is asked.
+    pub(super) fn request(&self) -> &RequestHeader {
+        &self.request
     }
 
     /// Who asks, as the header says.
@@ -121,12 +125,13 @@ impl Desk {
         &self,
         delivered: &Delivered,
         unrecorded: &Unrecorded,
-    ) -> Option<wire::Answer> {
+    ) -> Option<(wire::Answer, Option<Opening>)> {
         if let Err(error) = self.adapter.journal().room().await {
             tracing::error!(exchange = %delivered.exchange_id(), %error, "not answered: no receipt could be kept");
-            return self
+            let answer = self
                 .refuse_with(delivered, AnswerStatus::Unavailable, unrecorded)
                 .await;
+            return answer.map(|answer| (answer, None));
         }
         let (outcome, days) = match self.judge(delivered).await {
             // The grant shows this agency no row at all.
@@ -137,10 +142,24 @@ impl Desk {
                 index,
                 rows: Some(rows),
                 days,
-            }) => (self.answer(delivered, index, rows).await, days),
+            }) => {
+                let long = match delivered.takes_chunks {
+                    true => self.ask_long(delivered, index, &rows).await,
+                    false => Ok(None),
+                };
+                match long {
+                    Ok(Some(long)) => {
+                        let opened = self.open_long(delivered, long, days, unrecorded).await;
+                        return opened.map(|(answer, opening)| (answer, Some(opening)));
+                    }
+                    Ok(None) => (self.answer(delivered, index, rows).await, days),
+                    Err(failure) => (Outcome::of(status_of(&failure, delivered)), days),
+                }
+            }
             Err(code) => (Outcome::of(AnswerStatus::Refused(code)), 0),
         };
-        self.seal(delivered, &outcome, days, unrecorded).await
+        let answer = self.seal(delivered, &outcome, days, unrecorded).await;
+        answer.map(|answer| (answer, None))
     }
 
     /// Refuses without judging: the adapter is full.
@@ -270,14 +289,15 @@ impl Desk {
         Outcome::of(AnswerStatus::Unavailable)
     }
 
-    async fn ask_backend(
+    /// As the backend sees it.
+    pub(super) fn request(
         &self,
         delivered: &Delivered,
         request_index: u64,
-        rows: Vec<Row>,
-    ) -> Arc<Outcome> {
+        rows: &[Row],
+    ) -> Request {
         let header = &delivered.request;
-        let request = Request {
+        Request {
             exchange_id: header.exchange_id,
             request_index,
             consumer: header.consumer.clone(),
@@ -285,12 +305,22 @@ impl Desk {
             operation: header.operation.clone(),
             purpose: header.purpose.clone(),
             fields: header.fields.clone(),
-            rows: rows.clone(),
+            rows: rows.to_vec(),
             content_type: header.payload.content_type.clone(),
             payload: delivered.envelope.payload.clone(),
             remaining: delivered.remaining,
             traceparent: delivered.traceparent.clone(),
-        };
+        }
+    }
+
+    async fn ask_backend(
+        &self,
+        delivered: &Delivered,
+        request_index: u64,
+        rows: Vec<Row>,
+    ) -> Arc<Outcome> {
+        let header = &delivered.request;
+        let request = self.request(delivered, request_index, &rows);
         // On its own task, so that a panic of the agency's code is a failed answer and nothing more;
         // dropped with this future when the exchange is cancelled.
         let running =
@@ -305,82 +335,12 @@ impl Desk {
             Ok(Err(failure)) => Err(failure),
             Err(error) => Err(Failure::failed(error)),
         };
-        let status = match result {
-            Ok(reply) => {
-                return Arc::new(Outcome {
-                    status: AnswerStatus::Answered,
-                    reply: Some(reply),
-                });
-            }
-            Err(Failure::NotFound) => AnswerStatus::NotFound,
-            Err(Failure::InvalidRequest(reason)) => {
-                tracing::info!(exchange = %header.exchange_id, reason, "the backend does not accept the request");
-                AnswerStatus::InvalidRequest
-            }
-            Err(Failure::Unavailable) => AnswerStatus::Unavailable,
-            Err(Failure::Failed(reason)) => {
-                tracing::error!(exchange = %header.exchange_id, reason, "the backend failed");
-                AnswerStatus::Failed
-            }
-        };
-        Outcome::of(status)
-    }
-
-    async fn seal(
-        &self,
-        delivered: &Delivered,
-        outcome: &Outcome,
-        days: u32,
-        unrecorded: &Unrecorded,
-    ) -> Option<wire::Answer> {
-        let id = delivered.exchange_id();
-        if let AnswerStatus::Refused(code) = outcome.status {
-            self.counts.refused.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(exchange = %id, %code, "refused before the backend saw anything");
-        } else {
-            self.counts.answered.fetch_add(1, Ordering::Relaxed);
+        match result {
+            Ok(reply) => Arc::new(Outcome {
+                status: AnswerStatus::Answered,
+                reply: Some(reply),
+            }),
+            Err(failure) => Outcome::of(status_of(&failure, delivered)),
         }
-        let (fields, content_type, payload) = match &outcome.reply {
-            Some(reply) => (
-                reply.fields.clone(),
-                reply.content_type.as_str(),
-                reply.payload.clone(),
-            ),
-            None => (Vec::new(), NOTHING, Bytes::new()),
-        };
-        let salt = Salt::random()
-            .inspect_err(|error| tracing::error!(%error, "no answer"))
-            .ok()?;
-        let header = AnswerHeader {
-            exchange_id: id,
-            request_header: Digest::of(&delivered.envelope.header),
-            request_seal: Digest::of(&delivered.envelope.seal.cose),
-            status: outcome.status,
-            fields,
-            answered_at_ms: self.adapter.clock().now_ms(),
-            payload: Commitment::new(content_type, &payload, &salt),
-            seen: self.adapter.checkpoints().seen(),
-        };
-        let sealed = self.adapter.sealer().answer(header).await;
-        let sealed = sealed
-            .inspect_err(
-                |error| tracing::error!(exchange = %id, %error, "the answer could not be sealed"),
-            )
-            .ok()?;
-        self.note_answer(delivered, &sealed);
-        if outcome.reply.is_some() {
-            self.keep(&delivered.request, Half::Answer, days, &salt.0, &payload);
-        }
-        let envelope = sealed.with_payload(salt, payload).to_wire();
-        let sent = Sent {
-            sealed,
-            status: outcome.status,
-            consumer: delivered.consumer().clone(),
-        };
-        unrecorded.expect(id, sent);
-        Some(wire::Answer {
-            exchange_id: Bytes::copy_from_slice(id.as_bytes()),
-            envelope: Some(envelope),
-        })
     }
 }

@@ -8,19 +8,20 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use proto::id::ExchangeId;
-use proto::limits::DEADLINE_MS_MAX;
+use proto::limits::{DEADLINE_MS_MAX, STREAM_MS_MAX};
 use proto::refusal::Code;
 use proto::wire::exchange::v1 as wire;
 use proto::wire::exchange::v1::attach_request::Message as Out;
 use proto::wire::exchange::v1::attach_response::Message as In;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Streaming;
 
 use super::exchange::Delivered;
 use super::handle::ServeError;
 use super::links::Work;
+use super::streams::Streams;
 use super::unrecorded::Unrecorded;
 
 /// Refusals that may be sealed beside the exchanges under way, when the switch brings too many.
@@ -29,13 +30,19 @@ pub(super) const EXTRA_TASKS: usize = 64;
 /// closed there; that it is over here too may be a moment later.
 const OVER_WAIT: Duration = Duration::from_secs(1);
 /// How long a link that was handed over waits for the switch to end it: no exchange lives longer.
-const HANDED_OVER_WITHIN: Duration = Duration::from_millis(DEADLINE_MS_MAX as u64 + 10_000);
+const HANDED_OVER_WITHIN: Duration =
+    Duration::from_millis(DEADLINE_MS_MAX as u64 + STREAM_MS_MAX + 10_000);
 
 /// One attached link.
 pub(super) struct Link {
     work: Arc<Work>,
     id: u64,
     out: mpsc::Sender<wire::AttachRequest>,
+    /// Chunks go behind everything else.
+    chunks: mpsc::Sender<wire::AttachRequest>,
+    streams: Arc<Streams>,
+    /// Nobody reads this link any more: its streams can bring nothing further.
+    gone: DropGuard,
     /// A newer link takes the work.
     handed_over: CancellationToken,
     /// One permit per exchange that this link offered to take at once.
@@ -79,7 +86,10 @@ impl Link {
     pub(super) fn new(
         work: Arc<Work>,
         id: u64,
-        out: mpsc::Sender<wire::AttachRequest>,
+        (out, chunks): (
+            mpsc::Sender<wire::AttachRequest>,
+            mpsc::Sender<wire::AttachRequest>,
+        ),
         handed_over: CancellationToken,
     ) -> Self {
         let max = work.options.max_in_flight as usize;
@@ -87,6 +97,9 @@ impl Link {
             work,
             id,
             out,
+            chunks,
+            streams: Arc::default(),
+            gone: CancellationToken::new().drop_guard(),
             handed_over,
             offered: Arc::new(Semaphore::new(max)),
             tasks: Arc::new(Semaphore::new(max + EXTRA_TASKS)),
@@ -160,8 +173,10 @@ impl Link {
             // After our own Drain a delivery may still be on its way: it is answered.
             Some(In::Deliver(deliver)) => self.deliver(deliver),
             Some(In::AnswerRecorded(recorded)) => {
-                self.work.desk.recorded(recorded, &self.unrecorded);
+                let desk = &self.work.desk;
+                desk.recorded(recorded, &self.unrecorded, &self.streams);
             }
+            Some(In::ChunkCredit(credit)) => self.streams.credit(&credit),
             Some(In::Cancel(cancel)) => {
                 let running = &self.work.running;
                 let running = running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -202,33 +217,48 @@ impl Link {
                 return;
             }
         };
-        let (out, unrecorded) = (self.out.clone(), Arc::clone(&self.unrecorded));
-        let offered = Arc::clone(&self.offered);
+        let (out, chunks) = (self.out.clone(), self.chunks.clone());
+        let (unrecorded, streams) = (Arc::clone(&self.unrecorded), Arc::clone(&self.streams));
+        let (offered, gone) = (Arc::clone(&self.offered), self.gone.token().clone());
         tokio::spawn(async move {
             let exchange = async {
-                let Ok(Ok(_offered)) = tokio::time::timeout(OVER_WAIT, offered.acquire()).await
-                else {
-                    return work
-                        .desk
-                        .refuse(&delivered, Code::Overloaded, &unrecorded)
-                        .await;
+                let offered = tokio::time::timeout(OVER_WAIT, offered.acquire_owned()).await;
+                let Ok(Ok(offered)) = offered else {
+                    let refuse = work.desk.refuse(&delivered, Code::Overloaded, &unrecorded);
+                    return refuse.await.map(|answer| (answer, None, None));
                 };
                 // Waits only while two links bring what each of them offered; never closed.
-                let _permit = work.permits.acquire().await.ok()?;
-                work.desk.exchange(&delivered, &unrecorded).await
+                let permit = Arc::clone(&work.permits).acquire_owned().await.ok()?;
+                let given = work.desk.exchange(&delivered, &unrecorded).await;
+                given.map(|(answer, opening)| (answer, opening, Some((offered, permit))))
             };
-            let answer = tokio::select! {
-                answer = exchange => answer,
+            let given = tokio::select! {
+                given = exchange => given,
                 () = cancelled.cancelled() => None,
                 () = tokio::time::sleep(delivered.remaining) => None,
             };
-            work.running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&id);
-            if let Some(answer) = answer {
-                // The link may be gone; the answer is kept for a retry.
-                let _ = out.send(message(Out::Answer(answer))).await;
+            match given {
+                Some((answer, Some(opening), permits)) => {
+                    let credit = streams.begin(id);
+                    let _ = out.send(message(Out::Answer(answer))).await;
+                    let to = (&chunks, &*unrecorded);
+                    let sending = work.desk.send_long(&delivered, opening, &credit, to);
+                    tokio::select! {
+                        () = sending => {}
+                        () = cancelled.cancelled() => {}
+                        () = gone.cancelled() => {}
+                    }
+                    streams.end(id);
+                    drop(permits);
+                    work.end(id);
+                }
+                Some((answer, None, permits)) => {
+                    drop(permits);
+                    work.end(id);
+                    // The link may be gone; the answer is kept for a retry.
+                    let _ = out.send(message(Out::Answer(answer))).await;
+                }
+                None => work.end(id),
             }
             drop(task);
         });

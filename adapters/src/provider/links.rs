@@ -5,7 +5,7 @@
 //! both share is the backend's bound: never more exchanges at once than the options say.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::id::ExchangeId;
@@ -15,7 +15,6 @@ use proto::wire::exchange::v1::attach_response::Message as In;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
@@ -24,6 +23,7 @@ use super::Options;
 use super::exchange::Desk;
 use super::handle::ServeError;
 use super::link::{EXTRA_TASKS, Ended, Link, message};
+use super::outbound::Outbound;
 use crate::connection::Backoff;
 
 /// How long the switch may take to answer Attach.
@@ -43,6 +43,14 @@ pub(super) struct Work {
     /// One permit per exchange under way, over all links.
     pub(super) permits: Arc<Semaphore>,
     pub(super) running: Mutex<HashMap<ExchangeId, CancellationToken>>,
+}
+
+impl Work {
+    /// An exchange is not under way any more.
+    pub(super) fn end(&self, id: ExchangeId) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&id);
+    }
 }
 
 /// A link that is being read.
@@ -146,12 +154,10 @@ impl Links {
         let attach = Out::Attach(wire::Attach { max_in_flight: max });
         // The channel is new and has room.
         let _ = out.try_send(message(attach));
+        let (chunks, outbound) = Outbound::new(requests);
         let mut client = work.desk.adapter.connection().link();
         let opening = async {
-            let mut stream = client
-                .attach(ReceiverStream::new(requests))
-                .await?
-                .into_inner();
+            let mut stream = client.attach(outbound).await?.into_inner();
             let first = stream.message().await?.and_then(|first| first.message);
             match first {
                 Some(In::Attached(attached)) => Ok((stream, attached.link_id)),
@@ -169,7 +175,7 @@ impl Links {
                 tracing::info!(link = id, max_in_flight = max, "attached to the switch");
                 work.attached.send_replace(true);
                 let handed_over = CancellationToken::new();
-                let link = Link::new(Arc::clone(work), id, out, handed_over.clone());
+                let link = Link::new(Arc::clone(work), id, (out, chunks), handed_over.clone());
                 let task = AbortOnDropHandle::new(tokio::spawn(link.read(stream)));
                 Ok(Held { task, handed_over })
             }

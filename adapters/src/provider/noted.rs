@@ -12,23 +12,35 @@ use proto::id::{ExchangeId, SystemId};
 use proto::wire::exchange::v1 as wire;
 
 use super::exchange::{Delivered, Desk};
-use super::unrecorded::{Sent, Unrecorded};
+use super::streams::Streams;
+use super::unrecorded::{Sent, Stage, Unrecorded};
 use crate::journal::{Half, Record, Role};
 use crate::sealer::Sealed;
 
 impl Desk {
     /// Proves that an answer of ours stands in the log as we sealed it.
-    pub(super) fn recorded(&self, message: wire::AnswerRecorded, unrecorded: &Unrecorded) {
+    pub(super) fn recorded(
+        &self,
+        message: wire::AnswerRecorded,
+        unrecorded: &Unrecorded,
+        streams: &Streams,
+    ) {
         let Some(id) = ExchangeId::from_slice(&message.exchange_id) else {
             return;
         };
         let Some(sent) = unrecorded.take(id) else {
             return;
         };
-        match self.prove_recorded(&sent, message.receipt) {
+        let proved = self.prove_recorded(&sent, message.receipt);
+        if sent.stage == Stage::Opening {
+            streams.recorded(id, proved.is_ok());
+        }
+        match proved {
+            // Noted at its end.
+            Ok(_) if sent.stage == Stage::Opening => {}
             Ok((outcome, receipt)) => {
                 self.counts.recorded.fetch_add(1, Ordering::Relaxed);
-                self.note_recorded(id, &sent.consumer, &outcome, receipt);
+                self.note_recorded(id, &sent, &outcome, receipt);
             }
             Err(reason) => {
                 self.counts.unproven.fetch_add(1, Ordering::Relaxed);
@@ -52,11 +64,19 @@ impl Desk {
             .map_err(|error| error.to_string())?;
         let facts =
             proto::facts::exchange(&proven.entry.facts).map_err(|error| error.to_string())?;
-        match proven.entry.kind {
-            Kind::Closing if facts.code == sent.status.outcome().name() => Ok((facts.code, bytes)),
-            Kind::Closing => Err(format!("it is recorded as {}", facts.code)),
-            kind @ Kind::Late => Ok((kind.name().to_owned(), bytes)),
-            kind => Err(format!("it is an entry of kind {}", kind.name())),
+        let code = match sent.stage {
+            Stage::Opening => "",
+            Stage::Answer | Stage::Trailer => sent.status.outcome().name(),
+        };
+        match (proven.entry.kind, sent.stage) {
+            (Kind::Closing, Stage::Answer)
+            | (Kind::Opening, Stage::Opening)
+            | (Kind::Trailer, Stage::Trailer) => match facts.code == code {
+                true => Ok((facts.code, bytes)),
+                false => Err(format!("it is recorded as {}", facts.code)),
+            },
+            (kind @ Kind::Late, Stage::Answer) => Ok((kind.name().to_owned(), bytes)),
+            (kind, _) => Err(format!("it is an entry of kind {}", kind.name())),
         }
     }
 
@@ -80,8 +100,11 @@ impl Desk {
     }
 
     /// The log holds the answer, and its receipt proves it.
-    fn note_recorded(&self, id: ExchangeId, consumer: &SystemId, outcome: &str, receipt: Bytes) {
-        let mut record = self.record(id, consumer);
+    fn note_recorded(&self, id: ExchangeId, sent: &Sent, outcome: &str, receipt: Bytes) {
+        let mut record = self.record(id, &sent.consumer);
+        if sent.stage == Stage::Trailer {
+            record.answer = Some((&sent.sealed).into());
+        }
         record.outcome = outcome.to_owned();
         record.answer_receipt = Some(receipt);
         self.adapter.journal().note(record);

@@ -68,6 +68,21 @@ impl Desk {
         checks::subjects(request, &operation.subjects, payload, start, &keys)
     }
 
+    /// Where the contract describes an answer by a schema, it comes in one piece: chunks cannot be held against it.
+    pub(super) fn may_come_in_chunks(&self, request: &RequestHeader) -> Result<(), Failure> {
+        let registry = self.adapter.mirror().snapshot();
+        let contract = self.contracts.of(&registry, request);
+        let contract = contract.ok_or_else(|| {
+            Failure::failed("the service was published anew while it was being asked")
+        })?;
+        match contract.describes_answer(&request.operation) {
+            true => Err(Failure::failed(
+                "the contract has a schema for this answer, and chunks cannot be judged by it",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// The answer is what the contract says, and no more of it leaves than was asked for.
     pub(super) fn kept_to(&self, request: &RequestHeader, reply: Reply) -> Result<Reply, Failure> {
         let registry = self.adapter.mirror().snapshot();

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use proto::header::AnswerStatus;
 use proto::id::{ExchangeId, SystemId};
 
+use super::exchange::Delivered;
 use crate::sealer::Sealed;
 
 /// Answers that may wait for their `AnswerRecorded` at once; the oldest gives way.
@@ -27,6 +28,34 @@ pub(super) struct Sent {
     pub(super) status: AnswerStatus,
     /// Who asked.
     pub(super) consumer: SystemId,
+    pub(super) stage: Stage,
+}
+
+/// What was sent, and so what its entry must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// An answer in one piece.
+    Answer,
+    /// The beginning of one in chunks.
+    Opening,
+    /// The end of one in chunks.
+    Trailer,
+}
+
+impl Sent {
+    pub(super) fn new(
+        sealed: &Sealed,
+        status: AnswerStatus,
+        delivered: &Delivered,
+        stage: Stage,
+    ) -> Self {
+        Self {
+            sealed: sealed.clone(),
+            status,
+            consumer: delivered.consumer().clone(),
+            stage,
+        }
+    }
 }
 
 impl Unrecorded {

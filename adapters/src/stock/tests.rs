@@ -91,17 +91,25 @@ fn every_documented_example_loads_as_it_stands() {
     let row = "30101010100017,منى,ب ج د 123,car,2015,الجيزة,Giza,2027-01-31\n";
     std::fs::write(dir.path().join("vehicles.csv"), format!("{header}{row}")).unwrap();
     let examples = examples();
-    assert_eq!(examples.len(), 5);
+    std::fs::create_dir(dir.path().join("exports")).unwrap();
+    assert_eq!(examples.len(), 6);
     let file = dir.path().join("stock.toml");
     std::fs::write(&file, examples.concat()).unwrap();
     let providers = Providers::load(&file).unwrap();
     let services: Vec<&str> = providers.services().collect();
     assert_eq!(
         services,
-        ["benefits", "echo", "insured", "persons", "vehicles"]
+        [
+            "benefits",
+            "echo",
+            "insured",
+            "persons",
+            "registers",
+            "vehicles"
+        ]
     );
     let operations = providers.operations();
-    assert_eq!(operations.len(), 7);
+    assert_eq!(operations.len(), 8);
     let household = operations
         .iter()
         .find(|(_, operation, _)| *operation == "household")

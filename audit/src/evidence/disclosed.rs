@@ -112,7 +112,7 @@ pub(super) fn commitment(entry: &Entry) -> Option<Commitment> {
         Kind::Request | Kind::Refusal => RequestHeader::open(&entry.header)
             .ok()
             .map(|header| header.payload),
-        Kind::Closing | Kind::Late => AnswerHeader::open(&entry.header)
+        Kind::Closing | Kind::Late | Kind::Opening => AnswerHeader::open(&entry.header)
             .ok()
             .map(|header| header.payload),
         _ => None,

@@ -44,7 +44,9 @@ impl Involved {
                 }
                 self.note_facts(entry);
             }
-            Kind::Closing | Kind::Late | Kind::Dispute => self.note_facts(entry),
+            Kind::Closing | Kind::Late | Kind::Dispute | Kind::Opening | Kind::Trailer => {
+                self.note_facts(entry);
+            }
             Kind::Epoch | Kind::Access | Kind::Witnesses => {}
             _ => self.note_act(entry),
         }
@@ -216,6 +218,8 @@ impl Involved {
             | Kind::Refusal
             | Kind::Late
             | Kind::Dispute
+            | Kind::Opening
+            | Kind::Trailer
             | Kind::Access
             | Kind::Hold
             | Kind::Erasure

@@ -16,6 +16,7 @@ use proto::{Code, Digest};
 use super::contents::Item;
 
 mod endings;
+mod streams;
 
 /// How far the writer's stamp may lie behind the decision that it records.
 const RECORD_DELAY_MS: u64 = 60_000;
@@ -80,6 +81,8 @@ struct Asked<'a> {
     item: &'a Item,
     opened: RequestHeader,
     facts: ExchangeFacts,
+    /// SHA-256 of the answer header that began an answer in chunks, and the bytes that it announced.
+    begun: Option<(Digest, u64)>,
     ended: bool,
 }
 
@@ -107,6 +110,8 @@ impl<'a> Judge<'a> {
             Kind::Closing => self.closing(item),
             Kind::Late => self.late(item),
             Kind::Dispute => self.dispute(item),
+            Kind::Opening => self.opening(item),
+            Kind::Trailer => self.trailer(item),
             Kind::Hold => self.statement(item, |registry, entry| {
                 let seal = entry.seal.as_ref().ok_or(Code::BadSeal)?;
                 authorise::verify_hold(registry, &entry.header, seal).map(drop)
@@ -207,6 +212,7 @@ impl<'a> Judge<'a> {
             item,
             opened,
             facts,
+            begun: None,
             ended: false,
         };
         self.requests.insert(item.index, asked);

@@ -147,6 +147,8 @@ pub(super) fn kind_words(kind: Kind) -> [&'static str; 2] {
         Kind::Request => ["request", "طلب"],
         Kind::Closing => ["ending of the exchange", "نهاية التبادل"],
         Kind::Refusal => ["refusal", "رفض"],
+        Kind::Opening => ["an answer in chunks begins", "بدء إجابة على أجزاء"],
+        Kind::Trailer => ["an answer in chunks is complete", "اكتمال إجابة على أجزاء"],
         Kind::Late => ["a late answer", "إجابة متأخرة"],
         Kind::Dispute => ["an objection to the answer", "اعتراض على الإجابة"],
         Kind::Access => ["somebody read entries", "اطلاع على قيود"],

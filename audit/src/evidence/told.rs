@@ -10,7 +10,7 @@ use proto::act::{
 };
 use proto::entry::Kind;
 use proto::facts::{self, ExchangeFacts};
-use proto::header::{AnswerHeader, RequestHeader};
+use proto::header::{AnswerHeader, RequestHeader, TrailerHeader};
 use proto::id::{AgencyId, Part};
 
 use super::contents::{Contents, Item};
@@ -23,6 +23,8 @@ pub(super) struct Exchange<'a> {
     /// What was asked; absent where the switch refused it unread.
     pub(super) request: Option<RequestHeader>,
     pub(super) facts: ExchangeFacts,
+    /// The answer header that began an answer in chunks.
+    pub(super) opening: Option<(&'a Item, AnswerHeader)>,
     pub(super) ending: Option<Ending<'a>>,
     /// Late answers and disputes.
     pub(super) later: Vec<&'a Item>,
@@ -33,7 +35,9 @@ pub(super) struct Exchange<'a> {
 pub(super) struct Ending<'a> {
     pub(super) item: &'a Item,
     pub(super) facts: ExchangeFacts,
+    /// The sealed answer; of one in chunks, the one that began it.
     pub(super) answer: Option<AnswerHeader>,
+    pub(super) trailer: Option<TrailerHeader>,
 }
 
 /// One act on an agreement.
@@ -64,7 +68,9 @@ impl<'a> Told<'a> {
         for item in &contents.items {
             match item.entry.kind {
                 Kind::Request | Kind::Refusal => told.ask(item),
-                Kind::Closing | Kind::Late | Kind::Dispute => told.follow(item),
+                Kind::Closing | Kind::Late | Kind::Dispute | Kind::Opening | Kind::Trailer => {
+                    told.follow(item);
+                }
                 _ => told.act(item),
             }
         }
@@ -76,6 +82,7 @@ impl<'a> Told<'a> {
             item,
             request: RequestHeader::open(&item.entry.header).ok(),
             facts: facts::exchange(&item.entry.facts).unwrap_or_default(),
+            opening: None,
             ending: None,
             later: Vec::new(),
         });
@@ -91,11 +98,17 @@ impl<'a> Told<'a> {
             return;
         };
         let exchange = &mut self.exchanges[at];
-        if item.entry.kind == Kind::Closing && exchange.ending.is_none() {
+        let header = &item.entry.header;
+        if item.entry.kind == Kind::Opening && exchange.opening.is_none() {
+            exchange.opening = AnswerHeader::open(header).ok().map(|answer| (item, answer));
+        } else if item.entry.kind.ends() && exchange.ending.is_none() {
+            let begun = exchange.opening.as_ref().map(|(_, answer)| answer.clone());
+            let trails = item.entry.kind == Kind::Trailer;
             exchange.ending = Some(Ending {
                 item,
                 facts,
-                answer: AnswerHeader::open(&item.entry.header).ok(),
+                answer: AnswerHeader::open(header).ok().or(begun),
+                trailer: trails.then(|| TrailerHeader::open(header).ok()).flatten(),
             });
         } else {
             exchange.later.push(item);

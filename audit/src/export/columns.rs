@@ -195,8 +195,9 @@ pub(super) const COLUMNS: &[Column] = &[
     column("answer_content_type", Type::Text, |row| {
         answer(row, |answer| text(&answer.payload.content_type))
     }),
-    column("answer_bytes", Type::Number, |row| {
-        answer(row, |answer| Value::Number(answer.payload.length))
+    column("answer_bytes", Type::Number, |row| match &row.trailer {
+        Some(trailer) => Value::Number(trailer.length),
+        None => answer(row, |answer| Value::Number(answer.payload.length)),
     }),
     column("summary", Type::Text, |row| text(&row.event.summary)),
 ];

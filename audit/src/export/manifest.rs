@@ -168,6 +168,7 @@ fn texts_of(filter: &Filter) -> BTreeMap<String, String> {
         agreement,
         key,
         actor,
+        case,
         subject,
         from_ms,
         to_ms,
@@ -190,6 +191,7 @@ fn texts_of(filter: &Filter) -> BTreeMap<String, String> {
         ("agreement", digest(agreement)),
         ("seal-key", digest(key)),
         ("actor", digest(actor)),
+        ("case", digest(case)),
         (
             "subject",
             subject.map(|subject| format!("{}:{}", subject.scheme, subject.pseudonym)),
@@ -229,6 +231,7 @@ fn set(filter: &mut Filter, name: &str, text: &str) -> Option<()> {
         "agreement" => filter.agreement = Some(Digest::from_hex(text)?),
         "seal-key" => filter.key = Some(Digest::from_hex(text)?),
         "actor" => filter.actor = Some(Digest::from_hex(text)?),
+        "case" => filter.case = Some(Digest::from_hex(text)?),
         "subject" => filter.subject = Some(subject()?),
         "since" => filter.from_ms = Some(text.parse().ok()?),
         "until" => filter.to_ms = Some(text.parse().ok()?),
@@ -271,6 +274,7 @@ mod tests {
             agreement: Some(Digest([1; 32])),
             key: Some(Digest([2; 32])),
             actor: Some(Digest([3; 32])),
+            case: Some(Digest([5; 32])),
             subject: Some(Subject {
                 scheme: Part::parse("nid").unwrap(),
                 pseudonym: Digest([4; 32]),
@@ -285,7 +289,7 @@ mod tests {
     #[test]
     fn every_part_of_a_filter_comes_back() {
         let texts = texts_of(&full());
-        assert_eq!(texts.len(), 17);
+        assert_eq!(texts.len(), 18);
         let mut back = Filter::default();
         for (name, text) in &texts {
             set(&mut back, name, text).unwrap();

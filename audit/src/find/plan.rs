@@ -144,6 +144,7 @@ fn terms(filter: &Filter) -> Vec<Vec<Term>> {
     all.extend(filter.exchange.iter().map(|id| vec![Term::exchange(id)]));
     all.extend(filter.key.iter().map(|kid| vec![Term::key(kid)]));
     all.extend(filter.actor.iter().map(|who| vec![Term::actor(who)]));
+    all.extend(filter.case.iter().map(|case| vec![Term::case(case)]));
     let subject = filter.subject.iter();
     all.extend(subject.map(|subject| vec![Term::subject(&subject.pseudonym)]));
     let parties = [&filter.party, &filter.consumer, &filter.provider];

@@ -7,7 +7,7 @@ use proto::Digest;
 use proto::digest::leaf_hash;
 use proto::entry::{Entry, Kind};
 use proto::facts::{self, ExchangeFacts};
-use proto::header::{AnswerHeader, DisputeHeader, RequestHeader};
+use proto::header::{AnswerHeader, DisputeHeader, RequestHeader, TrailerHeader};
 use proto::id::ExchangeId;
 
 use super::requests::{Asked, Requests};
@@ -31,6 +31,8 @@ pub struct Row {
     pub asked_at_us: Option<u64>,
     /// The answer that the entry carries.
     pub answer: Option<AnswerHeader>,
+    /// The trailer that the entry carries: what the chunks of an answer were.
+    pub trailer: Option<TrailerHeader>,
 }
 
 impl Row {
@@ -45,10 +47,13 @@ impl Row {
             request: None,
             asked_at_us: None,
             answer: None,
+            trailer: None,
         };
         match row.entry.kind {
             Kind::Request | Kind::Refusal => row.asking()?,
-            Kind::Closing | Kind::Late | Kind::Dispute => row.ending()?,
+            Kind::Closing | Kind::Late | Kind::Dispute | Kind::Opening | Kind::Trailer => {
+                row.ending()?;
+            }
             Kind::Epoch => {
                 let facts = facts::epoch(&row.entry.facts).map_err(|error| error.to_string())?;
                 row.event.summary = format!("version {} {}", facts.version, facts.recovery);
@@ -113,7 +118,11 @@ impl Row {
         if self.entry.header.is_empty() {
             return Ok(());
         }
-        if self.entry.kind == Kind::Dispute {
+        if self.entry.kind == Kind::Trailer {
+            let trailer =
+                TrailerHeader::open(&self.entry.header).map_err(|error| error.to_string())?;
+            self.trailer = Some(trailer);
+        } else if self.entry.kind == Kind::Dispute {
             let dispute =
                 DisputeHeader::open(&self.entry.header).map_err(|error| error.to_string())?;
             self.event.exchange = Some(dispute.exchange_id);

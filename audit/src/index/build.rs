@@ -139,7 +139,7 @@ impl Builder {
         ending: Kind,
     ) -> Result<Vec<Term>, IndexError> {
         let known = match ending {
-            Kind::Closing => self.requests.remove(&index),
+            ending if ending.ends() => self.requests.remove(&index),
             _ => self.requests.get(&index).cloned(),
         };
         if let Some(known) = known {
@@ -166,6 +166,7 @@ fn named(header: &RequestHeader) -> Vec<Term> {
         Term::purpose(&header.purpose),
     ];
     terms.extend(header.actor.iter().map(Term::actor));
+    terms.extend(header.case_reference.iter().map(Term::case));
     let subjects = header.subjects.iter();
     terms.extend(subjects.map(|subject| Term::subject(&subject.pseudonym)));
     terms

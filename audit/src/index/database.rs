@@ -20,7 +20,7 @@ use crate::tiles::{TileError, durable, read_bounded};
 const STATE_FILE: &str = "state";
 const STATE_BYTES_MAX: u64 = 1_024;
 /// First line of the file.
-const FORMAT: &str = "mohawel index 2";
+const FORMAT: &str = "mohawel index 3";
 /// sled's page cache, bytes.
 const CACHE_BYTES: u64 = 16 << 20;
 
@@ -212,7 +212,7 @@ fn buckets_key(chunk: u64) -> [u8; 10] {
 struct Buckets([u8; Self::LEN]);
 
 impl Buckets {
-    const DIMENSIONS: usize = 10;
+    const DIMENSIONS: usize = 11;
     const BITS: usize = Self::DIMENSIONS * 32;
     const LEN: usize = Self::BITS + 8;
 

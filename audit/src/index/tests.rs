@@ -56,7 +56,7 @@ fn header(number: u64) -> RequestHeader {
         agreement: None,
         delegation: Vec::new(),
         external_id_hash: None,
-        case_reference: None,
+        case_reference: Some(pseudonym(2_000_000 + number % 7)),
         subjects: vec![Subject {
             scheme: part("nid"),
             pseudonym: pseudonym(number % 1_000),
@@ -193,6 +193,10 @@ fn it_finds_what_reading_everything_finds() {
             of_exchanges(SEALED, |number| number % 10 == 3),
         ),
         (
+            Term::case(&pseudonym(2_000_003)),
+            of_exchanges(SEALED, |number| number % 7 == 3),
+        ),
+        (
             system("EG/GOV/C4/s"),
             of_exchanges(SEALED, |number| number % 5 == 4),
         ),
@@ -265,7 +269,7 @@ fn what_is_damaged_or_another_logs_counts_as_none_and_is_made_again() {
         String::new(),
         whole.replace(ORIGIN, "log.example/other"),
         whole.replace(&DATABASE_ENTRIES.to_string(), &(SEALED + 256).to_string()),
-        whole.replace("mohawel index 2", "mohawel index 1"),
+        whole.replace("mohawel index 3", "mohawel index 2"),
         format!("{whole}\n"),
     ] {
         assert_ne!(bad, whole);

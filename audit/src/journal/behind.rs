@@ -1,8 +1,10 @@
 //! What lies in memory behind the tail: entries that the store still lacks, and those it has that are not published yet.
 //!
 //! Takes entries as they become durable; gives them to the store's feeding, and to whoever writes tiles. The second kind is
-//! kept so that publishing does not read back what was just written: sled lets go of pages only long after they were read.
-//! Bounded by whoever feeds ([`super::Layout::behind_bytes_max`]) and by [`KEPT_BYTES_MAX`]. Never the only copy of an entry.
+//! kept so that publishing does not read back what was just written. Where there is too much of it, its places in the tail are
+//! known, for sled lets go of pages only long after they were read.
+//! Bounded by whoever feeds ([`super::Layout::behind_bytes_max`]) and by
+//! [`super::Layout::kept_bytes_max`]. Never the only copy of an entry.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -10,9 +12,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::Head;
-
-/// Bytes of entries that the store has and are kept all the same.
-const KEPT_BYTES_MAX: u64 = 64 << 20;
+use super::tail::Place;
 
 /// Entries in memory, up to the durable head.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Behind {
     /// Bytes of those that the store lacks, and of those it has.
     waiting_bytes: u64,
     kept_bytes: u64,
+    /// Batches that are not known to be published: index of the first entry, and where the tail has it.
+    places: VecDeque<(u64, Place)>,
     commits: u64,
 }
 
@@ -40,6 +42,7 @@ impl Behind {
             waiting_from: first,
             entries: entries.into(),
             kept_bytes: 0,
+            places: VecDeque::new(),
             commits: 0,
         }
     }
@@ -59,8 +62,9 @@ impl Behind {
         self.commits
     }
 
-    /// Takes a batch that ends at `head` and is durable.
-    pub(super) fn push(&mut self, batch: impl Iterator<Item = Bytes>, head: &Head) {
+    /// Takes a batch that ends at `head` and is durable at `place` of the tail.
+    pub(super) fn push(&mut self, batch: impl Iterator<Item = Bytes>, head: &Head, place: Place) {
+        self.places.push_back((self.head.size(), place));
         for entry in batch {
             self.waiting_bytes += entry.len() as u64;
             self.entries.push_back(entry);
@@ -84,7 +88,8 @@ impl Behind {
     }
 
     /// Notes that the store has all below `stored`. Gives what is let go of, as [`Behind::let_go`].
-    pub(super) fn stored(&mut self, stored: u64) -> Vec<Bytes> {
+    #[must_use]
+    pub(super) fn stored(&mut self, stored: u64, kept_bytes_max: u64) -> Vec<Bytes> {
         let kept = (self.waiting_from - self.first) as usize;
         let count = (stored - self.waiting_from) as usize;
         let moved = self.entries.iter().skip(kept).take(count);
@@ -92,17 +97,21 @@ impl Behind {
         self.waiting_bytes -= bytes;
         self.kept_bytes += bytes;
         self.waiting_from = stored;
-        self.let_go(0)
+        self.let_go(0, kept_bytes_max)
     }
 
-    /// Lets go of what the store has, where it is `published` or there is too much of it. Gives it, to be freed once nobody
+    /// Lets go of what the store has, where it is `published` or more than `kept_bytes_max`. Gives it, to be freed once nobody
     /// waits for this any more: a commit does.
     #[must_use]
-    pub(super) fn let_go(&mut self, published: u64) -> Vec<Bytes> {
-        let mut count = 0;
+    pub(super) fn let_go(&mut self, published: u64, kept_bytes_max: u64) -> Vec<Bytes> {
+        let (mut count, end) = (0, self.head.size());
+        let ends = |places: &VecDeque<(u64, Place)>| places.get(1).map_or(end, |next| next.0);
+        while !self.places.is_empty() && ends(&self.places) <= published {
+            self.places.pop_front();
+        }
         for entry in &self.entries {
             let is_kept = self.first < self.waiting_from;
-            if !is_kept || self.first >= published && self.kept_bytes <= KEPT_BYTES_MAX {
+            if !is_kept || self.first >= published && self.kept_bytes <= kept_bytes_max {
                 break;
             }
             self.kept_bytes -= entry.len() as u64;
@@ -110,6 +119,24 @@ impl Behind {
             count += 1;
         }
         self.entries.drain(..count).collect()
+    }
+
+    /// Where the tail has `range`, which begins before [`Behind::first`]: batches in order, each with the index of its first
+    /// entry, until `bytes_max` would be passed; none where the tail may lack the first entry.
+    pub(super) fn in_tail(&self, range: &Range<u64>, bytes_max: usize) -> Vec<(u64, Place)> {
+        let after = self
+            .places
+            .partition_point(|(first, _)| *first <= range.start);
+        let Some(begin) = after.checked_sub(1) else {
+            return Vec::new();
+        };
+        let mut bytes = 0;
+        let within = |(first, place): &&(u64, Place)| {
+            bytes += place.len;
+            *first <= range.start || *first < range.end && bytes <= bytes_max
+        };
+        let found = self.places.iter().skip(begin).take_while(within);
+        found.cloned().collect()
     }
 
     /// Entries of `range`, which begins at [`Behind::first`] or later, until `bytes_max` would be passed; one at least.

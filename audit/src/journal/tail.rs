@@ -23,7 +23,7 @@ mod segment;
 
 pub(super) use replay::{Replay, Step, replay};
 pub(super) use salvage::Salvage;
-pub(super) use segment::sync_dir;
+pub(super) use segment::{Place, sync_dir};
 
 /// Follows a copy of the tail of the log `origin` in `dir` to its end: where its oldest segment starts, and the entries
 /// in all. `None` when there is no tail, or it is damaged: a copy may have been taken in the middle of a write.
@@ -106,13 +106,13 @@ impl Tail {
         }))
     }
 
-    /// Appends one batch and syncs it. `before` and `head` are the heads around it.
+    /// Appends one batch and syncs it. `before` and `head` are the heads around it. Gives where it stands.
     pub(super) fn append<'a>(
         &mut self,
         before: &Head,
         entries: impl ExactSizeIterator<Item = &'a Bytes> + Clone,
         head: &Head,
-    ) -> Result<(), JournalError> {
+    ) -> Result<Place, JournalError> {
         self.buffer.clear();
         self.active.encode(&mut self.buffer, entries.clone(), head);
         if !self.active.fits(self.buffer.len()) {

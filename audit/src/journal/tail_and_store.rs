@@ -16,7 +16,7 @@ use super::behind::Behind;
 use super::letting_go::superseded;
 use super::recovery::{self, Bundles, Recovery, RecoveryReport};
 use super::store::{Store, StoreLimits};
-use super::tail::Tail;
+use super::tail::{Place, Tail};
 use super::{
     Admission, Committed, Declined, Head, Journal, JournalError, Recorded, SealBatch, Statistics,
     Superseded,
@@ -39,10 +39,13 @@ pub struct Layout {
     pub store_cache_bytes: u64,
     /// Bytes of entries that may wait in memory between tail and store.
     pub behind_bytes_max: u64,
+    /// Bytes of entries that the store has and that are kept in memory until they are published; the rest is read from the
+    /// tail.
+    pub kept_bytes_max: u64,
 }
 
 impl Layout {
-    /// The sizes that were measured to serve: 32 MiB segments, 100,000 entries, 16 MiB of cache, 16 MiB waiting.
+    /// The sizes that were measured to serve: 32 MiB segments, 100,000 entries, 16 MiB of cache, 16 MiB waiting, 32 MiB kept.
     pub fn new(dir: &Path, origin: &str) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -51,6 +54,7 @@ impl Layout {
             store_entries: 100_000,
             store_cache_bytes: 16 << 20,
             behind_bytes_max: 16 << 20,
+            kept_bytes_max: 32 << 20,
         }
     }
 
@@ -162,7 +166,7 @@ impl TailAndStore {
             return Ok(first);
         }
         self.store()?.append(first, &entries, &head)?;
-        let gone = locked(&self.behind)?.stored(head.size());
+        let gone = locked(&self.behind)?.stored(head.size(), self.layout.kept_bytes_max);
         drop(gone);
         Ok(head.size())
     }
@@ -189,9 +193,9 @@ impl TailAndStore {
         if recorded.is_empty() {
             return Ok(0);
         }
-        tail.append(before, recorded.iter().copied(), head)?;
+        let place = tail.append(before, recorded.iter().copied(), head)?;
         let mut behind = locked(&self.behind)?;
-        behind.push(recorded.into_iter().cloned(), head);
+        behind.push(recorded.into_iter().cloned(), head, place);
         Ok(behind.waiting().1)
     }
 
@@ -275,13 +279,17 @@ impl Journal for TailAndStore {
         if range.start >= first {
             return Ok(behind.read(range.start..end, bytes_max));
         }
+        let in_tail = behind.in_tail(&range, bytes_max);
         drop(behind);
-        let store = self.store()?;
-        let mut found = if range.start < store.first() {
-            self.read_bundles(range.start..end.min(store.first()), bytes_max)?
-        } else {
-            store.read(range.start..end.min(first), bytes_max)?
-        };
+        let mut found = read_tail(&in_tail, &(range.start..end), bytes_max);
+        if found.is_empty() {
+            let store = self.store()?;
+            found = if range.start < store.first() {
+                self.read_bundles(range.start..end.min(store.first()), bytes_max)?
+            } else {
+                store.read(range.start..end.min(first), bytes_max)?
+            };
+        }
         // The rest may stand in the next place; callers with room left get it in the same answer.
         let next = range.start + found.len() as u64;
         let used: usize = found.iter().map(|(_, entry)| entry.len()).sum();
@@ -302,7 +310,7 @@ impl Journal for TailAndStore {
     fn keep(&self, published: u64) -> Result<(), JournalError> {
         self.final_on_error(|| {
             let stored = self.feed()?;
-            let gone = locked(&self.behind)?.let_go(published);
+            let gone = locked(&self.behind)?.let_go(published, self.layout.kept_bytes_max);
             drop(gone);
             self.rotate_store(published)?;
             let retired = locked(&self.tail)?.retire(stored.min(published));
@@ -326,6 +334,26 @@ impl Journal for TailAndStore {
             behind_bytes,
         }
     }
+}
+
+/// Entries of `range` from batches in the tail, until `bytes_max` would be passed; one at least, where the first can be read. A
+/// segment that went meanwhile is published, so whoever calls has another place to look.
+fn read_tail(batches: &[(u64, Place)], range: &Range<u64>, bytes_max: usize) -> Vec<(u64, Bytes)> {
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    for (first, place) in batches {
+        let Ok(entries) = place.read() else {
+            return found;
+        };
+        let in_range = (*first..).zip(entries);
+        for (index, entry) in in_range.filter(|(index, _)| range.contains(index)) {
+            bytes += entry.len();
+            if bytes > bytes_max && !found.is_empty() {
+                return found;
+            }
+            found.push((index, entry));
+        }
+    }
+    found
 }
 
 /// A lock whose last holder panicked guards a state nobody knows.

@@ -9,6 +9,7 @@ use proto::entry::{Draft, Kind};
 use tempfile::TempDir;
 
 use super::conformance::{self, Start};
+use super::tail_and_store::locked;
 use super::*;
 use crate::tree::TreeHead;
 
@@ -307,4 +308,58 @@ fn a_writer_ahead_of_the_keeper_does_its_work() {
     bench.record(&journal, 300);
     assert!(journal.statistics().behind_bytes <= 2_000 + 200);
     assert_eq!(all(&journal), *bench.acked.lock().unwrap());
+}
+
+#[test]
+fn what_is_no_longer_in_memory_is_read_from_the_tail_and_without_it_from_the_store() {
+    let bench = Bench::new();
+    let layout = Layout {
+        kept_bytes_max: 0,
+        ..bench.layout()
+    };
+    let journal = TailAndStore::create(layout, None).unwrap();
+    bench.record(&journal, 300);
+    journal.keep(0).unwrap();
+    let acked = bench.acked.lock().unwrap().clone();
+    let in_tail = |range| locked(&journal.behind).unwrap().in_tail(&range, usize::MAX);
+    assert_eq!(locked(&journal.behind).unwrap().first(), 300);
+    let batches = in_tail(0..300);
+    let from_tail = batches.iter().flat_map(|(_, place)| place.read().unwrap());
+    assert_eq!(from_tail.collect::<Vec<_>>(), acked);
+    for (start, end, bytes_max) in [
+        (0, 300, 1 << 20),
+        (7, 9, 1 << 20),
+        (299, 300, 1),
+        (0, 300, 1),
+    ] {
+        let found = journal.read(start..end, bytes_max).unwrap();
+        let count = if bytes_max == 1 {
+            1
+        } else {
+            (end - start) as usize
+        };
+        let expected = (start..).zip(acked[start as usize..].iter().cloned());
+        assert_eq!(found, expected.take(count).collect::<Vec<_>>());
+    }
+
+    // One flipped bit in the tail: not given out. The store has the entry, too.
+    let text = b"entry 150 of the test log";
+    for segment in bench.segments() {
+        let mut bytes = fs::read(&segment).unwrap();
+        if let Some(at) = bytes.windows(text.len()).position(|part| part == text) {
+            bytes[at] ^= 1;
+            fs::write(&segment, bytes).unwrap();
+        }
+    }
+    assert!(
+        in_tail(0..300)
+            .iter()
+            .any(|(_, place)| place.read().is_err())
+    );
+    assert_eq!(all(&journal), acked);
+
+    journal.keep(200).unwrap();
+    assert!(in_tail(0..1).is_empty(), "it is published");
+    assert!(!in_tail(250..251).is_empty());
+    assert_eq!(all(&journal), acked);
 }

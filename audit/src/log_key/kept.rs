@@ -65,8 +65,14 @@ pub(super) fn write_file(path: &Path, all: &[Succession]) -> Result<(), Successi
         .collect();
     match durable::write_file(path, successions_text(&entries).as_bytes()) {
         Ok(()) => Ok(()),
-        // Another process of the same home wrote it at the same moment.
-        Err(_) if read(path).is_ok_and(|there| there == entries) => Ok(()),
+        // Another process of the same home renamed the file that both had written, at the same moment. Any other error may
+        // leave the right content under the name and nothing of it on the disk.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && read(path).is_ok_and(|there| there == entries) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(SuccessionError::Io {
             path: path.to_owned(),
             error,

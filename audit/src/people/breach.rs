@@ -206,7 +206,7 @@ impl Search<'_> {
         let end = exchange.end.as_ref();
         // Without a request that went to the provider nobody saw anything.
         let delivered = end.is_none_or(|end| end.index != exchange.index);
-        let answered = end.is_some_and(|end| end.code == "answered");
+        let answered = exchange.was_answered();
         let of = |system: &SystemId| match self.suspect {
             Suspect::Key(_) => false,
             Suspect::Agency(agency) => system.belongs_to(agency),

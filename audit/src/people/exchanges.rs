@@ -27,7 +27,16 @@ pub(super) struct Exchange {
     pub(super) kid: Option<Digest>,
     /// The grant that permitted it, from 1; 0 when none did.
     pub(super) grant: u32,
+    /// The answer in chunks that began, and which key sealed it: from there on its asker saw of it.
+    pub(super) begun: Option<(AnswerHeader, Option<Digest>)>,
     pub(super) end: Option<End>,
+}
+
+impl Exchange {
+    /// Whether its asker saw an answer, or the beginning of one.
+    pub(super) fn was_answered(&self) -> bool {
+        self.begun.is_some() || self.end.as_ref().is_some_and(|end| end.code == "answered")
+    }
 }
 
 /// How it ended.
@@ -168,7 +177,8 @@ impl<V: Visit> Pass<'_, V> {
         match entry.kind {
             Kind::Request => self.request(index, entry),
             Kind::Refusal if !entry.header.is_empty() => self.request(index, entry),
-            Kind::Closing => self.closing(index, entry),
+            Kind::Opening => self.opening(index, entry),
+            kind if kind.ends() => self.closing(index, entry),
             Kind::Hold => match &entry.seal {
                 Some(seal) => match verify_hold(&self.registry, &entry.header, seal) {
                     Ok(hold) => self.holds.add(&hold),
@@ -196,6 +206,7 @@ impl<V: Visit> Pass<'_, V> {
             header,
             kid: kid_of(entry),
             grant: facts.grant,
+            begun: None,
             end: None,
         };
         if !self.visit.wants(&exchange, &self.registry) {
@@ -222,6 +233,19 @@ impl<V: Visit> Pass<'_, V> {
         self.visit.take(exchange, &self.registry);
     }
 
+    fn opening(&mut self, index: u64, entry: &Entry) {
+        let Ok(facts) = facts::exchange(&entry.facts) else {
+            return self.fault(index, "its facts are malformed".to_owned());
+        };
+        let Some(exchange) = self.open.get_mut(&facts.request_index) else {
+            return;
+        };
+        match AnswerHeader::open(&entry.header) {
+            Ok(answer) => exchange.begun = Some((answer, kid_of(entry))),
+            Err(error) => self.fault(index, format!("the answer's header: {error}")),
+        }
+    }
+
     fn closing(&mut self, index: u64, entry: &Entry) {
         let Ok(facts) = facts::exchange(&entry.facts) else {
             return self.fault(index, "its facts are malformed".to_owned());
@@ -229,19 +253,21 @@ impl<V: Visit> Pass<'_, V> {
         let Some(mut exchange) = self.open.remove(&facts.request_index) else {
             return;
         };
-        let answer = (!entry.header.is_empty()).then(|| AnswerHeader::open(&entry.header));
-        let answer = match answer.transpose() {
-            Ok(answer) => answer,
-            Err(error) => {
+        let answers = entry.kind == Kind::Closing && !entry.header.is_empty();
+        let answer = answers.then(|| AnswerHeader::open(&entry.header));
+        let (answer, kid) = match (answer.transpose(), &exchange.begun) {
+            (Ok(None), Some((answer, kid))) => (Some(answer.clone()), kid_of(entry).or(*kid)),
+            (Ok(answer), _) => (answer, kid_of(entry)),
+            (Err(error), _) => {
                 self.fault(index, format!("the answer's header: {error}"));
-                None
+                (None, kid_of(entry))
             }
         };
         exchange.end = Some(End {
             index,
             code: facts.code,
             answer,
-            kid: kid_of(entry),
+            kid,
         });
         self.visit.take(exchange, &self.registry);
     }

@@ -145,7 +145,7 @@ fn follow_open(open: &mut BTreeSet<u64>, index: u64, bytes: &Bytes, cut: u64) {
         Some(Ok(Kind::Request)) if index < cut => {
             open.insert(index);
         }
-        Some(Ok(Kind::Closing)) => {
+        Some(Ok(kind)) if kind.ends() => {
             let ended = Entry::decode(bytes)
                 .ok()
                 .and_then(|entry| facts::exchange(&entry.facts).ok());

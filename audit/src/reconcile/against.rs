@@ -11,7 +11,7 @@ use bytes::Bytes;
 use proto::digest::Digest;
 use proto::entry::{Entry, Kind};
 use proto::facts;
-use proto::header::{AnswerHeader, RequestHeader};
+use proto::header::{AnswerHeader, RequestHeader, TrailerHeader};
 use proto::id::{ExchangeId, SystemId};
 use proto::seal::Seal;
 
@@ -201,19 +201,28 @@ impl Against {
             None => (Bytes::new(), None),
         };
         let proven = match receipt.verify(&header, seal, &self.key) {
-            Ok(proven) if matches!(proven.entry.kind, Kind::Closing | Kind::Late) => proven,
+            Ok(proven)
+                if matches!(
+                    proven.entry.kind,
+                    Kind::Closing | Kind::Late | Kind::Opening | Kind::Trailer
+                ) =>
+            {
+                proven
+            }
             Ok(_) => return self.unproven(line, index, "it ends nothing"),
             Err(error) => return self.not_proven(line, receipt, (&header, seal), &error),
         };
         let Ok(facts) = facts::exchange(&proven.entry.facts) else {
             return self.unproven(line, index, "its facts are malformed");
         };
-        let named = if header.is_empty() {
-            ExchangeId::from_slice(&facts.exchange_id)
-        } else {
-            AnswerHeader::open(&header)
+        let named = match proven.entry.kind {
+            _ if header.is_empty() => ExchangeId::from_slice(&facts.exchange_id),
+            Kind::Trailer => TrailerHeader::open(&header)
                 .ok()
-                .map(|answer| answer.exchange_id)
+                .map(|trailer| trailer.exchange_id),
+            _ => AnswerHeader::open(&header)
+                .ok()
+                .map(|answer| answer.exchange_id),
         };
         if named != Some(line.exchange) {
             return self.unproven(line, index, "it is of another exchange");

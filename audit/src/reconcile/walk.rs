@@ -64,7 +64,7 @@ impl Walk {
                     self.asked(index, entry, &header);
                 }
             }
-            Kind::Closing => {
+            kind if kind.ends() => {
                 if let Ok(facts) = facts::exchange(&entry.facts) {
                     self.ended(index, entry, facts.request_index);
                 }

@@ -60,6 +60,7 @@ impl Again {
             opened,
             agreement: Digest::from_slice(&facts.agreement),
             grant: facts.grant,
+            opening: None,
         })
     }
 }

@@ -28,6 +28,8 @@ pub struct Event {
     pub purpose: String,
     /// The clerk's pseudonym.
     pub actor: Option<Digest>,
+    /// The case that it belongs to, as its consumer commits to it.
+    pub case: Option<Digest>,
     /// Whom it is about, under pseudonyms.
     pub subjects: Vec<Subject>,
     /// The key that this entry's seal names, whether or not the seal holds.
@@ -57,6 +59,7 @@ impl Event {
             operation: String::new(),
             purpose: String::new(),
             actor: None,
+            case: None,
             subjects: Vec::new(),
             key: entry
                 .seal
@@ -78,6 +81,7 @@ impl Event {
         self.operation = request.operation.to_string();
         self.purpose = request.purpose.to_string();
         self.actor = request.actor;
+        self.case = request.case_reference;
         self.subjects.clone_from(&request.subjects);
     }
 }

@@ -37,6 +37,8 @@ pub struct Filter {
     pub key: Option<Digest>,
     /// Only what this clerk asked, under the pseudonym.
     pub actor: Option<Digest>,
+    /// Only what belongs to this case, as its consumer commits to it.
+    pub case: Option<Digest>,
     /// Only what is about this person, under the pseudonym.
     pub subject: Option<Subject>,
     /// Only from this Unix time in milliseconds on, and before that one.
@@ -67,6 +69,7 @@ impl Filter {
             && wanted(&self.agreement, |id| event.agreement == Some(*id))
             && wanted(&self.key, |key| event.key == Some(*key))
             && wanted(&self.actor, |actor| event.actor == Some(*actor))
+            && wanted(&self.case, |case| event.case == Some(*case))
             && wanted(&self.subject, |subject| event.subjects.contains(subject))
             && wanted(&self.from_ms, |from| recorded_ms >= *from)
             && wanted(&self.to_ms, |to| recorded_ms < *to)
@@ -105,6 +108,7 @@ mod tests {
             operation: "lookup".to_owned(),
             purpose: "takaful".to_owned(),
             actor: Some(Digest([1; 32])),
+            case: Some(Digest([6; 32])),
             subjects: vec![subject("nid", 2), subject("tax", 3)],
             key: Some(Digest([4; 32])),
             code: "answered".to_owned(),
@@ -147,6 +151,7 @@ mod tests {
             |f| f.agreement = Some(Digest([5; 32])),
             |f| f.key = Some(Digest([4; 32])),
             |f| f.actor = Some(Digest([1; 32])),
+            |f| f.case = Some(Digest([6; 32])),
             |f| f.subject = Some(subject("tax", 3)),
             |f| (f.from_ms, f.to_ms) = (Some(5_000), Some(5_001)),
             |f| (f.from, f.to) = (Some(7), Some(8)),
@@ -167,6 +172,7 @@ mod tests {
             |f| f.agreement = Some(Digest([4; 32])),
             |f| f.key = Some(Digest([5; 32])),
             |f| f.actor = Some(Digest([2; 32])),
+            |f| f.case = Some(Digest([1; 32])),
             // The same bytes under another scheme are another person.
             |f| f.subject = Some(subject("nid", 3)),
             |f| f.from_ms = Some(5_001),

@@ -29,6 +29,7 @@ use crate::verify::{Finding, Findings, Severity};
 mod endings;
 mod oversight;
 mod requests;
+mod streams;
 
 /// Folds, judges and pairs, entry by entry.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ struct Exchange<'a> {
     facts: ExchangeFacts,
     header: Header,
     sealed: Option<SealedHead>,
-    /// SHA-256 of a request's header and COSE_Sign1.
+    /// SHA-256 of a request's header and COSE_Sign1; of an opening's header.
     digests: [Digest; 2],
 }
 
@@ -108,9 +109,13 @@ impl<'p> Judge<'p> {
         self.pruning.follow(index, entry, &self.registry);
         match entry.kind {
             Kind::Epoch => self.epoch(&reached, &mut event),
-            Kind::Request | Kind::Closing | Kind::Refusal | Kind::Late | Kind::Dispute => {
-                self.exchange(reached, &mut event);
-            }
+            Kind::Request
+            | Kind::Closing
+            | Kind::Refusal
+            | Kind::Late
+            | Kind::Dispute
+            | Kind::Opening
+            | Kind::Trailer => self.exchange(reached, &mut event),
             Kind::Access | Kind::Hold | Kind::Erasure | Kind::Witnesses => {
                 self.oversight(index, entry, &mut event);
             }
@@ -158,6 +163,8 @@ impl<'p> Judge<'p> {
             Kind::Closing => self.closing(exchange, event),
             Kind::Refusal => self.refusal(exchange, event),
             Kind::Late => self.late(exchange, event),
+            Kind::Opening => self.opening(exchange, event),
+            Kind::Trailer => self.trailer(exchange, event),
             _ => self.dispute(exchange, event),
         }
     }

@@ -34,6 +34,17 @@ pub(super) struct Recorded {
     pub(super) opened: Box<RequestHeader>,
     pub(super) agreement: Option<Digest>,
     pub(super) grant: u32,
+    /// The opening of an answer in chunks, once it came.
+    pub(super) opening: Option<Box<Opening>>,
+}
+
+/// What a trailer must fit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    /// SHA-256 of the answer header.
+    pub(super) header_sha256: Digest,
+    /// Bytes that it announced; 0: it did not say.
+    pub(super) length: u64,
 }
 
 /// A use of an exchange id.
@@ -88,6 +99,14 @@ impl Pairing {
     /// Remembers a request as open.
     pub(super) fn begin(&mut self, request: Recorded) {
         self.open.insert(request.index, request);
+    }
+
+    /// Notes that an answer in chunks began; the one that had begun before, if any did.
+    pub(super) fn open_stream(&mut self, index: u64, opening: Opening) -> Option<Box<Opening>> {
+        self.open
+            .get_mut(&index)?
+            .opening
+            .replace(Box::new(opening))
     }
 
     /// Ends the request at `index` and gives it, at `now_us`.

@@ -6,7 +6,7 @@
 use proto::authorise::code_of;
 use proto::entry::{Entry, Kind};
 use proto::facts::{self, ExchangeFacts};
-use proto::header::{AnswerHeader, DisputeHeader, RequestHeader};
+use proto::header::{AnswerHeader, DisputeHeader, RequestHeader, TrailerHeader};
 use proto::seal::SealedHead;
 use proto::{Code, Digest};
 
@@ -18,7 +18,8 @@ pub(super) struct Prepared {
     pub(super) header: Header,
     /// `None` when there is no seal, or none whose path leads anywhere from the header.
     pub(super) sealed: Option<SealedHead>,
-    /// Of requests: SHA-256 of the header and of the COSE_Sign1, which answers name.
+    /// Of requests: SHA-256 of the header and of the COSE_Sign1, which answers name. Of openings: that of the header, which
+    /// trailers name.
     pub(super) header_sha256: Digest,
     pub(super) seal_sha256: Digest,
 }
@@ -33,15 +34,13 @@ pub(super) enum Header {
     /// `None`: not in its one form.
     Answer(Option<Box<AnswerHeader>>),
     Dispute(Result<DisputeHeader, Code>),
+    /// `None`: not in its one form.
+    Trailer(Option<Box<TrailerHeader>>),
 }
 
 /// Opens what can be opened.
 pub(super) fn prepare(entry: &Entry) -> Prepared {
-    let exchange = matches!(
-        entry.kind,
-        Kind::Request | Kind::Closing | Kind::Refusal | Kind::Late | Kind::Dispute
-    );
-    if !exchange {
+    if !entry.kind.is_exchange() {
         return Prepared::default();
     }
     let facts = facts::exchange(&entry.facts).ok();
@@ -51,8 +50,11 @@ pub(super) fn prepare(entry: &Entry) -> Prepared {
             let opened = RequestHeader::open(&entry.header);
             Header::Request(opened.map(Box::new).map_err(|error| code_of(&error)))
         }
-        Kind::Closing | Kind::Late if !unsealed => {
+        Kind::Closing | Kind::Late | Kind::Opening if !unsealed => {
             Header::Answer(AnswerHeader::open(&entry.header).ok().map(Box::new))
+        }
+        Kind::Trailer if !unsealed => {
+            Header::Trailer(TrailerHeader::open(&entry.header).ok().map(Box::new))
         }
         Kind::Dispute => {
             let opened = DisputeHeader::open(&entry.header);
@@ -66,7 +68,7 @@ pub(super) fn prepare(entry: &Entry) -> Prepared {
         facts,
         header,
         sealed: seal.and_then(|seal| seal.open().ok()?.head_over(&entry.header).ok()),
-        header_sha256: digest_if(request, &entry.header),
+        header_sha256: digest_if(request || entry.kind == Kind::Opening, &entry.header),
         seal_sha256: digest_if(request, seal.map_or(&[], |seal| &seal.cose)),
     }
 }

@@ -18,6 +18,7 @@ mod batches;
 pub(crate) mod forger;
 mod pruned;
 mod rotated;
+mod streams;
 mod supposed;
 mod threads;
 

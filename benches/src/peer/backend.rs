@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use proto::wire::exchange::v1::exchange_server::{Exchange, ExchangeServer};
 use proto::wire::exchange::v1::{
     CallRequest, CallResponse, CallsRequest, CallsResponse, DisputeRequest, DisputeResponse,
+    StreamRequest, StreamResponse,
 };
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
@@ -40,6 +41,15 @@ impl Exchange for Echo {
         &self,
         _: Request<Streaming<CallsRequest>>,
     ) -> Result<Response<Self::CallsStream>, Status> {
+        Err(Status::unimplemented("this server takes single calls only"))
+    }
+
+    type StreamStream = tokio_stream::Empty<Result<StreamResponse, Status>>;
+
+    async fn stream(
+        &self,
+        _: Request<StreamRequest>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
         Err(Status::unimplemented("this server takes single calls only"))
     }
 

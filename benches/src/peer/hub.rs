@@ -21,7 +21,8 @@ use proto::wire::exchange::v1::link_client::LinkClient;
 use proto::wire::exchange::v1::link_server::{Link, LinkServer};
 use proto::wire::exchange::v1::{
     Answer, Attach, AttachRequest, AttachResponse, Attached, CallRequest, CallResponse,
-    CallsRequest, CallsResponse, Deliver, DisputeRequest, DisputeResponse, Envelope,
+    CallsRequest, CallsResponse, Deliver, DisputeRequest, DisputeResponse, Envelope, StreamRequest,
+    StreamResponse,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -94,6 +95,7 @@ impl Exchange for Hub {
             receipt: None,
             remaining_ms: 0,
             traceparent: String::new(),
+            takes_chunks: false,
         });
         let message = Some(deliver);
         link.send(Ok(AttachResponse { message }))
@@ -113,6 +115,15 @@ impl Exchange for Hub {
         &self,
         _: Request<Streaming<CallsRequest>>,
     ) -> Result<Response<Self::CallsStream>, Status> {
+        Err(Status::unimplemented("this server takes single calls only"))
+    }
+
+    type StreamStream = tokio_stream::Empty<Result<StreamResponse, Status>>;
+
+    async fn stream(
+        &self,
+        _: Request<StreamRequest>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
         Err(Status::unimplemented("this server takes single calls only"))
     }
 

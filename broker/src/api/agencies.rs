@@ -199,6 +199,8 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         | Kind::Refusal
         | Kind::Late
         | Kind::Dispute
+        | Kind::Opening
+        | Kind::Trailer
         | Kind::Access
         | Kind::Hold
         | Kind::Erasure

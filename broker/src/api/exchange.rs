@@ -7,6 +7,7 @@ use proto::limits::MESSAGE_BYTES_MAX;
 use proto::wire::exchange::v1::exchange_server::{self, ExchangeServer};
 use proto::wire::exchange::v1::{
     CallRequest, CallResponse, CallsRequest, DisputeRequest, DisputeResponse, Envelope,
+    StreamRequest,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
@@ -15,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::calls::Calls;
 use super::roles::Rpc;
 use crate::door::trace;
-use crate::exchange::{Exchange, Received, reply};
+use crate::exchange::{Exchange, Received, Streamed, reply};
 use crate::registry::RegistryHandle;
 
 /// The service.
@@ -67,6 +68,16 @@ impl exchange_server::Exchange for ExchangeApi {
             request.into_inner(),
             self.draining.clone(),
         )))
+    }
+
+    type StreamStream = Streamed;
+
+    async fn stream(&self, request: Request<StreamRequest>) -> Result<Response<Streamed>, Status> {
+        let received = received(request, |message| message.envelope)?;
+        match self.exchange.stream(received).await {
+            Ok(streamed) => Ok(Response::new(streamed)),
+            Err(refused) => Err(reply::status(&refused)),
+        }
     }
 
     async fn dispute(

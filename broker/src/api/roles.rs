@@ -110,6 +110,8 @@ rpcs! {
     Call = "mohawel.exchange.v1.Exchange/Call": System;
     /// Ask on a stream.
     Calls = "mohawel.exchange.v1.Exchange/Calls": System;
+    /// Ask, and take the answer in chunks.
+    Stream = "mohawel.exchange.v1.Exchange/Stream": System;
     /// Object to an answer.
     Dispute = "mohawel.exchange.v1.Exchange/Dispute": System;
     /// Serve as a provider.

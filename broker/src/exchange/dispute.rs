@@ -12,7 +12,7 @@ use proto::authorise::{code_of as header_code, verify_dispute};
 use proto::digest::leaf_hash;
 use proto::entry::{Draft, Entry, Kind};
 use proto::facts::{self, ExchangeFacts};
-use proto::header::DisputeHeader;
+use proto::header::{DisputeHeader, TrailerHeader};
 use proto::registry::Registry;
 use proto::{Code, Digest};
 
@@ -77,8 +77,17 @@ impl Exchange {
                 key,
                 recorded: false,
             };
-            let answer = self.read(closing).await?.0;
-            if Digest::of(&answer.header) != dispute.answer_header || answer.header.is_empty() {
+            let ending = self.read(closing).await?.0;
+            let answer = match ending.kind {
+                // Of an answer in chunks, the one that began it.
+                Kind::Trailer => {
+                    TrailerHeader::open(&ending.header)
+                        .map_err(|_| Code::LogUnavailable)?
+                        .answer_header
+                }
+                _ => Digest::of(&ending.header),
+            };
+            if answer != dispute.answer_header || ending.header.is_empty() {
                 return Err(Code::Malformed);
             }
             let draft = self.dispute_draft(received, dispute.code, request).await?;

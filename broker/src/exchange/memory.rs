@@ -157,6 +157,23 @@ impl Memory {
         }
     }
 
+    /// The end of a stream is durable. It may have run longer than an exchange is remembered: that counts from now.
+    pub(super) fn close_stream(
+        &self,
+        key: Key,
+        (request, outcome, closing): (u64, Outcome, u64),
+        now_ms: u64,
+    ) {
+        let state = State::Closed {
+            request,
+            closing,
+            outcome,
+            disputed: false,
+        };
+        self.shard(&key)
+            .insert(key, now_ms.saturating_add(self.retain_ms), state);
+    }
+
     /// Marks an answered exchange as disputed, once; gives the indexes of its request and closing entries.
     pub(super) fn dispute(&self, key: Key) -> Result<(u64, u64), NoDispute> {
         match self

@@ -29,6 +29,14 @@ pub(super) enum Cause {
     LinkLost,
     /// The switch was told to stop and could not wait any longer.
     Stopping,
+    /// A stream that is no longer permitted.
+    Cut(Code),
+    /// A stream that the provider broke; a stable word.
+    Stream(&'static str),
+    /// A stream that its caller does not read.
+    NotRead,
+    /// A stream that ran longer than any may.
+    TooLong,
     /// The provider sent an answer that does not hold.
     Answer {
         /// Why it does not, a stable word.
@@ -55,9 +63,9 @@ impl Fault {
     /// How the exchange is closed.
     pub(super) fn outcome(&self) -> Outcome {
         match self.cause {
-            Cause::Deadline => Outcome::Deadline,
-            Cause::HangUp => Outcome::Cancelled,
-            Cause::LinkLost | Cause::Answer { .. } => Outcome::ProviderFailed,
+            Cause::Deadline | Cause::TooLong => Outcome::Deadline,
+            Cause::HangUp | Cause::Cut(_) | Cause::NotRead => Outcome::Cancelled,
+            Cause::LinkLost | Cause::Stream(_) | Cause::Answer { .. } => Outcome::ProviderFailed,
             Cause::Stopping => Outcome::Abandoned,
         }
     }
@@ -66,8 +74,9 @@ impl Fault {
     pub(super) fn code(&self) -> Code {
         match self.cause {
             // After a hang-up nobody hears it.
-            Cause::Deadline | Cause::HangUp => Code::Deadline,
-            Cause::LinkLost | Cause::Stopping => Code::ProviderFailed,
+            Cause::Deadline | Cause::HangUp | Cause::NotRead | Cause::TooLong => Code::Deadline,
+            Cause::LinkLost | Cause::Stopping | Cause::Stream(_) => Code::ProviderFailed,
+            Cause::Cut(code) => code,
             Cause::Answer { .. } => Code::AnswerInvalid,
         }
     }
@@ -78,6 +87,10 @@ impl Fault {
             Cause::Deadline | Cause::HangUp => None,
             Cause::LinkLost => Some("link_lost".to_owned()),
             Cause::Stopping => Some("stopping".to_owned()),
+            Cause::Cut(code) => Some(format!("cut: {code}")),
+            Cause::Stream(word) => Some(format!("stream: {word}")),
+            Cause::NotRead => Some("stream: not_read".to_owned()),
+            Cause::TooLong => Some("stream: too_long".to_owned()),
             Cause::Answer { fault, .. } => Some(format!("answer_invalid: {fault}")),
         }
     }

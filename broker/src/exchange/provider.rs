@@ -86,7 +86,12 @@ impl Exchange {
         match cause {
             Cause::Deadline => recorded.seat_mut().cancel(CancelReason::Deadline),
             Cause::HangUp | Cause::Stopping => recorded.seat_mut().cancel(CancelReason::HangUp),
-            Cause::LinkLost | Cause::Answer { .. } => {}
+            Cause::LinkLost
+            | Cause::Answer { .. }
+            | Cause::Cut(_)
+            | Cause::Stream(_)
+            | Cause::NotRead
+            | Cause::TooLong => {}
         }
         Err(Fault::new(recorded, cause, micros(delivered)))
     }

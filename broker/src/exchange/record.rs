@@ -18,6 +18,7 @@ use proto::entry::{Draft, Kind};
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::Outcome;
+use proto::id::ExchangeId;
 use proto::wire::audit::v1::RecordedEntry;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -35,7 +36,7 @@ use crate::links::seat::Seat;
 /// What is kept of the caller's own deadline to tell it that its time is up.
 const TELLING_MS: u64 = 20;
 /// How often a closing entry is tried while the log is full. About ten seconds: the log is gone then.
-const CLOSING_TRIES: u32 = 200;
+pub(super) const CLOSING_TRIES: u32 = 200;
 
 /// A durable request, holding everything until its closing entry. A link delivers nothing else.
 #[derive(Debug)]
@@ -86,6 +87,27 @@ impl Recorded {
     /// The trace context that came beside the envelope.
     pub(crate) fn traceparent(&self) -> &str {
         &self.0.verified.passage().traceparent
+    }
+
+    /// The exchange.
+    pub(super) fn id(&self) -> ExchangeId {
+        self.0.verified.header().exchange_id
+    }
+
+    /// Whether the caller takes an answer in chunks.
+    pub(crate) fn takes_chunks(&self) -> bool {
+        self.0.verified.passage().takes_chunks
+    }
+
+    /// The request entry, for whoever holds its header and seal.
+    pub(super) fn entry(&self) -> RecordedEntry {
+        let request = self.request();
+        RecordedEntry {
+            index: request.index,
+            kind: u32::from(request.entry.kind as u8),
+            stamp: Bytes::copy_from_slice(&request.entry.stamp.encode()),
+            facts: request.entry.facts.clone(),
+        }
     }
 
     pub(super) fn verified(&self) -> &Verified {
@@ -155,6 +177,10 @@ impl Exchange {
         &self,
         mut ended: Result<Attested, Fault>,
     ) -> Result<Receipt, Box<Refused>> {
+        let exchange = match &ended {
+            Ok(attested) => attested.recorded().id(),
+            Err(fault) => fault.recorded().id(),
+        };
         for attempt in 1..=CLOSING_TRIES {
             let closing = self.closing_draft(&mut ended);
             match self
@@ -171,11 +197,11 @@ impl Exchange {
                     sleep(Duration::from_millis(u64::from(attempt.min(10)) * 5)).await;
                 }
                 Err(AppendError::Stopped(reason)) => {
-                    warn!(%reason, "a closing entry was not recorded: closed as abandoned at the next start");
+                    warn!(%exchange, %reason, "a closing entry was not recorded: closed as abandoned at the next start");
                     break;
                 }
                 Err(error @ (AppendError::TooLarge(_) | AppendError::NoSigner(_))) => {
-                    warn!(%error, "a closing entry cannot be recorded");
+                    warn!(%exchange, %error, "a closing entry cannot be recorded");
                     break;
                 }
             }
@@ -269,17 +295,10 @@ impl Exchange {
             Ok(attested) => {
                 let (recorded, answer) = attested.into_parts();
                 recorded.seat().answer_recorded(entry.receipt.to_wire());
-                let request = recorded.request();
-                let request = RecordedEntry {
-                    index: request.index,
-                    kind: u32::from(request.entry.kind as u8),
-                    stamp: Bytes::copy_from_slice(&request.entry.stamp.encode()),
-                    facts: request.entry.facts.clone(),
-                };
                 Ok(Receipt {
                     answer,
                     closing: entry.receipt,
-                    request,
+                    request: recorded.entry(),
                 })
             }
             Err(fault) => {

@@ -7,9 +7,10 @@
 use audit::log::Arriving;
 use proto::Digest;
 use proto::authorise::{SealedRequest, verify_answer};
+use proto::commitment::Form;
 use proto::envelope::Envelope;
 use proto::facts::ExchangeFacts;
-use proto::header::{AnswerStatus, Outcome};
+use proto::header::{AnswerHeader, AnswerStatus, Outcome};
 use proto::limits::SALT_BYTES;
 use proto::registry::Registry;
 use proto::wire::exchange::v1 as wire;
@@ -26,6 +27,9 @@ pub(super) struct Attested {
     recorded: Recorded,
     answer: Envelope,
     status: AnswerStatus,
+    form: Form,
+    /// Bytes that an answer in chunks announces; 0: it does not say.
+    announced: u64,
     registry_size: u64,
     provider_us: u64,
     arriving: Option<Arriving>,
@@ -43,6 +47,16 @@ impl Attested {
     /// How the exchange is closed.
     pub(super) fn outcome(&self) -> Outcome {
         self.status.outcome()
+    }
+
+    /// Whether the payload follows in chunks.
+    pub(super) fn is_in_chunks(&self) -> bool {
+        self.form == Form::Chunks
+    }
+
+    /// Bytes that an answer in chunks announces; 0: it does not say.
+    pub(super) fn announced(&self) -> u64 {
+        self.announced
     }
 
     /// Registry entries that the answer was judged against.
@@ -88,12 +102,14 @@ impl Exchange {
         // Taken before the envelope is: what does not hold is named by its digest.
         let header = Digest::of(envelope.as_ref().map_or(&[], |envelope| &envelope.header));
         match judge(&registry, &recorded, envelope, self.clock.now_ms()) {
-            Ok((answer, status)) => {
+            Ok((answer, header)) => {
                 let registry_size = registry.size();
                 Ok(Attested {
                     recorded,
                     answer,
-                    status,
+                    status: header.status,
+                    form: header.payload.form,
+                    announced: header.payload.length,
                     registry_size,
                     provider_us,
                     arriving,
@@ -113,7 +129,7 @@ fn judge(
     recorded: &Recorded,
     envelope: Option<wire::Envelope>,
     now_ms: u64,
-) -> Result<(Envelope, AnswerStatus), String> {
+) -> Result<(Envelope, AnswerHeader), String> {
     let answer = Envelope::from_wire(envelope).map_err(|_| "malformed")?;
     let request = SealedRequest {
         header: &recorded.envelope().header,
@@ -126,8 +142,11 @@ fn judge(
     if answer.salt.len() != SALT_BYTES {
         return Err("malformed".to_owned());
     }
-    if answer.payload.len() as u64 != header.payload.length {
+    if !header.payload.fits(answer.payload.len()) {
         return Err("payload_mismatch".to_owned());
     }
-    Ok((answer, header.status))
+    if header.payload.form == Form::Chunks && !recorded.takes_chunks() {
+        return Err("form".to_owned());
+    }
+    Ok((answer, header))
 }

@@ -13,6 +13,7 @@ use proto::digest::{Digest, leaf_hash};
 use proto::entry::{Draft, Entry, EntryError, Kind};
 use proto::facts::{self, ExchangeFacts};
 use proto::header::{Outcome, RequestHeader};
+use proto::limits::STREAM_MS_MAX;
 use proto::registry::Registry;
 use thiserror::Error;
 use tracing::info;
@@ -103,7 +104,8 @@ impl Exchange {
             .saturating_sub(retain_ms)
             .min(now_ms - now_ms % DAY_MS);
         if let Some(last_ms) = last_request_ms(&self.log, size).await? {
-            from_ms = from_ms.min(last_ms.saturating_sub(retain_ms));
+            // A stream may have begun as long ago as one can run.
+            from_ms = from_ms.min(last_ms.saturating_sub(retain_ms + STREAM_MS_MAX));
         }
         Ok(from_ms)
     }
@@ -138,7 +140,10 @@ impl Walk<'_> {
         self.resumed.read += 1;
         let broken = |error: EntryError| ResumeError::Entry { index, error };
         let kind = Kind::from_byte(bytes.first().copied().unwrap_or_default()).map_err(broken)?;
-        if !matches!(kind, Kind::Request | Kind::Closing | Kind::Refusal) {
+        if !matches!(
+            kind,
+            Kind::Request | Kind::Closing | Kind::Trailer | Kind::Refusal
+        ) {
             return Ok(());
         }
         let entry = Entry::decode(bytes).map_err(broken)?;
@@ -147,7 +152,7 @@ impl Walk<'_> {
         let at_ms = entry.stamp.recorded_at_ms();
         match kind {
             Kind::Request => self.request(index, bytes, &entry, facts)?,
-            Kind::Closing => {
+            Kind::Closing | Kind::Trailer => {
                 let outcome = Outcome::parse(&facts.code);
                 if let (Some(open), Some(outcome)) =
                     (self.open.remove(&facts.request_index), outcome)

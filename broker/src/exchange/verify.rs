@@ -49,6 +49,8 @@ pub(super) struct Passage {
     pub(super) work: Option<Work>,
     /// Tells the log's writer that a draft is coming.
     pub(super) arriving: Option<Arriving>,
+    /// Whether the caller takes an answer in chunks.
+    pub(super) takes_chunks: bool,
     /// Held over from a judgement that the registry overtook, or by a refusal until it is recorded.
     pub(super) reservation: Option<Reservation>,
 }
@@ -88,6 +90,7 @@ impl Received {
             permit: None,
             work: None,
             arriving: None,
+            takes_chunks: false,
             reservation: None,
         };
         Self {
@@ -112,6 +115,11 @@ impl Received {
         self.passage
             .patience
             .map(|patience| self.passage.arrived + patience)
+    }
+
+    /// The caller takes an answer in chunks.
+    pub(super) fn take_chunks(&mut self) {
+        self.passage.takes_chunks = true;
     }
 
     /// What came, for a service that is not an exchange.

@@ -28,6 +28,10 @@ const CLOSED_KNOWN: usize = 1024;
 /// Control messages that may wait beyond four for each exchange at once; more means that nobody reads.
 const CONTROL_SLACK: usize = 1024;
 
+mod streams;
+
+pub(crate) use streams::Frame;
+
 /// One attached adapter.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -82,6 +86,8 @@ struct Pending {
     queued: Option<u64>,
     /// What came after that. Kept until the exchange is closed: a late entry follows its closing entry.
     late: Option<Option<Envelope>>,
+    /// Where the chunks of an answer go that was opened.
+    stream: Option<mpsc::Sender<Frame>>,
 }
 
 impl Link {
@@ -220,6 +226,7 @@ impl Link {
             sent: None,
             queued: None,
             late: None,
+            stream: None,
         };
         state.pending.insert(exchange, pending);
         self.seats.store(state.pending.len(), Ordering::Relaxed);
@@ -279,6 +286,7 @@ impl Link {
                 return;
             };
             pending.answer = None;
+            pending.stream = None;
             if pending.sent.is_none() {
                 return;
             }

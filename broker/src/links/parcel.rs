@@ -14,6 +14,7 @@ pub(super) struct Parcel {
     pub(super) receipt: Receipt,
     pub(super) deadline: Instant,
     pub(super) traceparent: String,
+    pub(super) takes_chunks: bool,
 }
 
 impl fmt::Debug for Parcel {
@@ -39,6 +40,7 @@ impl Parcel {
             receipt: Some(self.receipt),
             remaining_ms: u32::try_from(remaining).unwrap_or(u32::MAX),
             traceparent: self.traceparent,
+            takes_chunks: self.takes_chunks,
         }
     }
 }

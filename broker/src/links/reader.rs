@@ -1,6 +1,6 @@
 //! The stream from an adapter, read in one task per link.
 //!
-//! Takes Attach first, then answers, credits and a drain. Hands answers to the tasks of their exchanges, where they
+//! Takes Attach first, then answers, their chunks, credits and a drain. Hands answers to the tasks of their exchanges, where they
 //! are verified: this task does no cryptography, so one large answer delays no other. Anything else ends the link.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 use tracing::{debug, warn};
 
-use super::link::Link;
+use super::link::{Frame, Link};
 use super::{LinkEnd, Links};
 
 /// Reads until either side ends the link, then takes it out of the table.
@@ -79,6 +79,13 @@ where
                     return Some(end);
                 }
             }
+            Some(Message::Chunk(chunk)) => {
+                hand_on(link, &chunk.exchange_id, Frame::Chunk(chunk.data));
+            }
+            Some(Message::Trailer(trailer)) => {
+                let frame = trailer.trailer.map_or(Frame::Broken, Frame::Trailer);
+                hand_on(link, &trailer.exchange_id, frame);
+            }
             Some(Message::Drain(_)) => link.let_go(),
             Some(Message::Attach(_)) => return Some(LinkEnd::AttachedTwice),
             None => return Some(LinkEnd::Empty),
@@ -89,6 +96,16 @@ where
 fn hand_over(link: &Link, answer: Answer) {
     let asked = ExchangeId::from_slice(&answer.exchange_id)
         .is_some_and(|exchange| link.take_answer(exchange, answer.envelope));
+    note(link, asked);
+}
+
+fn hand_on(link: &Link, exchange: &[u8], frame: Frame) {
+    let asked =
+        ExchangeId::from_slice(exchange).is_some_and(|exchange| link.take_frame(exchange, frame));
+    note(link, asked);
+}
+
+fn note(link: &Link, asked: bool) {
     if !asked {
         // Every doubling, so that an adapter cannot fill the trace.
         let unknown = link.count_unknown();

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use proto::id::ExchangeId;
 use proto::wire::audit::v1::Receipt;
 use proto::wire::exchange::v1::{CancelReason, Envelope};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use super::link::Link;
+use super::link::{Frame, Link};
 use super::parcel::Parcel;
 use crate::door::Peer;
 use crate::exchange::record::Recorded;
@@ -63,6 +63,7 @@ impl Seat {
                 receipt: recorded.request().receipt.to_wire(),
                 deadline: recorded.deadline(),
                 traceparent: recorded.traceparent().to_owned(),
+                takes_chunks: recorded.takes_chunks(),
             },
         );
     }
@@ -83,6 +84,21 @@ impl Seat {
     /// Tells the adapter that its answer is in the log.
     pub(crate) fn answer_recorded(&self, receipt: Receipt) {
         self.link.answer_recorded(self.exchange, receipt);
+    }
+
+    /// The answer is opened: from now on its chunks are taken here. They come once there is credit for them.
+    pub(crate) fn open_stream(&self) -> mpsc::Receiver<Frame> {
+        self.link.open_stream(self.exchange)
+    }
+
+    /// Takes this many chunks more.
+    pub(crate) fn credit(&self, more: u32) {
+        self.link.chunk_credit(self.exchange, more);
+    }
+
+    /// Whether the link has ended.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.link.gone().is_cancelled()
     }
 
     /// The adapter.

@@ -121,6 +121,7 @@ fn queue(link: &Link, consumer: u64, number: u8) {
         receipt: Default::default(),
         deadline: Instant::now() + Duration::from_secs(9),
         traceparent: String::new(),
+        takes_chunks: false,
     };
     link.enqueue(consumer, u64::from(number), parcel);
 }

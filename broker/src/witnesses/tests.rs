@@ -200,10 +200,13 @@ fn draft(kind: Kind) -> Draft {
     }
 }
 
-async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), what)
-        .await
-        .unwrap()
+#[track_caller]
+fn within<T>(what: impl Future<Output = T>) -> impl Future<Output = T> {
+    let at = std::panic::Location::caller();
+    async move {
+        let ended = tokio::time::timeout(Duration::from_secs(60), what).await;
+        ended.unwrap_or_else(|_| panic!("nothing came within a minute at {at}"))
+    }
 }
 
 #[tokio::test]

@@ -7,9 +7,11 @@ use adapters::adapter::Adapter;
 use adapters::checkpoints::SeenError;
 use adapters::consumer::Answer;
 use adapters::subjects;
+use audit::receipt::Receipt;
 use audit::receipt::tlog_proof::TlogProof;
 use proto::digest::Digest;
 use proto::entry::Entry;
+use proto::envelope::Envelope;
 use proto::limits::PAYLOAD_BYTES_MAX;
 use proto::registry::Registry;
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ use crate::failure::Failure;
 use crate::output::{Output, time_of_ms};
 
 mod attempt;
+mod saved;
 mod told;
 
 pub use told::failure;
@@ -60,12 +63,22 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
     if let Some(first) = first {
         ask = ask.attempt_of(first);
     }
+    if let Some(path) = &call.output {
+        let saving = saved::Saving {
+            adapter: &adapter,
+            path,
+            receipt,
+            actor,
+        };
+        return Box::pin(saving.run(ask, output)).await;
+    }
     match Box::pin(ask.send()).await {
         Ok(answer) => {
             settle(&adapter, output).await?;
             kept(&adapter, output).await;
             // The answer was given and is on record: whatever becomes of the file, it is shown.
-            let written = receipt.map(|file| file.write(&proof(&answer)?));
+            let written =
+                receipt.map(|file| file.write(&proof(&answer.receipt, &answer.envelope)?));
             print(&answer, actor, output)?;
             written.transpose().map(drop)
         }
@@ -81,7 +94,7 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
 }
 
 /// Remembers what the answer's receipt promises, and compares the log with what earlier runs were promised.
-async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
+pub(super) async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
     let checkpoints = adapter.checkpoints();
     // What was promised a moment ago may honestly be published a moment later; the next run looks again.
     let wait = match checkpoints.is_overdue() {
@@ -105,7 +118,7 @@ async fn settle(adapter: &Adapter, output: Output) -> Result<(), Failure> {
 }
 
 /// Waits until the journal holds what just happened: it is shown only after it can be proved later.
-async fn kept(adapter: &Adapter, output: Output) {
+pub(super) async fn kept(adapter: &Adapter, output: Output) {
     if let Err(error) = adapter.journal().synced().await {
         output.note(format!(
             "{}: {error}",
@@ -182,15 +195,14 @@ fn print(answer: &Answer, actor: Option<Digest>, output: Output) -> Result<(), F
     })
 }
 
-/// The proof of the closing entry as a C2SP tlog-proof, with the entry itself as its extra data.
-fn proof(answer: &Answer) -> Result<Vec<u8>, Failure> {
-    let receipt = &answer.receipt;
+/// The proof of the entry that ended it as a C2SP tlog-proof, with the entry itself as its extra data.
+pub(super) fn proof(receipt: &Receipt, sealed: &Envelope) -> Result<Vec<u8>, Failure> {
     let entry = Entry {
         kind: receipt.kind,
         stamp: receipt.stamp,
         facts: receipt.facts.clone(),
-        header: answer.envelope.header.clone(),
-        seal: Some(answer.envelope.seal.clone()),
+        header: sealed.header.clone(),
+        seal: Some(sealed.seal.clone()),
     };
     let proof = TlogProof {
         extra: Some(entry.encode().map_err(Failure::untrusted)?),

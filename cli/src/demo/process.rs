@@ -20,7 +20,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// What a short command printed and how it ended.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub struct Ended {
     /// The exit code; -1 when a signal ended it.
     pub code: i32,
     /// Standard output as JSON; null when it printed none.
@@ -31,7 +31,10 @@ pub(super) struct Ended {
 
 impl Ended {
     /// The JSON of a command that must have worked.
-    pub(super) fn success(self, what: &str) -> Result<Value, Failure> {
+    ///
+    /// # Errors
+    /// What it said, when it did not.
+    pub fn success(self, what: &str) -> Result<Value, Failure> {
         if self.code == 0 {
             return Ok(self.json);
         }
@@ -48,7 +51,10 @@ impl Ended {
 }
 
 /// Runs this binary with `--json` and waits for its end.
-pub(super) async fn mohawel<S: AsRef<str>>(arguments: &[S]) -> Result<Ended, Failure> {
+///
+/// # Errors
+/// It cannot be run, or takes more than a minute.
+pub async fn mohawel<S: AsRef<str>>(arguments: &[S]) -> Result<Ended, Failure> {
     let mut command = Command::new(binary()?);
     command
         .arg("--json")
@@ -68,9 +74,29 @@ pub(super) async fn mohawel<S: AsRef<str>>(arguments: &[S]) -> Result<Ended, Fai
     })
 }
 
+/// Runs this binary for people and gives its exit code and what it printed, errors after it.
+///
+/// # Errors
+/// It cannot be run, or takes more than a minute.
+pub async fn as_read<S: AsRef<str>>(lang: &str, arguments: &[S]) -> Result<(i32, String), Failure> {
+    let mut command = Command::new(binary()?);
+    command
+        .args(arguments.iter().map(AsRef::as_ref))
+        .env("MOHAWEL_LANG", lang)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = timeout(COMMAND_LIMIT, command.output())
+        .await
+        .map_err(|_| Failure::unavailable("a command of the story took more than a minute"))?
+        .map_err(Failure::unavailable)?;
+    let said = [&output.stdout[..], &output.stderr[..]].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Ok((output.status.code().unwrap_or(-1), said))
+}
+
 /// A process that serves until it is told to stop. Dropping it ends it at once.
 #[derive(Debug)]
-pub(super) struct Server {
+pub struct Server {
     child: Child,
     what: String,
 }
@@ -78,7 +104,7 @@ pub(super) struct Server {
 impl Server {
     /// Starts this binary and waits until a line of its standard output begins with `ready`.
     /// What it says on standard error goes to `log`.
-    pub(super) async fn start<S: AsRef<str>>(
+    pub async fn start<S: AsRef<str>>(
         what: &str,
         arguments: &[S],
         ready: &str,
@@ -123,7 +149,7 @@ impl Server {
     }
 
     /// Asks it to stop and waits until it has.
-    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+    pub async fn stop(mut self) -> Result<(), Failure> {
         if let Some(pid) = self
             .child
             .id()

@@ -13,7 +13,10 @@ use crate::failure::Failure;
 const ROWS_PER_TRANSACTION: usize = 10_000;
 
 /// Writes social insurance into SQLite, for machines without PostgreSQL.
-pub(super) async fn write_insurance_sqlite(plan: &Plan, path: &Path) -> Result<(), Failure> {
+///
+/// # Errors
+/// The file cannot be written.
+pub async fn write_insurance_sqlite(plan: &Plan, path: &Path) -> Result<(), Failure> {
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -148,7 +151,7 @@ empty = "answer"
 
 /// A PostgreSQL server as a stock provider names it: the password apart, in a file of its own.
 #[derive(Debug)]
-pub(super) struct Postgres {
+pub struct Postgres {
     /// The URL without the password.
     pub url: String,
     /// Owner-only file that holds the password, if there is one.
@@ -157,7 +160,10 @@ pub(super) struct Postgres {
 
 impl Postgres {
     /// Takes the password out of `url` and puts it into `file`.
-    pub(super) fn part(url: &str, file: &Path) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// No URL, or the file cannot be written.
+    pub fn part(url: &str, file: &Path) -> Result<Self, Failure> {
         let (scheme, rest) = url
             .split_once("://")
             .ok_or_else(|| Failure::usage("the PostgreSQL URL has no scheme"))?;

@@ -5,7 +5,7 @@
 
 use super::missing::missing;
 use super::{Change, Choice, choose, locate};
-use crate::commitment::Commitment;
+use crate::commitment::{Commitment, Form};
 use crate::digest::Digest;
 use crate::header::RequestHeader;
 use crate::id::{ExchangeId, Part, ServiceId, SystemId};
@@ -54,6 +54,7 @@ impl Question {
             issued_at_ms: 0,
             deadline_ms: 1,
             payload: Commitment {
+                form: Form::Whole,
                 content_type: String::new(),
                 length: 0,
                 hmac: Digest::default(),

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::act::{Erased, Erasure, Hold};
 use crate::canonical::HeaderError;
 use crate::digest::Digest;
-use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader};
+use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader, TrailerHeader};
 use crate::id::{AgencyId, SystemId};
 use crate::key::PublicKey;
 use crate::limits::label;
@@ -88,6 +88,49 @@ pub fn answers(
         return Err(AnswerFault::Malformed);
     }
     Ok(())
+}
+
+/// Opens a trailer header and verifies that it ends the answer with the header `answer` to this request: sealed by a key
+/// bound to the provider's system, of the same exchange and the same answer.
+///
+/// # Errors
+/// The first thing that does not fit.
+pub fn verify_trailer(
+    registry: &Registry,
+    request: &RequestHeader,
+    answer: &Digest,
+    header: &[u8],
+    seal: &Seal,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<TrailerHeader, AnswerFault> {
+    let trailer = TrailerHeader::open(header).map_err(|_| AnswerFault::Malformed)?;
+    verify_seal(
+        registry,
+        label::TRAILER,
+        header,
+        seal,
+        &request.provider,
+        memory,
+    )
+    .map_err(|_| AnswerFault::Seal)?;
+    trails(request, answer, &trailer)?;
+    Ok(trailer)
+}
+
+/// Whether an opened trailer ends the answer with the header `answer` to this request. Who sealed it is not looked at.
+///
+/// # Errors
+/// [`AnswerFault::OtherExchange`].
+pub fn trails(
+    request: &RequestHeader,
+    answer: &Digest,
+    trailer: &TrailerHeader,
+) -> Result<(), AnswerFault> {
+    if trailer.exchange_id == request.exchange_id && trailer.answer_header == *answer {
+        Ok(())
+    } else {
+        Err(AnswerFault::OtherExchange)
+    }
 }
 
 /// Opens a dispute header and verifies that a key bound to `consumer` sealed it.

@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::{Seen, digest, exchange_id, fields, texts};
 use crate::canonical::{HeaderError, decode_header};
-use crate::commitment::Commitment;
+use crate::commitment::{Commitment, Form};
 use crate::digest::Digest;
 use crate::id::{ExchangeId, Part};
 use crate::limits::{HEADER_BYTES_MAX, HEADER_VERSION};
@@ -164,6 +164,12 @@ impl AnswerHeader {
                 ));
             }
         };
+        let payload = Commitment::from_wire(wire.payload)?;
+        if payload.form == Form::Chunks && status != AnswerStatus::Answered {
+            return Err(HeaderError::Malformed(
+                "only a result comes in chunks, and its status says that it is none",
+            ));
+        }
         Ok(Self {
             exchange_id: exchange_id(&wire.exchange_id)?,
             request_header: digest(
@@ -177,7 +183,7 @@ impl AnswerHeader {
             status,
             fields: fields(&wire.fields)?,
             answered_at_ms: wire.answered_at_ms,
-            payload: Commitment::from_wire(wire.payload)?,
+            payload,
             seen: Seen::from_wire(wire.seen)?,
         })
     }

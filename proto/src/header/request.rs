@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::{Seen, bytes_of, digest, exchange_id, fields, optional_digest, texts};
 use crate::canonical::{HeaderError, decode_header};
-use crate::commitment::Commitment;
+use crate::commitment::{Commitment, Form};
 use crate::digest::Digest;
 use crate::id::{ExchangeId, Part, SystemId};
 use crate::limits::{
@@ -181,7 +181,7 @@ impl RequestHeader {
             fields: fields(&wire.fields)?,
             issued_at_ms: wire.issued_at_ms,
             deadline_ms: wire.deadline_ms,
-            payload: Commitment::from_wire(wire.payload)?,
+            payload: whole(Commitment::from_wire(wire.payload)?)?,
             seen: Seen::from_wire(wire.seen)?,
         })
     }
@@ -193,4 +193,14 @@ fn subject(wire: &wire::Subject) -> Result<Subject, HeaderError> {
             .map_err(|_| HeaderError::Malformed("a subject's scheme is not a name part"))?,
         pseudonym: digest(&wire.pseudonym, "a subject's pseudonym is not 32 bytes")?,
     })
+}
+
+/// Requests come in one piece.
+fn whole(payload: Commitment) -> Result<Commitment, HeaderError> {
+    match payload.form {
+        Form::Whole => Ok(payload),
+        Form::Chunks => Err(HeaderError::Malformed(
+            "its payload is of a form that this version does not know",
+        )),
+    }
 }

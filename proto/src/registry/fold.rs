@@ -115,6 +115,8 @@ impl Registry {
             | Kind::Refusal
             | Kind::Late
             | Kind::Dispute
+            | Kind::Opening
+            | Kind::Trailer
             | Kind::Access
             | Kind::Hold
             | Kind::Erasure

@@ -28,10 +28,10 @@ pub(crate) struct Terms {
 /// A recorded request.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    header: Bytes,
-    opened: RequestHeader,
-    seal: Seal,
-    index: u64,
+    pub(crate) header: Bytes,
+    pub(crate) opened: RequestHeader,
+    pub(crate) seal: Seal,
+    pub(crate) index: u64,
 }
 
 /// A UUIDv7 of the golden log: the time, the version and variant bits, and `n`.
@@ -78,7 +78,7 @@ fn header(terms: Terms, at_ms: u64, n: u8, payload: Commitment) -> RequestHeader
     }
 }
 
-fn exchange_facts(at_ms: u64, code: &str, terms: Terms) -> ExchangeFacts {
+pub(crate) fn exchange_facts(at_ms: u64, code: &str, terms: Terms) -> ExchangeFacts {
     ExchangeFacts {
         peer_sha256: vec![0xc1; 32].into(),
         decided_at_ms: at_ms,

@@ -46,7 +46,11 @@ fn exchange(
 impl Exchange {
     fn judge(&self) -> Result<AnswerHeader, Untrusted> {
         let returned = open(self.response.clone())?;
-        let proven = proof(&returned, &NoteMemory::new(self.world.log_key()))?;
+        let proven = proof(
+            &returned,
+            Kind::Closing,
+            &NoteMemory::new(self.world.log_key()),
+        )?;
         let opened = RequestHeader::open(&self.request.header).unwrap();
         let request = SealedRequest {
             header: &self.request.header,

@@ -3,14 +3,14 @@
 use proto::Code;
 use proto::authorise::{self, SealedRequest};
 use proto::facts::ExchangeFacts;
-use proto::header::Outcome;
+use proto::header::{AnswerHeader, Outcome};
 
 use super::{About, Judge};
 use crate::evidence::contents::Item;
 
 impl<'a> Judge<'a> {
     /// The request that an ending, a late answer or a dispute names, by index and leaf hash.
-    fn named(&mut self, item: &Item, facts: &ExchangeFacts) -> Option<u64> {
+    pub(super) fn named(&mut self, item: &Item, facts: &ExchangeFacts) -> Option<u64> {
         self.judged.endings += 1;
         let at = facts.request_index;
         match self.requests.get(&at) {
@@ -48,7 +48,7 @@ impl<'a> Judge<'a> {
                 format!("'{}' is no outcome", facts.code),
             );
         };
-        let answered = self.answer(item, at);
+        let answered = self.answer(item, at).map(|answer| answer.status.outcome());
         let wrong = match answered {
             Some(said) if said != outcome => Some(format!(
                 "recorded as {}, the sealed answer says {}",
@@ -63,6 +63,11 @@ impl<'a> Judge<'a> {
         if let Some(what) = wrong {
             self.fault(item, About::Answer, what);
         }
+        self.end(item, at, &facts);
+    }
+
+    /// The request at `at` ends here, once, and under its own grant.
+    pub(super) fn end(&mut self, item: &'a Item, at: u64, facts: &ExchangeFacts) {
         let Some(asked) = self.requests.get_mut(&at) else {
             return;
         };
@@ -84,8 +89,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The outcome that a sealed answer stands for; `None` where there is none that holds.
-    fn answer(&mut self, item: &Item, at: u64) -> Option<Outcome> {
+    /// The sealed answer; `None` where there is none that holds.
+    pub(super) fn answer(&mut self, item: &Item, at: u64) -> Option<AnswerHeader> {
         let entry = &item.entry;
         if entry.header.is_empty() && entry.seal.is_none() {
             return None;
@@ -105,7 +110,7 @@ impl<'a> Judge<'a> {
             _ => Err("it has no seal".to_owned()),
         };
         match judged {
-            Ok(answer) => Some(answer.status.outcome()),
+            Ok(answer) => Some(answer),
             Err(what) => {
                 self.fault(
                     item,

@@ -1,6 +1,7 @@
 //! One exchange on the page: who asked whom for what, under which agreement, and how it ended.
 
 use proto::Code;
+use proto::commitment::Form;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::SystemId;
 use proto::refusal::Language;
@@ -66,9 +67,13 @@ pub(super) fn tell(contents: &Contents, told: &Told<'_>, exchange: &Exchange<'_>
         html,
     );
     if let Some(ending) = &exchange.ending {
+        let answered = exchange
+            .opening
+            .as_ref()
+            .map_or(ending.item, |(item, _)| item);
         payload(
             contents,
-            ending.item,
+            answered,
             ["What was answered", "ما أُجيب به"],
             html,
         );
@@ -282,6 +287,21 @@ fn ended(ending: &Ending<'_>, html: &mut Html) {
         &list(&answer.fields),
         "الحقول المُجاب بها",
     );
+    if answer.payload.form == Form::Whole {
+        return;
+    }
+    let (chunks, root) = match &ending.trailer {
+        Some(trailer) => (
+            format!("{} · {} bytes", trailer.count, trailer.length),
+            id(&trailer.root.to_string()),
+        ),
+        None => (
+            "it was cut off before its end: nothing of it may be used · <bdi lang=\"ar\" dir=\"rtl\">انقطعت قبل نهايتها ولا يُعتدّ بشيء منها</bdi>".to_owned(),
+            "none · <bdi lang=\"ar\" dir=\"rtl\">لا يوجد</bdi>".to_owned(),
+        ),
+    };
+    html.fact("Answered in chunks", &chunks, "أُجيب على أجزاء");
+    html.fact("Sealed root over the chunks", &root, "الجذر المختوم للأجزاء");
 }
 
 /// The disclosed payload as text; where there is none, what the log knows of it.

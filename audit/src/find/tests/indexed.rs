@@ -40,6 +40,7 @@ fn ask(number: u64) -> Ask {
         },
         purpose: if number == 1_900 { "rare" } else { "takaful" },
         actor: Some((number % 100) as u8),
+        case: Some((number % 90) as u8),
         subjects: vec![Digest::of(&(number % 700).to_be_bytes())],
         ..Ask::at(MONDAY_MS + number * 10_000)
     }
@@ -132,7 +133,7 @@ fn filters() -> Vec<Filter> {
         let entry = proto::entry::Entry::decode(&entries()[index]).unwrap();
         Some(entry.seal.unwrap().open().unwrap().kid())
     };
-    let mut all = vec![Filter::default(); 27];
+    let mut all = vec![Filter::default(); 28];
     all[1].exchange = Some(exchange_id(1_900));
     all[2].exchange = Some(exchange_id(2_000_029));
     all[3].exchange = Some(exchange_id(3_000_007));
@@ -159,6 +160,7 @@ fn filters() -> Vec<Filter> {
     (all[24].from, all[24].to) = (Some(2_559), Some(2_817));
     (all[25].from, all[25].to) = (Some(9_000), Some(2));
     all[26].agreement = Some(Digest::of(b"agreement"));
+    all[27].case = Some(Digest::of(&[13]));
     all
 }
 
@@ -167,7 +169,7 @@ fn both(mut one: Filter, other: &Filter) -> Filter {
     macro_rules! also {
         ($($field:ident)*) => { $(one.$field = one.$field.or_else(|| other.$field.clone());)* };
     }
-    also!(kind exchange party consumer provider service operation purpose code agreement key actor subject
+    also!(kind exchange party consumer provider service operation purpose code agreement key actor case subject
         from_ms to_ms from to);
     one
 }

@@ -32,6 +32,7 @@ pub(crate) struct Ask {
     pub(crate) service: &'static str,
     pub(crate) purpose: &'static str,
     pub(crate) actor: Option<u8>,
+    pub(crate) case: Option<u8>,
     pub(crate) subjects: Vec<Digest>,
     pub(crate) fields: Vec<&'static str>,
 }
@@ -46,6 +47,7 @@ impl Ask {
             service: "persons.v1",
             purpose: "takaful",
             actor: Some(1),
+            case: None,
             subjects: vec![Digest::of(b"somebody")],
             fields: vec!["name_ar"],
         }
@@ -127,7 +129,7 @@ impl Script {
             agreement: Some(Digest::of(b"agreement")),
             delegation: Vec::new(),
             external_id_hash: None,
-            case_reference: None,
+            case_reference: ask.case.map(|case| Digest::of(&[case])),
             subjects: ask.subjects.iter().map(subject).collect(),
             actor: ask.actor.map(|clerk| Digest([clerk; 32])),
             fields: ask.fields.iter().map(|field| part(field)).collect(),

@@ -150,7 +150,10 @@ struct Header {
 
 /// The header at `offset`, if its own checksum holds.
 fn header_at(segment: &[u8], nonce: &[u8; 16], offset: usize) -> Option<Header> {
-    let header: &[u8; HEADER_LEN] = segment.get(offset..offset + HEADER_LEN)?.try_into().ok()?;
+    header_of(segment.get(offset..)?.first_chunk()?, nonce, offset)
+}
+
+fn header_of(header: &[u8; HEADER_LEN], nonce: &[u8; 16], offset: usize) -> Option<Header> {
     let word = |at: usize| {
         u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
     };
@@ -163,6 +166,18 @@ fn header_at(segment: &[u8], nonce: &[u8; 16], offset: usize) -> Option<Header> 
         range: body..body + word(4) as usize,
         crc: word(16),
     })
+}
+
+/// The entries of `bytes`, one frame that stands at `offset` of its segment; `None` where it is not what was written.
+pub(super) fn entries_of(bytes: &Bytes, nonce: &[u8; 16], offset: usize) -> Option<Vec<Bytes>> {
+    let header = header_of(bytes.first_chunk()?, nonce, offset)?;
+    let range = HEADER_LEN..HEADER_LEN + header.range.len();
+    let body = bytes.get(range.clone())?;
+    let whole = checksum(nonce, offset, body) == header.crc;
+    let header = Header { range, ..header };
+    whole
+        .then(|| entries(bytes, &header))?
+        .map(|frame| frame.entries)
 }
 
 /// Parses a body whose checksum held.

@@ -1,11 +1,13 @@
-//! One file of the tail: its header, its creation, and the synced write.
+//! One file of the tail: its header, its creation, the synced write, and the reading back of one frame.
 //!
 //! The header binds format version, log origin and first index, and carries the head the segment starts
 //! from, so that a tail can be followed without reading anything else.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use bytes::Bytes;
@@ -27,10 +29,41 @@ const FIXED: usize = 8 + 2 + Digest::LEN + 8 + 16 + 2;
 #[derive(Debug)]
 pub(super) struct Segment {
     file: File,
-    path: PathBuf,
-    nonce: [u8; 16],
+    name: Arc<Name>,
     offset: usize,
     capacity: usize,
+}
+
+/// What finds and checks the frames of a segment.
+#[derive(Debug)]
+struct Name {
+    path: PathBuf,
+    nonce: [u8; 16],
+}
+
+/// Where a durable frame stands.
+#[derive(Clone, Debug)]
+pub(in crate::journal) struct Place {
+    segment: Arc<Name>,
+    offset: usize,
+    /// Bytes of the frame.
+    pub(in crate::journal) len: usize,
+}
+
+impl Place {
+    /// Reads the frame's entries back.
+    ///
+    /// # Errors
+    /// The segment is gone, cannot be read, or no longer holds what was written.
+    pub(in crate::journal) fn read(&self) -> io::Result<Vec<Bytes>> {
+        let Name { path, nonce } = &*self.segment;
+        let mut bytes = vec![0; self.len];
+        File::open(path)?.read_exact_at(&mut bytes, self.offset as u64)?;
+        frame::entries_of(&bytes.into(), nonce, self.offset).ok_or_else(|| {
+            let place = format!("{} at byte {}", path.display(), self.offset);
+            io::Error::other(format!("{place}: not the frame that was written there"))
+        })
+    }
 }
 
 /// What a segment's header says.
@@ -72,8 +105,7 @@ impl Segment {
         sync_dir(dir)?;
         Ok(Self {
             file,
-            path,
-            nonce,
+            name: Arc::new(Name { path, nonce }),
             offset: FRAMES_AT,
             capacity,
         })
@@ -95,10 +127,10 @@ impl Segment {
         let capacity = preallocate(&file, &path, segment_bytes)?;
         disk::sync_file(&path, || file.sync_all())
             .map_err(|e| JournalError::io("syncing", &path, e))?;
+        let nonce = found.header.nonce;
         Ok(Self {
             file,
-            path,
-            nonce: found.header.nonce,
+            name: Arc::new(Name { path, nonce }),
             offset: end,
             capacity,
         })
@@ -121,24 +153,28 @@ impl Segment {
         entries: impl ExactSizeIterator<Item = &'a Bytes>,
         head: &Head,
     ) {
-        frame::encode(out, &self.nonce, self.offset, entries, head);
+        frame::encode(out, &self.name.nonce, self.offset, entries, head);
     }
 
-    /// Writes a frame and makes it durable: the commit point.
-    pub(super) fn write_synced(&mut self, frame: &[u8]) -> Result<(), JournalError> {
-        disk::change(&self.path, || {
-            self.file.write_all_at(frame, self.offset as u64)
-        })
-        .map_err(|e| JournalError::io("writing", &self.path, e))?;
-        disk::sync_file(&self.path, || self.file.sync_data())
-            .map_err(|e| JournalError::io("syncing", &self.path, e))?;
+    /// Writes a frame and makes it durable: the commit point. Gives where it stands.
+    pub(super) fn write_synced(&mut self, frame: &[u8]) -> Result<Place, JournalError> {
+        let path = &self.name.path;
+        disk::change(path, || self.file.write_all_at(frame, self.offset as u64))
+            .map_err(|e| JournalError::io("writing", path, e))?;
+        disk::sync_file(path, || self.file.sync_data())
+            .map_err(|e| JournalError::io("syncing", path, e))?;
+        let place = Place {
+            segment: Arc::clone(&self.name),
+            offset: self.offset,
+            len: frame.len(),
+        };
         self.offset += frame.len();
-        Ok(())
+        Ok(place)
     }
 
     /// The file's path; nothing more is written to it.
     pub(super) fn into_path(self) -> PathBuf {
-        self.path
+        self.name.path.clone()
     }
 }
 

@@ -1,8 +1,7 @@
 //! How exchanges end: closings, refusals, late answers, disputes.
 
 use proto::authorise::{self, AnswerFault};
-use proto::entry::Kind;
-use proto::header::Outcome;
+use proto::header::{AnswerHeader, Outcome};
 use proto::limits::{DEADLINE_MS_MAX, label};
 use proto::{Code, Digest};
 
@@ -39,13 +38,7 @@ impl Judge<'_> {
                 format!("'{}' is no outcome", facts.code),
             );
         };
-        if request.agreement != event.agreement || request.grant != facts.grant {
-            self.fault(
-                index,
-                rule::FACTS,
-                "the ending names another grant than its request",
-            );
-        }
+        self.same_grant(&exchange, &request, event);
         let late_ms = exchange
             .entry
             .stamp
@@ -58,7 +51,17 @@ impl Judge<'_> {
                 format!("answered {late_ms} ms after its request"),
             );
         }
-        match self.sealed_answer(&mut exchange, &request) {
+        if request.opening.is_some() && !exchange.entry.header.is_empty() {
+            self.fault(
+                index,
+                rule::ANSWER,
+                "an answer in chunks had begun, and it is answered once more",
+            );
+        }
+        match self
+            .sealed_answer(&mut exchange, &request)
+            .map(Answered::outcome)
+        {
             Some(expected) if expected != outcome => {
                 self.fault(
                     index,
@@ -81,13 +84,13 @@ impl Judge<'_> {
         }
     }
 
-    /// The outcome that the entry's sealed answer stands for; `None` when there is no answer, or none to this request.
-    /// Its signature is verified meanwhile.
-    fn sealed_answer(
+    /// The entry's sealed answer; `None` when there is no answer, or none to this request. Its signature is verified
+    /// meanwhile.
+    pub(super) fn sealed_answer(
         &mut self,
         exchange: &mut Exchange<'_>,
         request: &Recorded,
-    ) -> Option<Outcome> {
+    ) -> Option<Answered> {
         let index = exchange.index;
         let Header::Answer(answer) = std::mem::take(&mut exchange.header) else {
             return None;
@@ -117,7 +120,7 @@ impl Judge<'_> {
         match judged {
             Ok(answer) => {
                 self.check_seen(index, answer.seen);
-                Some(answer.status.outcome())
+                Some(Answered(answer))
             }
             Err(fault) => {
                 let detail = format!("the sealed answer does not hold: {fault}");
@@ -248,7 +251,7 @@ impl Judge<'_> {
     }
 
     /// The request that a late answer or a dispute names, and whether it had ended.
-    fn named_request(
+    pub(super) fn named_request(
         &mut self,
         exchange: &Exchange<'_>,
         event: &mut Event,
@@ -268,15 +271,15 @@ impl Judge<'_> {
         if leaf.is_some_and(|leaf| facts.request_leaf[..] != leaf.0[..]) {
             self.fault(index, rule::PAIRING, "the request's leaf hash is another");
         }
-        let closing = exchange.entry.kind == Kind::Closing;
-        if !self.pruning.unjudged(facts.request_index, closing) {
+        let ends = exchange.entry.kind.ends();
+        if !self.pruning.unjudged(facts.request_index, ends) {
             let detail = format!("the request at {} had ended before", facts.request_index);
             self.fault(index, rule::PAIRING, detail);
         }
     }
 
     /// The request that an ending, a late answer or a dispute names by index and leaf hash.
-    fn recorded(
+    pub(super) fn recorded(
         &mut self,
         named: Named,
         exchange: &Exchange<'_>,
@@ -311,6 +314,15 @@ impl Judge<'_> {
             self.fault(index, rule::PAIRING, "the request's leaf hash is another");
         }
         Some(request)
+    }
+}
+
+/// A sealed answer to the request that its entry names.
+pub(super) struct Answered(pub(super) Box<AnswerHeader>);
+
+impl Answered {
+    fn outcome(self) -> Outcome {
+        self.0.status.outcome()
     }
 }
 

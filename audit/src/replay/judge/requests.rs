@@ -80,6 +80,7 @@ impl Judge<'_> {
             seal_sha256,
             agreement: event.agreement,
             grant: exchange.facts.grant,
+            opening: None,
             opened,
         });
     }

@@ -57,6 +57,7 @@ fn recorded(index: u64, at_us: u64) -> Recorded {
         opened: Box::new(opened),
         agreement: None,
         grant: 1,
+        opening: None,
     }
 }
 

@@ -147,7 +147,7 @@ impl Reading {
         };
         Ok(match entry.kind {
             Kind::Request | Kind::Refusal => takes_part(own, &entry.header),
-            Kind::Closing | Kind::Late | Kind::Dispute => {
+            Kind::Closing | Kind::Late | Kind::Dispute | Kind::Opening | Kind::Trailer => {
                 let request = facts::exchange(&entry.facts).map_or(0, |facts| facts.request_index);
                 match log.entry(request).await? {
                     Some(request) => Entry::decode(&request)

@@ -2,6 +2,8 @@
 
 use clap::Args;
 use proto::Digest;
+use proto::case::Case;
+use proto::commitment::Salt;
 use proto::entry::Kind;
 use proto::header::Subject;
 use proto::id::{AgencyId, ExchangeId, Part, SystemId};
@@ -46,6 +48,9 @@ pub struct Wanted {
     /// Only what this clerk asked: the pseudonym, 64 hex digits.
     #[arg(long, value_parser = digest)]
     pub actor: Option<Digest>,
+    /// Only what belongs to this case: its commitment, 64 hex digits, or @FILE, the opening that `mohawel compose show` wrote.
+    #[arg(long, value_parser = case)]
+    pub case: Option<Digest>,
     /// Only what is about this person: SCHEME:PSEUDONYM, the pseudonym in 64 hex digits, for example nid:0f3a….
     #[arg(long, value_parser = subject)]
     pub subject: Option<Subject>,
@@ -90,6 +95,22 @@ fn digest(text: &str) -> Result<Digest, String> {
     Digest::from_hex(text).ok_or_else(|| "not 32 bytes in hex (64 digits)".to_owned())
 }
 
+/// A commitment, or a file that opens one: what is looked for is then made again from reference and salt.
+fn case(text: &str) -> Result<Digest, String> {
+    let Some(path) = text.strip_prefix('@') else {
+        return digest(text);
+    };
+    let failed = |what: &dyn std::fmt::Display| format!("{path}: {what}");
+    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+    let part = |name: &str| value[name].as_str().unwrap_or_default();
+    let salt = hex::decode(part("salt")).ok();
+    let salt = salt.and_then(|salt| Salt::from_slice(&salt).ok());
+    let salt = salt.ok_or_else(|| failed(&"no salt of 64 hex digits"))?;
+    let case = Case::open(part("case"), salt).map_err(|error| failed(&error))?;
+    Ok(case.commitment())
+}
+
 fn subject(text: &str) -> Result<Subject, String> {
     let (scheme, pseudonym) = text
         .split_once(':')
@@ -113,6 +134,8 @@ mod tests {
         assert_eq!(kind("refusal"), Ok(Kind::Refusal));
         assert!(kind("refusals").unwrap_err().contains("refusal, late"));
         let hex = "ab".repeat(32);
+        assert_eq!(case(&hex), digest(&hex));
+        assert!(case("ab").is_err() && case("@/nowhere/at/all").is_err());
         let found = subject(&format!("nid:{hex}")).unwrap();
         assert_eq!(
             (found.scheme.as_str(), found.pseudonym.to_string()),

@@ -51,6 +51,7 @@ pub fn event_json(event: &Event) -> Value {
         "operation": event.operation,
         "purpose": event.purpose,
         "actor": event.actor.map(|actor| actor.to_string()),
+        "case_reference": event.case.map(|case| case.to_string()),
         "subjects": event.subjects.iter().map(subject_text).collect::<Vec<_>>(),
         "seal_key": event.key.map(|key| key.to_string()),
         "code": event.code,

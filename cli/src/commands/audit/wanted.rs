@@ -25,6 +25,7 @@ pub(super) fn filter(wanted: &Wanted) -> Result<Filter, Failure> {
         agreement: wanted.agreement,
         key: wanted.seal_key,
         actor: wanted.actor,
+        case: wanted.case,
         subject: wanted.subject,
         from_ms: wanted.since.as_deref().map(ms_of_time).transpose()?,
         to_ms: wanted.until.as_deref().map(ms_of_time).transpose()?,

@@ -60,6 +60,7 @@ pub(super) async fn run(trial: Try, output: Output) -> Result<(), Failure> {
         deadline_ms: trial.deadline_ms,
         retries: 0,
         receipt: None,
+        output: None,
         actor: None,
         attempt_of: None,
     };

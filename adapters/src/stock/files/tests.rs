@@ -1,0 +1,137 @@
+//! Files by id: the folder's own plain files, and nothing else whatever is asked.
+
+use std::time::Duration;
+
+use proto::id::{ExchangeId, SystemId};
+use serde_json::json;
+
+use super::*;
+use crate::provider::Provider as _;
+use crate::stock::Providers;
+
+fn request(id: &str, fields: &[&str]) -> Request {
+    Request {
+        exchange_id: ExchangeId::parse("0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b").unwrap(),
+        request_index: 1,
+        consumer: SystemId::parse("EG/GOV/MOSS/takaful").unwrap(),
+        service: Part::parse("registers").unwrap(),
+        operation: Part::parse("monthly").unwrap(),
+        purpose: Part::parse("benefit").unwrap(),
+        fields: fields
+            .iter()
+            .map(|field| Part::parse(field).unwrap())
+            .collect(),
+        rows: Vec::new(),
+        content_type: "application/json".to_owned(),
+        payload: json!({ "operation": "monthly", "parameters": { "id": id } })
+            .to_string()
+            .into(),
+        remaining: Duration::from_secs(5),
+        traceparent: String::new(),
+    }
+}
+
+fn served(dir: &Path) -> Providers {
+    let text = r#"
+        [service.registers]
+        kind = "files"
+        folder = "exports"
+        [service.registers.operation.monthly]
+        suffix = ".csv"
+        content_type = "text/csv"
+        fields = ["name", "status"]
+    "#;
+    std::fs::create_dir_all(dir.join("exports")).unwrap();
+    Providers::parse(text, dir).unwrap()
+}
+
+#[tokio::test]
+async fn a_file_is_given_whole_in_one_piece_or_in_chunks() {
+    let dir = tempfile::tempdir().unwrap();
+    let providers = served(dir.path());
+    std::fs::write(dir.path().join("exports/2026-01.csv"), b"name,status\n").unwrap();
+    let asked = request("2026-01", &["name", "status"]);
+    let whole = providers.answer(asked.clone()).await.unwrap();
+    assert_eq!(&whole.payload[..], b"name,status\n");
+    assert_eq!(whole.content_type, "text/csv");
+    let mut long = providers.stream(asked).await.unwrap().unwrap();
+    assert_eq!(long.length, Some(12));
+    assert_eq!(long.next().await.unwrap().unwrap()[..], whole.payload[..]);
+    assert_eq!(long.next().await.unwrap(), None);
+
+    let large = vec![0; PAYLOAD_BYTES_MAX + 1];
+    std::fs::write(dir.path().join("exports/large.csv"), large).unwrap();
+    let asked = request("large", &["name", "status"]);
+    let refused = providers.answer(asked.clone()).await;
+    assert!(
+        matches!(refused, Err(Failure::InvalidRequest(_))),
+        "{refused:?}"
+    );
+    providers.stream(asked).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn no_id_leads_out_of_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let providers = served(dir.path());
+    std::fs::write(dir.path().join("secret.csv"), b"secret").unwrap();
+    std::fs::create_dir(dir.path().join("exports/folder.csv")).unwrap();
+    std::os::unix::fs::symlink("../secret.csv", dir.path().join("exports/link.csv")).unwrap();
+    let stream = async |id: &str| providers.stream(request(id, &["name", "status"])).await;
+    for id in [
+        "../secret",
+        "..%2fsecret",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "",
+        ".",
+        "..",
+        "a\0b",
+        "نسخة",
+        &"a".repeat(65),
+    ] {
+        let refused = stream(id).await;
+        assert!(matches!(refused, Err(Failure::InvalidRequest(_))), "{id}");
+    }
+    for id in ["none", "link", "folder", "secret"] {
+        assert!(matches!(stream(id).await, Err(Failure::NotFound)), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn all_fields_or_nothing_and_no_row_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    let providers = served(dir.path());
+    std::fs::write(dir.path().join("exports/a.csv"), b"x").unwrap();
+    let some = providers.stream(request("a", &["name"])).await;
+    assert!(matches!(some, Err(Failure::InvalidRequest(_))));
+    let mut ruled = request("a", &["name", "status"]);
+    ruled.rows.push(proto::authorise::Row {
+        field: Part::parse("name").unwrap(),
+        equals: "x".to_owned(),
+    });
+    assert!(matches!(
+        providers.stream(ruled).await,
+        Err(Failure::Failed(_))
+    ));
+}
+
+#[test]
+fn a_folder_that_is_not_there_and_an_operation_without_fields_are_told() {
+    let text = r#"
+        [service.registers]
+        kind = "files"
+        folder = "nowhere"
+        [service.registers.operation.monthly]
+        suffix = "/../x"
+        content_type = ""
+        fields = []
+    "#;
+    let told = Providers::parse(text, Path::new("/"))
+        .unwrap_err()
+        .to_string();
+    for word in ["no folder", "suffix", "content_type", "fields"] {
+        assert!(told.contains(word), "{told}");
+    }
+}

@@ -1,0 +1,76 @@
+//! Answers in chunks: the opening and the trailer, each against the request that it names.
+
+use proto::Digest;
+use proto::authorise::{self, AnswerFault};
+use proto::commitment::Form;
+use proto::header::Outcome;
+
+use super::{About, Judge};
+use crate::evidence::contents::Item;
+
+impl<'a> Judge<'a> {
+    pub(super) fn opening(&mut self, item: &'a Item) {
+        let Some(facts) = self.facts(item) else {
+            return;
+        };
+        let Some(at) = self.named(item, &facts) else {
+            return;
+        };
+        if item.entry.header.is_empty() {
+            return self.fault(item, About::Answer, "an opening without a sealed answer");
+        }
+        let Some(answer) = self.answer(item, at) else {
+            return;
+        };
+        let header = Digest::of(&item.entry.header);
+        let begun = self.requests.get_mut(&at).map(|asked| {
+            let before = asked.begun.replace((header, answer.payload.length));
+            before.is_some() || asked.ended
+        });
+        if begun == Some(true) || answer.payload.form != Form::Chunks {
+            self.fault(
+                item,
+                About::Answer,
+                "it opens what had begun or ended, or came in one piece",
+            );
+        }
+    }
+
+    pub(super) fn trailer(&mut self, item: &'a Item) {
+        let Some(facts) = self.facts(item) else {
+            return;
+        };
+        let Some(at) = self.named(item, &facts) else {
+            return;
+        };
+        if Outcome::parse(&facts.code) != Some(Outcome::Answered) {
+            let what = "a trailer ends what was answered, and its code says otherwise";
+            self.fault(item, About::Switch, what);
+        }
+        self.judged.seals += 1;
+        if let Err(what) = self.sealed_trailer(item, at) {
+            let what = format!("the sealed trailer does not hold: {what}");
+            self.fault(item, About::Answer, what);
+        }
+        self.end(item, at, &facts);
+    }
+
+    fn sealed_trailer(&self, item: &Item, at: u64) -> Result<(), AnswerFault> {
+        let seal = item.entry.seal.as_ref().ok_or(AnswerFault::Seal)?;
+        let asked = self.requests.get(&at).ok_or(AnswerFault::OtherExchange)?;
+        let (answer, announced) = asked.begun.ok_or(AnswerFault::OtherExchange)?;
+        let trailer = authorise::verify_trailer(
+            &self.registry,
+            &asked.opened,
+            &answer,
+            &item.entry.header,
+            seal,
+            None,
+        )?;
+        if announced == 0 || announced == trailer.length {
+            Ok(())
+        } else {
+            Err(AnswerFault::Malformed)
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The way of an answer in chunks: the rooms of every exchange up to the answer, and three more.
+//!
+//! ```text
+//! … → Attested → Opened → Trailed → the end
+//! ```
+//!
+//! | room | file | takes → gives |
+//! |---|---|---|
+//! | open | `open.rs` | an answer in chunks → its opening, durable before the first chunk |
+//! | carry | `carry.rs` | chunks as they come → the trailer; the last chunk stays here |
+//! | end | `end.rs` | the trailer → durable, then the last chunk |
+//!
+//! An answer in one piece takes the ordinary way to its end. Every way out of here leads to one ending in the log.
+//! `docs/protocol.md` §3, "An answer in chunks".
+
+mod carry;
+mod end;
+mod open;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use proto::Code;
+use proto::id::SystemId;
+use proto::limits::STREAMS_PER_CONSUMER_MAX;
+use proto::wire::exchange::v1::StreamResponse;
+use proto::wire::exchange::v1::stream_response::Message;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::Stream;
+use tonic::Status;
+use tracing::Instrument;
+
+use super::record::Receipt;
+use super::{Caller, Exchange, Received, Refused, reply};
+use crate::door::trace;
+
+/// What goes to the caller, in order.
+type Parts = mpsc::Sender<StreamResponse>;
+type Ended = oneshot::Receiver<Result<Receipt, Box<Refused>>>;
+
+/// What a caller of a stream gets. It pulls: a caller that does not read holds up its own stream and nothing else.
+/// Dropping it is hanging up.
+pub struct Streamed {
+    first: Option<StreamResponse>,
+    parts: mpsc::Receiver<StreamResponse>,
+    /// How it ended, where it did not end with a trailer. Dropped, it tells the exchange that nobody waits.
+    ended: Option<Ended>,
+}
+
+impl Exchange {
+    /// Carries one request through all rooms for a caller that takes its answer in chunks.
+    ///
+    /// # Errors
+    /// What the caller is told before anything came.
+    pub async fn stream(
+        self: &Arc<Self>,
+        mut received: Received,
+    ) -> Result<Streamed, Box<Refused>> {
+        let no_room = |code| {
+            self.ended.note(Some(code));
+            Refused::unrecorded(code)
+        };
+        let (permit, place) = match (&received.peer().agency, &received.peer().system) {
+            (Some(agency), Some(system)) => (
+                Some(self.limits.enter(agency).map_err(no_room)?),
+                Some(Places::enter(&self.streams, system).map_err(no_room)?),
+            ),
+            // Nobody's: the first room refuses it.
+            _ => (None, None),
+        };
+        received.admit(permit, self.log.arriving());
+        received.take_chunks();
+        let span = trace::span(received.traceparent());
+        let (answer, ended) = oneshot::channel();
+        let (parts, mut coming) = mpsc::channel(1);
+        let mut caller = Caller {
+            answer,
+            patience_ends: received.patience_ends(),
+        };
+        let this = Arc::clone(self);
+        let exchange = async move {
+            let _place = place;
+            let ended = this.stream_way(received, &mut caller, parts).await;
+            this.ended
+                .note(ended.as_ref().err().map(|refused| refused.code));
+            trace::ended(
+                ended
+                    .as_ref()
+                    .map_or_else(|refused| refused.code.name(), |_| "answered"),
+            );
+            // After a trailer there is nothing more to say.
+            if let Some(told) = ended.transpose() {
+                let _ = caller.answer.send(told);
+            }
+        };
+        self.exchanges.spawn(exchange.instrument(span));
+        let Some(first) = coming.recv().await else {
+            // The task only ends without a word when the process does.
+            let ended = ended
+                .await
+                .unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)));
+            return ended.map(|receipt| Streamed::whole(receipt, coming));
+        };
+        Ok(Streamed {
+            first: Some(first),
+            parts: coming,
+            ended: Some(ended),
+        })
+    }
+
+    /// The way. `None` at the end of chunks; a receipt where the answer came in one piece.
+    async fn stream_way(
+        &self,
+        received: Received,
+        caller: &mut Caller,
+        parts: Parts,
+    ) -> Result<Option<Receipt>, Box<Refused>> {
+        let recorded = self.judged_and_recorded(received, caller).await?;
+        let ended = match self.provider(recorded, caller).await {
+            Ok(answered) => self.response(answered),
+            Err(fault) => Err(fault),
+        };
+        let attested = match ended {
+            Ok(attested) if attested.is_in_chunks() => attested,
+            ended => return self.close(ended).await.map(Some),
+        };
+        // Not one chunk before the answer that they belong to is durable.
+        let opened = match self.open(attested).await? {
+            Ok(opened) => opened,
+            Err(fault) => return self.close(Err(fault)).await.map(Some),
+        };
+        // Its deadline was that of the opening.
+        caller.patience_ends = None;
+        let trailed = match self.carry(opened, caller, &parts).await {
+            Ok(trailed) => trailed,
+            Err(fault) => return self.close_stream(fault).await,
+        };
+        // Not the last one before the trailer is.
+        self.end_stream(trailed, &parts).await
+    }
+}
+
+impl Streamed {
+    fn whole(receipt: Receipt, parts: mpsc::Receiver<StreamResponse>) -> Self {
+        Self {
+            first: Some(StreamResponse {
+                message: Some(Message::Answered(reply::response(receipt))),
+            }),
+            parts,
+            ended: None,
+        }
+    }
+}
+
+impl Stream for Streamed {
+    type Item = Result<StreamResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        match self.parts.poll_recv(cx) {
+            Poll::Ready(Some(part)) => return Poll::Ready(Some(Ok(part))),
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => {}
+        }
+        let Some(ended) = &mut self.ended else {
+            return Poll::Ready(None);
+        };
+        match Pin::new(ended).poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(told) => {
+                self.ended = None;
+                Poll::Ready(match told {
+                    Ok(Err(refused)) => Some(Err(reply::status(&refused))),
+                    Ok(Ok(_)) | Err(_) => None,
+                })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Streamed")
+    }
+}
+
+/// How many streams each consumer's system has.
+#[derive(Debug, Default)]
+pub(super) struct Places(Mutex<HashMap<SystemId, usize>>);
+
+/// One stream's place.
+#[derive(Debug)]
+struct Place {
+    places: Arc<Places>,
+    system: SystemId,
+}
+
+impl Places {
+    fn enter(places: &Arc<Self>, system: &SystemId) -> Result<Place, Code> {
+        let mut taken = places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.entry(system.clone()).or_default();
+        if *own >= STREAMS_PER_CONSUMER_MAX {
+            return Err(Code::RateLimited);
+        }
+        *own += 1;
+        Ok(Place {
+            places: Arc::clone(places),
+            system: system.clone(),
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&self.system) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                taken.remove(&self.system);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_has_so_many_streams_and_gives_them_back() {
+        let places = Arc::new(Places::default());
+        let one = SystemId::parse("EG/GOV/MOSS/takaful").unwrap();
+        let other = SystemId::parse("EG/GOV/MOSS/other").unwrap();
+        let mut held: Vec<Place> = (0..STREAMS_PER_CONSUMER_MAX)
+            .map(|_| Places::enter(&places, &one).unwrap())
+            .collect();
+        assert_eq!(Places::enter(&places, &one).unwrap_err(), Code::RateLimited);
+        drop(Places::enter(&places, &other).unwrap());
+        held.pop();
+        drop(Places::enter(&places, &one).unwrap());
+        held.clear();
+        assert!(places.0.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,362 @@
+//! A town for stories: a switch and agencies as real processes, set up from a folder that a person can read.
+//!
+//! Takes `stories/town` (who is on board, what each publishes and serves) and a story's own folder (agreements and
+//! compositions). Every process is this very binary: called with arguments of `mohawel` it is `mohawel`.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use cli::demo::people::{NationalId, Plan};
+use cli::demo::process::{Server, as_read, mohawel};
+use serde::Deserialize;
+use serde_json::Value;
+use time::macros::date;
+
+use crate::offices::Offices;
+use crate::smtp::Sink;
+use crate::{Voice, mail_service, show, told};
+
+mod registers;
+
+/// Seed and size of the synthetic people: the same story on every machine.
+const SEED: u64 = 42;
+const PEOPLE: u64 = 400;
+/// The argument by which this binary becomes the mail service.
+const MAIL: &str = "mail-service";
+
+/// What this process is when it is not the story: `mohawel`, or the mail service.
+pub fn part_of_the_story() -> Option<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        None | Some("--lang") => None,
+        Some(MAIL) => Some(mail(&arguments)),
+        Some(_) => Some(cli::run()),
+    }
+}
+
+fn mail(arguments: &[String]) -> ExitCode {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let (Some(home), Some(server)) = (arguments.get(1), arguments.get(2)) else {
+        return ExitCode::from(2);
+    };
+    let runtime = tokio::runtime::Runtime::new();
+    match runtime.map(|runtime| runtime.block_on(mail_service::run(Path::new(home), server))) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Agencies {
+    agencies: Vec<Agency>,
+}
+
+/// One agency, as `agencies.toml` says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Agency {
+    key: String,
+    id: String,
+    system: String,
+    name_en: String,
+    name_ar: String,
+}
+
+/// Everything that runs.
+#[derive(Debug)]
+pub struct Town {
+    dir: tempfile::TempDir,
+    /// The story's own folder.
+    story: PathBuf,
+    voice: Voice,
+    agencies: Vec<Agency>,
+    switch: Server,
+    adapters: Vec<Server>,
+    /// Decisions, fees, short messages.
+    pub offices: Offices,
+    /// Where letters arrive.
+    pub post: Sink,
+    /// A person whose household owns units.
+    pub citizen: NationalId,
+    plan: Plan,
+}
+
+impl Town {
+    /// Builds it from nothing: switch, agencies, registers, services, agreements. Who is named in `away` does not serve
+    /// yet.
+    ///
+    /// # Errors
+    /// A process that does not do what it should, with what it said.
+    pub async fn build(story: &str, away: &[&str], voice: Voice) -> Result<Self> {
+        let stories = Path::new(env!("CARGO_MANIFEST_DIR")).join("stories");
+        let dir = tempfile::tempdir()?;
+        let plan = Plan::new(SEED, PEOPLE, date!(2026 - 01 - 15))?;
+        let agencies: Agencies = toml::from_str(&std::fs::read_to_string(
+            stories.join("town/agencies.toml"),
+        )?)?;
+        let citizen = plan
+            .households()
+            .filter(|household| household.minors(plan.reference()).count() > 0)
+            .find_map(|household| household.head().map(|head| head.national_id))
+            .context("nobody lives here")?;
+        let switch = start_switch(dir.path()).await?;
+        let mut town = Self {
+            dir,
+            story: stories.join(story),
+            voice,
+            agencies: agencies.agencies,
+            switch,
+            adapters: Vec::new(),
+            offices: Offices::start().await?,
+            post: Sink::start().await?,
+            citizen,
+            plan,
+        };
+        for agency in town.agencies.clone() {
+            town.enrol(&agency).await?;
+            if !away.contains(&agency.key.as_str()) {
+                town.serve(&agency.key).await?;
+            }
+        }
+        town.agree().await?;
+        Ok(town)
+    }
+
+    /// The story's file `name`.
+    pub fn file(&self, name: &str) -> String {
+        self.story.join(name).display().to_string()
+    }
+
+    /// An agency's home.
+    pub fn home(&self, key: &str) -> String {
+        self.dir
+            .path()
+            .join("homes")
+            .join(key)
+            .display()
+            .to_string()
+    }
+
+    /// The switch's log.
+    pub fn log(&self) -> String {
+        self.dir.path().join("switch/log").display().to_string()
+    }
+
+    /// Runs `mohawel` and shows what a person reads; the exit code must be `code`.
+    ///
+    /// # Errors
+    /// Another exit code, with what it said.
+    pub async fn tell(&self, code: i32, arguments: &[&str]) -> Result<String> {
+        let (ended, said) = as_read(self.voice.lang(), arguments).await.map_err(told)?;
+        for line in said.lines() {
+            show(format!("   {line}"));
+        }
+        if ended != code {
+            bail!(
+                "mohawel {} ended with {ended}, not {code}",
+                arguments.join(" ")
+            );
+        }
+        Ok(said)
+    }
+
+    /// Runs `mohawel` for its JSON.
+    ///
+    /// # Errors
+    /// An exit code other than 0, with what it said.
+    pub async fn ask(&self, arguments: &[&str]) -> Result<Value> {
+        let ended = mohawel(arguments).await.map_err(told)?;
+        ended.success(&arguments.join(" ")).map_err(told)
+    }
+
+    /// Stops everybody and the switch; the log's files stay until the town is dropped.
+    ///
+    /// # Errors
+    /// A process that does not end as it should.
+    pub async fn close(&mut self) -> Result<()> {
+        for adapter in self.adapters.drain(..) {
+            adapter.stop().await.map_err(told)?;
+        }
+        Ok(())
+    }
+
+    /// Stops the switch too, and shows that its log holds: verified, replayed, and the exchanges of one thread.
+    ///
+    /// # Errors
+    /// The log does not hold.
+    pub async fn end(mut self, case: &str) -> Result<()> {
+        self.close().await?;
+        let Self {
+            switch, dir, voice, ..
+        } = self;
+        switch.stop().await.map_err(told)?;
+        let log = dir.path().join("switch/log");
+        let report = audit::replay::replay(&log, audit::replay::Options::default());
+        let findings: Vec<String> = report.all_findings().map(ToString::to_string).collect();
+        if !report.is_clean() {
+            bail!("the log does not hold: {}", findings.join("; "));
+        }
+        let (entries, seals) = (report.files.entries, report.seals);
+        show(voice.say(
+            &format!("the log holds: {entries} entries, {seals} seals verified, every decision judged again"),
+            &format!("السجل سليم: {entries} قيدًا، وتم التحقق من {seals} ختمًا، وأعيد الحكم على كل قرار"),
+        ));
+        show(voice.say("the case in it, one thread:", "الحالة فيه، خيط واحد:"));
+        let log = log.display().to_string();
+        let find = ["audit", "find", "--log", &log, "--case", case, "--table"];
+        let (code, said) = as_read(voice.lang(), &find).await.map_err(told)?;
+        show(said);
+        match code {
+            0 => Ok(()),
+            code => bail!("the thread is not proved: {code}"),
+        }
+    }
+
+    async fn enrol(&self, agency: &Agency) -> Result<()> {
+        let switch = self.dir.path().join("switch").display().to_string();
+        let invitation = self
+            .dir
+            .path()
+            .join(format!("{}.invitation", agency.key))
+            .display()
+            .to_string();
+        self.ask(&[
+            "agency",
+            "invite",
+            &agency.id,
+            "--switch",
+            &switch,
+            "--output",
+            &invitation,
+        ])
+        .await?;
+        let at = format!("@{invitation}");
+        let home = self.home(&agency.key);
+        let mut arguments = vec![
+            "adapter",
+            "enrol",
+            &at,
+            "--home",
+            &home,
+            "--system",
+            &agency.system,
+        ];
+        arguments.extend([
+            "--name-en",
+            &agency.name_en,
+            "--name-ar",
+            &agency.name_ar,
+            "--no-passphrase",
+        ]);
+        self.ask(&arguments).await?;
+        Ok(())
+    }
+
+    /// Publishes an agency's service and starts its adapter; an agency that only asks has none.
+    ///
+    /// # Errors
+    /// A process that does not do what it should.
+    pub async fn serve(&mut self, key: &str) -> Result<()> {
+        let folder = self.story.with_file_name("town").join(key);
+        let service = folder.join("service.toml");
+        if !service.exists() {
+            return Ok(());
+        }
+        let home = self.home(key);
+        self.ask(&[
+            "service",
+            "publish",
+            &service.display().to_string(),
+            "--home",
+            &home,
+        ])
+        .await?;
+        let log = self.dir.path().join(format!("{key}.log"));
+        let server = match folder.join("providers.toml").exists() {
+            true => {
+                let providers = self.register(key, &folder).await?.display().to_string();
+                Server::start(
+                    key,
+                    &["adapter", "run", "--home", &home, "--providers", &providers],
+                    "serving",
+                    &log,
+                )
+                .await
+            }
+            false => Server::start(key, &[MAIL, &home, &self.post.address], "serving", &log).await,
+        };
+        self.adapters.push(server.map_err(told)?);
+        Ok(())
+    }
+
+    /// Consumers propose, providers accept: both with their own authority keys.
+    async fn agree(&self) -> Result<()> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(self.story.join("agreements"))?
+            .map(|file| file.map(|file| file.path()))
+            .collect::<std::io::Result<_>>()?;
+        files.sort();
+        for file in &files {
+            let stem = file
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
+            let (consumer, provider) = stem
+                .split_once('-')
+                .context("an agreement is named CONSUMER-PROVIDER.toml")?;
+            let proposed = [
+                "agreement",
+                "propose",
+                &file.display().to_string(),
+                "--home",
+                &self.home(consumer),
+            ];
+            let proposed = self.ask(&proposed).await?;
+            let id = proposed["agreement"]["agreement"]
+                .as_str()
+                .unwrap_or_default();
+            self.ask(&["agreement", "accept", id, "--home", &self.home(provider)])
+                .await?;
+        }
+        let (agreements, agencies) = (files.len(), self.agencies.len());
+        show(self.voice.say(
+            &format!("a switch, {agencies} agencies with keys of their own, {agreements} agreements sealed by both sides"),
+            &format!("محوِّل، و{agencies} جهات بمفاتيحها، و{agreements} اتفاقيات مختومة من الطرفين"),
+        ));
+        Ok(())
+    }
+}
+
+async fn start_switch(dir: &Path) -> Result<Server> {
+    let folder = dir.join("switch").display().to_string();
+    // Both are held at once, so that they are two.
+    let listeners = [
+        TcpListener::bind(("127.0.0.1", 0))?,
+        TcpListener::bind(("127.0.0.1", 0))?,
+    ];
+    let [exchange, enrol] = [
+        listeners[0].local_addr()?.to_string(),
+        listeners[1].local_addr()?.to_string(),
+    ];
+    drop(listeners);
+    let mut arguments = vec![
+        "init",
+        &folder,
+        "--instance",
+        "EG",
+        "--origin",
+        "mohawel.example/story",
+    ];
+    arguments.extend(["--exchange-listen", &exchange, "--enrol-listen", &enrol]);
+    mohawel(&arguments)
+        .await
+        .map_err(told)?
+        .success("init")
+        .map_err(told)?;
+    let log = dir.join("switch.log");
+    let broker = ["broker", "--switch", &folder];
+    Server::start("the switch", &broker, "echo attached", &log)
+        .await
+        .map_err(told)
+}
