@@ -35,7 +35,7 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Requests in flight for the exchanges beside them.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=384))]
     in_flight: u16,
     /// Milliseconds of load before each window.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]

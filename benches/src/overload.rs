@@ -2,8 +2,11 @@
 //!
 //! In each round: the peak (a closed loop over ten agencies); twice that rate from the same ten; one agency at a fifth of
 //! the peak by itself; the same while another agency floods at twice the peak; the same while a third asks a provider
-//! that never answers. Consumers are thin, so that the generator takes as little of the machine as it can; what it
-//! takes all the same stands in the report, for on one machine it takes it from the switch.
+//! that never answers. Consumers are thin, so that the generator takes as little of the machine as it can.
+//!
+//! What it takes all the same it takes from the switch, on one machine. So each of these is held against the same load
+//! beside an equal flood *elsewhere*: at a second switch on this machine that refuses all of it. Machine and flood are then the
+//! same on both sides, and what is left between them is what the flood does inside the switch.
 
 use std::path::PathBuf;
 
@@ -18,6 +21,7 @@ use serde::Serialize;
 use crate::harness::Ground;
 use crate::progress::Progress;
 
+mod elsewhere;
 mod table;
 mod world;
 
@@ -30,7 +34,7 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Requests in flight for the peak.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=384))]
     in_flight: u16,
     /// Milliseconds of load before each window: at twice the peak it takes some seconds until all places are taken.
     #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
@@ -53,12 +57,18 @@ pub(crate) struct Plan {
 struct Round {
     /// The closed loop.
     peak: Measured,
+    /// The same beside as many refusals elsewhere as there were here at twice the rate.
+    peak_beside_elsewhere: Beside,
     /// At twice its rate.
     double: Measured,
     /// One agency by itself.
     alone: Measured,
+    /// The same beside the same flood elsewhere.
+    flood_elsewhere: Beside,
     /// The same beside an agency that floods.
     flooded: Beside,
+    /// The same beside as much as is asked of the provider that hangs, elsewhere.
+    asked_elsewhere: Beside,
     /// The same beside an agency whose provider hangs.
     hanging: Beside,
 }
@@ -113,7 +123,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
 
 async fn whole(plan: &Plan, ground: &Ground) -> anyhow::Result<Report> {
     let load_average_before = cost::load_average()?;
-    let progress = Progress::of(u64::from(plan.rounds) * 5);
+    let progress = Progress::of(u64::from(plan.rounds) * 8);
     let mut world = World::start(&ground.dir, &ground.logs).await?;
     let mut rounds = Vec::new();
     for number in 1..=plan.rounds {
@@ -159,31 +169,58 @@ async fn round(
         .context("the peak")?;
     let rate = peak.exchanges_per_s;
     done("peak", format!("{rate:.0}/s"));
-    let order = plan.order(Arrival::PerSecond(2.0 * rate), true);
-    let double = measure(&mut world.many, order, &watched)
+    let twice = plan.order(Arrival::PerSecond(2.0 * rate), true);
+    let double = measure(&mut world.many, twice, &watched)
         .await
         .context("twice the peak")?;
-    let share = double.exchanges_per_s / rate;
-    done("twice the peak", format!("goodput {share:.2} of it"));
+    // As many as were refused here are refused elsewhere.
+    let refused = double.outcome.refused as f64 * 1e3 / plan.measure_ms as f64;
+    let elsewhere = (Pair::PeakElsewhere, refused.max(1.0));
+    let peak_beside_elsewhere = beside(plan, world, order, elsewhere)
+        .await
+        .context("the peak beside a flood elsewhere")?;
+    let spared = peak_beside_elsewhere.per_s(plan);
+    done("peak beside a flood elsewhere", format!("{spared:.0}/s"));
+    let share = double.exchanges_per_s / spared;
+    done("twice the peak", format!("goodput {share:.2} of that"));
     let steady = plan.order(Arrival::PerSecond(STEADY_SHARE * rate), true);
     let watched = world.watched(&world.steady)?;
     let alone = measure(&mut world.steady, steady, &watched)
         .await
         .context("one agency alone")?;
     done("alone", said(&alone.outcome));
-    let flood = Arrival::PerSecond(2.0 * rate);
-    let flooded = beside(plan, world, steady, (Disturbance::Flood, flood)).await?;
-    done("beside a flood", said(&flooded.steady));
-    let asks = Arrival::PerSecond(STEADY_SHARE * rate);
-    let hanging = beside(plan, world, steady, (Disturbance::Hanging, asks)).await?;
-    done("beside a provider that hangs", said(&hanging.steady));
+    let (flood, asks) = (2.0 * rate, STEADY_SHARE * rate);
+    let mut pairs = Vec::new();
+    for (pair, rate) in [
+        (Pair::FloodElsewhere, flood),
+        (Pair::Flood, flood),
+        (Pair::FloodElsewhere, asks),
+        (Pair::Hanging, asks),
+    ] {
+        let met = beside(plan, world, steady, (pair, rate)).await?;
+        done(&format!("{pair:?}"), said(&met.steady));
+        pairs.push(met);
+    }
+    let pairs: [Beside; 4] = pairs
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("four pairs"))?;
+    let [flood_elsewhere, flooded, asked_elsewhere, hanging] = pairs;
     Ok(Round {
         peak,
+        peak_beside_elsewhere,
         double,
         alone,
+        flood_elsewhere,
         flooded,
+        asked_elsewhere,
         hanging,
     })
+}
+
+impl Beside {
+    fn per_s(&self, plan: &Plan) -> f64 {
+        self.steady.answered as f64 * 1e3 / plan.measure_ms as f64
+    }
 }
 
 fn said(outcome: &Outcome) -> String {
@@ -196,26 +233,33 @@ fn said(outcome: &Outcome) -> String {
     )
 }
 
-/// Who disturbs.
+/// Who is measured, and beside whom.
 #[derive(Clone, Copy, Debug)]
-enum Disturbance {
+enum Pair {
+    /// The ten, beside a flood at the other switch.
+    PeakElsewhere,
+    /// The steady one, beside a flood at the other switch.
+    FloodElsewhere,
+    /// The steady one, beside a flood here.
     Flood,
+    /// The steady one, beside one whose provider hangs.
     Hanging,
 }
 
-/// Runs the steady agency's order inside the other one's.
+/// Runs one order inside another one's.
 async fn beside(
     plan: &Plan,
     world: &mut World,
     steady: Order,
-    (what, arrival): (Disturbance, Arrival),
+    (pair, per_s): (Pair, f64),
 ) -> anyhow::Result<Beside> {
     let switch = Watched::one("switch", world.switch.id()?);
-    let other = match what {
-        Disturbance::Flood => &mut world.flood,
-        Disturbance::Hanging => &mut world.asks_hanging,
+    let (own, other) = match pair {
+        Pair::PeakElsewhere => (&mut world.many, &mut world.elsewhere.flood),
+        Pair::FloodElsewhere => (&mut world.steady, &mut world.elsewhere.flood),
+        Pair::Flood => (&mut world.steady, &mut world.flood),
+        Pair::Hanging => (&mut world.steady, &mut world.asks_hanging),
     };
-    let own = &mut world.steady;
     let ids = [switch.id, other.id()?, own.id()?];
     let used = || {
         let used = ids.iter().map(|id| Ok(cost::usage(*id, false)?.cpu_us));
@@ -223,16 +267,16 @@ async fn beside(
     };
     let longer = Order {
         measure_ms: plan.warm_up_ms + plan.measure_ms + 2 * MARGIN_MS,
-        ..plan.order(arrival, true)
+        ..plan.order(Arrival::PerSecond(per_s), true)
     };
     begin(other, longer).await?;
     begin(own, steady).await?;
     let before = used()?;
     expect(own, "end").await?;
     let after = used()?;
-    let steady = outcome(own).await.context("the steady agency")?;
+    let steady = outcome(own).await.context("who is measured")?;
     expect(other, "end").await?;
-    let other = outcome(other).await.with_context(|| format!("{what:?}"))?;
+    let other = outcome(other).await.with_context(|| format!("{pair:?}"))?;
     let watched: Vec<(u32, bool)> = ids.iter().map(|id| (*id, false)).collect();
     cost::until_quiet(&watched).await?;
     let window_us = plan.measure_ms as f64 * 1e3;

@@ -17,7 +17,7 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) rounds: u32,
     /// Requests in flight when a side is loaded.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=384))]
     pub(crate) in_flight: u16,
     /// Connections of the client, over which the requests are spread.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=32))]

@@ -47,7 +47,7 @@ pub struct Settings {
     pub connections: usize,
     /// Connections at once of one agency (on the enrolment listener: of one address).
     pub connections_per_owner: usize,
-    /// Streams at once on one connection.
+    /// Streams at once on one connection: what one that floods can have in our queues before HTTP/2 stops it.
     pub streams: u32,
     /// How often an idle connection is asked for a sign of life.
     pub keepalive: Duration,
@@ -62,7 +62,7 @@ impl Default for Settings {
             handshake_timeout: Duration::from_secs(5),
             connections: 4096,
             connections_per_owner: 64,
-            streams: 1024,
+            streams: 256,
             keepalive: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(10),
         }

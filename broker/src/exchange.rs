@@ -36,6 +36,7 @@ use std::time::Duration;
 use audit::clock::Clock;
 use audit::log::Log;
 use proto::Code;
+use proto::id::AgencyId;
 use proto::limits;
 use proto::wire::exchange::v1 as wire;
 use tokio::sync::{mpsc, oneshot};
@@ -63,7 +64,7 @@ use self::refusal::Refusal;
 use self::route::Routed;
 use self::stream::Places;
 use crate::api::roles::{self, Rpc};
-use crate::door::limits::Limits;
+use crate::door::limits::{Limits, Permit, Work};
 use crate::door::standing::Standing;
 use crate::door::{Peer, trace};
 use crate::links::outbox::Outbox;
@@ -222,15 +223,20 @@ impl Exchange {
     /// # Errors
     /// What the caller is told instead of an answer.
     pub async fn call(self: &Arc<Self>, mut received: Received) -> Result<Receipt, Box<Refused>> {
-        let permit = match &received.peer().agency {
-            Some(agency) => Some(self.limits.enter(agency).map_err(|code| {
-                self.ended.note(Some(code));
-                Refused::unrecorded(code)
-            })?),
+        // Whoever waits for its turn counts as under way: the switch does not end over its head.
+        let waits = self.exchanges.token();
+        let admitted = match received.peer().agency.clone() {
+            Some(agency) => match self.admitted(&agency).await {
+                Ok(admitted) => Some(admitted),
+                Err(code) => {
+                    drop((received, waits));
+                    return Err(self.turned_away(&agency, code).await);
+                }
+            },
             // Nobody's agency: the first room refuses it.
             None => None,
         };
-        received.admit(permit, self.log.arriving());
+        received.admit(admitted, self.log.arriving());
         let span = trace::span(received.traceparent());
         let (answer, waiting) = oneshot::channel();
         let mut caller = Caller {
@@ -251,10 +257,39 @@ impl Exchange {
             let _ = caller.answer.send(ended);
         };
         self.exchanges.spawn(exchange.instrument(span));
+        drop(waits);
         // The task only ends without a word when the process does.
         waiting
             .await
             .unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
+    }
+
+    /// A place under the limits, and the turn of it. Decided by who is connected alone, so that a no costs next to
+    /// nothing: no seal is verified and no task begun for it.
+    pub(in crate::exchange) async fn admitted(
+        &self,
+        agency: &AgencyId,
+    ) -> Result<(Permit, Work), Code> {
+        let (permit, turn) = self.limits.enter(agency)?;
+        let work = tokio::select! {
+            biased;
+            work = turn => work?,
+            () = self.stop.cancelled() => return Err(Code::Overloaded),
+        };
+        Ok((permit, work))
+    }
+
+    /// What is told to whoever was not let in. An agency that hears it very often hears it later.
+    async fn turned_away(&self, agency: &AgencyId, code: Code) -> Box<Refused> {
+        self.ended.note(Some(code));
+        let hold = self.limits.hold(agency);
+        if !hold.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(hold) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+        Refused::unrecorded(code)
     }
 
     /// THE WAY.
@@ -262,13 +297,17 @@ impl Exchange {
         // No entry, no exchange: nothing is delivered that was not judged and recorded against one registry.
         let recorded = self.judged_and_recorded(received, caller).await?;
         // The provider sees it only now; every way out of here, a fault too, leads to the closing entry.
-        let ended = match self.provider(recorded, caller).await {
+        let answered = self.provider(recorded, caller).await;
+        let work = self.limits.go_on();
+        let ended = match answered {
             // An answer is believed by its seal, not by the link that brought it.
             Ok(answered) => self.response(answered),
             Err(fault) => Err(fault),
         };
         // The consumer sees it only once it is durable.
-        self.close(ended).await
+        let told = self.close(ended).await;
+        work.done();
+        told
     }
 
     /// The four rooms that decide. Nothing is awaited between them, so one registry judges all of it.

@@ -12,6 +12,7 @@
 //! | [`lanes`] | the queue that is fair between consumers |
 //! | [`outbox`] | the stream towards the adapter; it pulls, so a slow adapter holds up only itself |
 //! | [`reader`] | the stream from the adapter |
+//! | [`table`] | which links each system has |
 
 pub(crate) mod lanes;
 pub(crate) mod link;
@@ -19,13 +20,12 @@ pub mod outbox;
 mod parcel;
 pub(crate) mod reader;
 pub(crate) mod seat;
+mod table;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use proto::id::{ExchangeId, SystemId};
 use proto::wire::exchange::v1 as wire;
 use thiserror::Error;
@@ -39,6 +39,7 @@ use tracing::info;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::seat::{NoSeat, Seat};
+use self::table::{Entered, Table};
 use crate::door::Peer;
 
 /// How much may wait on links.
@@ -79,7 +80,7 @@ pub(crate) struct LateAnswer {
 /// All attached adapters.
 #[derive(Debug)]
 pub struct Links {
-    table: ArcSwap<Table>,
+    table: Table,
     settings: Settings,
     next_id: AtomicU64,
     /// Where the search among equally loaded links begins: they take turns.
@@ -89,21 +90,11 @@ pub struct Links {
     readers: TaskTracker,
 }
 
-type Table = HashMap<SystemId, Vec<Entered>>;
-
-/// A link in the table.
-#[derive(Clone, Debug)]
-struct Entered {
-    link: Arc<Link>,
-    /// Its adapter has attached once more, with its next certificate, and is about to drain this one.
-    superseded: bool,
-}
-
 impl Links {
     /// No adapter yet; late answers go to `late`.
     pub(crate) fn new(settings: Settings, late: mpsc::Sender<LateAnswer>) -> Arc<Self> {
         Arc::new(Self {
-            table: ArcSwap::default(),
+            table: Table::default(),
             settings,
             next_id: AtomicU64::new(1),
             turn: AtomicUsize::new(0),
@@ -154,11 +145,10 @@ impl Links {
         // A link that drains may have handed over to one that entered since the table was read, which is then open:
         // an adapter drains only after it was told so. The second look finds that one.
         for _ in 0..2 {
-            let table = self.table.load();
-            let Some(links) = table.get(provider) else {
+            let Some(links) = self.table.links_of(provider) else {
                 return Err(NoSeat::Offline);
             };
-            match self.seat_among(links, exchange, consumer) {
+            match self.seat_among(&links, exchange, consumer) {
                 Ok(seat) => return Ok(seat),
                 Err(NoSeat::Full) => return Err(NoSeat::Full),
                 Err(NoSeat::Offline) => {}
@@ -193,11 +183,8 @@ impl Links {
     /// The systems with attached adapters, and how many each has.
     #[must_use]
     pub fn attached(&self) -> Vec<(SystemId, usize)> {
-        let table = self.table.load();
-        let mut attached: Vec<_> = table
-            .iter()
-            .map(|(system, links)| (system.clone(), links.len()))
-            .collect();
+        let all = self.table.all().into_iter();
+        let mut attached: Vec<_> = all.map(|(system, links)| (system, links.len())).collect();
         attached.sort();
         attached
     }
@@ -205,17 +192,13 @@ impl Links {
     /// Tells every adapter that no new work comes, and takes no new link.
     pub fn drain(&self) {
         self.draining.cancel();
-        for Entered { link, .. } in self.table.load().values().flatten() {
-            link.drain();
-        }
+        self.each(Link::drain);
     }
 
     /// Ends every link and waits for their readers. What is still pending on them fails.
     pub async fn close(&self) {
         self.draining.cancel();
-        for Entered { link, .. } in self.table.load().values().flatten() {
-            link.end(Some(LinkEnd::Stopping));
-        }
+        self.each(|link| link.end(Some(LinkEnd::Stopping)));
         self.readers.close();
         self.readers.wait().await;
     }
@@ -223,14 +206,9 @@ impl Links {
     /// Enters a link and opens it: from now on it is found by [`Links::seat`]. In this order, because its adapter may
     /// drain an older link as soon as it hears that this one is attached.
     fn enter(&self, link: &Arc<Link>, max_in_flight: u32) -> Result<(), LinkEnd> {
-        self.change(link.system(), |links| {
-            links.push(Entered {
-                link: Arc::clone(link),
-                superseded: false,
-            });
-        });
+        self.table.enter(link);
         if let Err(end) = link.attach(max_in_flight) {
-            self.take_out(link);
+            self.table.leave(link);
             return Err(end);
         }
         info!(link = link.id(), system = %link.system(), "an adapter attached");
@@ -242,35 +220,14 @@ impl Links {
     }
 
     fn leave(&self, link: &Arc<Link>) {
-        self.take_out(link);
+        self.table.leave(link);
         info!(link = link.id(), system = %link.system(), "an adapter is gone");
     }
 
-    fn take_out(&self, link: &Arc<Link>) {
-        self.change(link.system(), |links| {
-            links.retain(|entered| !Arc::ptr_eq(&entered.link, link));
-        });
-    }
-
-    /// Changes one system's links, and sees again which of them are superseded.
-    fn change(&self, system: &SystemId, change: impl Fn(&mut Vec<Entered>)) {
-        self.table.rcu(|table| {
-            let mut table = Table::clone(table);
-            let links = table.entry(system.clone()).or_default();
-            change(links);
-            let peers: Vec<_> = links
-                .iter()
-                .map(|entered| Arc::clone(entered.link.peer()))
-                .collect();
-            for entered in &mut *links {
-                let own = entered.link.peer();
-                entered.superseded = peers.iter().any(|other| other.renews(own));
-            }
-            if links.is_empty() {
-                table.remove(system);
-            }
-            table
-        });
+    fn each(&self, does: impl Fn(&Link)) {
+        for (_, links) in self.table.all() {
+            links.iter().for_each(|entered| does(&entered.link));
+        }
     }
 }
 

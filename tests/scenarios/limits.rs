@@ -7,9 +7,11 @@ use proto::entry::Kind;
 use tests::agency::TestAgency;
 use tests::agreements::Terms;
 use tests::channel::welcomed;
+use tests::journal::Faulty;
+use tests::link::RawProvider;
 use tests::raw::RawConsumer;
-use tests::soon;
 use tests::world::World;
+use tests::{soon, until};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
@@ -59,6 +61,115 @@ async fn one_agencys_flood_does_not_take_anothers_place() {
     }
     let told = world.finish().await;
     assert_eq!((told.coded("answered"), told.count(Kind::Refusal)), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agency_that_asks_little_goes_before_what_a_flood_has_waiting() {
+    const FLOOD: usize = 200;
+    const LITTLE: usize = 2;
+    let world = World::new().await;
+    let giza = TestAgency::enrol(&world.switch, "EG/GOV/GIZA/services").await;
+    let terms = Terms::for_agency(&giza);
+    let agreement = world.civil.agree(&world.switch, &giza, &terms).await;
+    // Nothing becomes durable for a while: what is begun stays begun, and the rest waits.
+    let (world, journal) = world.over(|journal| Faulty::new(journal, false)).await;
+    let provider = tokio::spawn(world.raw_provider(512).await.answer_all());
+    let moss = world.raw_consumer().await;
+    let giza = RawConsumer::connect(&world, &giza, world.switch.exchange()).await;
+    journal.hold(true);
+    let ask = |consumer: &RawConsumer, agreement| {
+        let envelope = consumer.envelope(|header| header.agreement = Some(agreement));
+        let consumer = consumer.clone();
+        tokio::spawn(async move { consumer.ask(&envelope).await })
+    };
+    let flood: Vec<_> = (0..FLOOD).map(|_| ask(&moss, world.agreement)).collect();
+    let exchange = world.switch.switch().exchange();
+    until("the flood is let in", || exchange.under_way() == FLOOD).await;
+    let little: Vec<_> = (0..LITTLE).map(|_| ask(&giza, agreement)).collect();
+    until("the other agency is let in", || {
+        exchange.under_way() == FLOOD + LITTLE
+    })
+    .await;
+    journal.hold(false);
+    let mut last = 0;
+    for asked in little {
+        let answered = soon("an answer", asked).await.unwrap().unwrap();
+        last = last.max(answered.request.0);
+    }
+    let mut behind = 0;
+    for asked in flood {
+        let answered = soon("an answer", asked).await.unwrap().unwrap();
+        behind += usize::from(answered.request.0 > last);
+    }
+    // It came last of all. What of the flood had begun stands before it, and what waited behind it.
+    assert!(
+        behind >= FLOOD / 2,
+        "{behind} of {FLOOD} behind the other agency"
+    );
+    let told = world.finish().await;
+    soon("the link ends with the switch", provider)
+        .await
+        .unwrap();
+    assert_eq!(told.coded("answered"), (FLOOD + LITTLE) as u64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_hangs_holds_a_share_and_neither_its_askers_nor_others_are_stopped() {
+    // Six of an agency's eight with one provider; nine with it whoever asks.
+    let limits = "in_flight = 16\nin_flight_per_agency = 8\nin_flight_per_provider = 9";
+    let world = World::with_limits(limits).await;
+    let giza = TestAgency::enrol(&world.switch, "EG/GOV/GIZA/services").await;
+    let hangs = TestAgency::enrol(&world.switch, "EG/GOV/HANGS/registry").await;
+    let contract = hangs.publish(&world.switch).await;
+    let of_giza = Terms::for_agency(&giza);
+    let with_civil = world.civil.agree(&world.switch, &giza, &of_giza).await;
+    let giza_hangs = hangs.agree(&world.switch, &giza, &of_giza).await;
+    let of_moss = Terms::for_agency(&world.moss);
+    let moss_hangs = hangs.agree(&world.switch, &world.moss, &of_moss).await;
+    let provider = tokio::spawn(world.raw_provider(16).await.answer_all());
+    let deaf = RawProvider::connect(world.switch.ground(), &hangs, world.switch.exchange()).await;
+    let mut deaf = deaf.attach(64).await;
+    let moss = world.raw_consumer().await;
+    let giza = RawConsumer::connect(&world, &giza, world.switch.exchange()).await;
+    let stuck = |consumer: &RawConsumer, agreement| {
+        consumer.envelope(|header| {
+            header.provider = hangs.system.clone();
+            (header.contract, header.agreement) = (contract, Some(agreement));
+            header.deadline_ms = 3_000;
+        })
+    };
+    let mut hanging = Vec::new();
+    for (consumer, agreement, most, code) in [
+        (&moss, moss_hangs, 6, Code::RateLimited),
+        (&giza, giza_hangs, 3, Code::Overloaded),
+    ] {
+        for _ in 0..most {
+            let (consumer, envelope) = (consumer.clone(), stuck(consumer, agreement));
+            hanging.push(tokio::spawn(async move { consumer.ask(&envelope).await }));
+            deaf.delivery().await;
+        }
+        let refused = consumer.refused(&stuck(consumer, agreement)).await;
+        assert_eq!(
+            (refused.code, refused.word("recording")),
+            (Some(code), "not_recorded")
+        );
+        assert!(refused.retry.is_some());
+    }
+    // Everybody's other provider answers meanwhile.
+    moss.ask_well().await.unwrap();
+    let asked = giza.envelope(|header| header.agreement = Some(with_civil));
+    giza.ask(&asked).await.unwrap();
+    for asked in hanging {
+        let refusal = soon("the deadline", asked).await.unwrap().unwrap_err();
+        assert_eq!(refusal.code, Some(Code::Deadline));
+    }
+    drop(deaf);
+    let told = world.finish().await;
+    soon("the link ends with the switch", provider)
+        .await
+        .unwrap();
+    assert_eq!((told.coded("answered"), told.coded("deadline")), (2, 9));
+    assert_eq!(told.count(Kind::Refusal), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

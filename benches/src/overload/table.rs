@@ -34,9 +34,8 @@ fn refusal_us(round: &Round) -> f64 {
     left.max(0.0) / (double.outcome.refused.max(1)) as f64
 }
 
-fn p99_to_alone(round: &Round, beside: &Beside) -> f64 {
-    beside.steady.latency.p99_ms() / round.alone.outcome.latency.p99_ms()
-}
+/// One of a round's windows, and the one beside an equal load elsewhere.
+type Which = fn(&Round) -> (&Beside, &Beside);
 
 /// One figure.
 fn line(
@@ -70,9 +69,15 @@ impl Report {
         let seconds = self.plan.measure_ms as f64 / 1e3;
         writeln!(f, "\nthe same ten at twice that rate")?;
         let goodput = self.over(|one| one.double.exchanges_per_s / one.peak.exchanges_per_s);
+        line(f, "goodput ÷ peak", (goodput, 2), "")?;
+        let spared = |one: &Round| one.peak_beside_elsewhere.per_s(&self.plan);
+        let elsewhere = self.over(|one| spared(one) / one.peak.exchanges_per_s);
+        let name = "peak beside as many refused elsewhere ÷ peak";
+        line(f, name, (elsewhere, 2), "")?;
+        let goodput = self.over(|one| one.double.exchanges_per_s / spared(one));
         let met = verdict(goodput.median >= GOODPUT_GOAL);
         let goal = format!("goal ≥ {GOODPUT_GOAL}: {met}");
-        line(f, "goodput ÷ peak", (goodput, 2), &goal)?;
+        line(f, "goodput ÷ that", (goodput, 2), &goal)?;
         let p99 = self.over(|one| one.double.outcome.latency.p99_ms());
         line(f, "p99 ms of the accepted, from when due", (p99, 1), "")?;
         let longest = self.over(|one| one.double.outcome.latency.max_ms());
@@ -103,25 +108,33 @@ impl Report {
         writeln!(f, "\none agency at a fifth of the peak")?;
         let alone = self.over(|one| one.alone.outcome.latency.p99_ms());
         line(f, "alone: p99 ms", (alone, 2), "")?;
-        type Which = fn(&Round) -> &Beside;
         let cases: [(&str, Which); 2] = [
-            ("beside an agency that floods", |one| &one.flooded),
-            ("beside a provider that hangs", |one| &one.hanging),
+            ("beside an agency that floods", |one| {
+                (&one.flooded, &one.flood_elsewhere)
+            }),
+            ("beside a provider that hangs", |one| {
+                (&one.hanging, &one.asked_elsewhere)
+            }),
         ];
+        let p99 = |beside: &Beside| beside.steady.latency.p99_ms();
         for (name, which) in cases {
-            let p99 = self.over(|one| which(one).steady.latency.p99_ms());
-            line(f, &format!("{name}: p99 ms"), (p99, 2), "")?;
-            let ratio = self.over(|one| p99_to_alone(one, which(one)));
+            let here = self.over(|one| p99(which(one).0));
+            line(f, &format!("{name}: p99 ms"), (here, 2), "")?;
+            let ratio = self.over(|one| p99(which(one).0) / one.alone.outcome.latency.p99_ms());
+            line(f, "  p99 ÷ alone", (ratio, 2), "")?;
+            let elsewhere = self.over(|one| p99(which(one).1));
+            line(f, "  beside the same elsewhere: p99 ms", (elsewhere, 2), "")?;
+            let ratio = self.over(|one| p99(which(one).0) / p99(which(one).1));
             let met = verdict(ratio.median <= BESIDE_GOAL);
             let goal = format!("goal ≤ {BESIDE_GOAL}: {met}");
-            line(f, "  p99 ÷ alone", (ratio, 2), &goal)?;
-            let refused = self.over(|one| which(one).steady.refused as f64);
+            line(f, "  p99 ÷ that", (ratio, 2), &goal)?;
+            let refused = self.over(|one| which(one).0.steady.refused as f64);
             line(f, "  its own refusals", (refused, 0), "")?;
-            let answered = self.over(|one| which(one).other.answered as f64);
+            let answered = self.over(|one| which(one).0.other.answered as f64);
             line(f, "  answers to the other one", (answered, 0), "")?;
-            let switch = self.over(|one| which(one).switch_percent);
+            let switch = self.over(|one| which(one).0.switch_percent);
             line(f, "  CPU of the switch, % of one core", (switch, 0), "")?;
-            let generators = self.over(|one| which(one).generators_percent);
+            let generators = self.over(|one| which(one).0.generators_percent);
             line(
                 f,
                 "  CPU of the generators, % of one core",

@@ -7,11 +7,12 @@ use cli::bench::child::Child;
 use cli::bench::ours;
 use cli::bench::window::Watched;
 
+use super::elsewhere::Elsewhere;
 use crate::crowd::Founding;
 use crate::peer::program::free_address;
 
 /// Systems of each consumer agency, each with a connection of its own.
-const EACH: usize = 4;
+pub(super) const EACH: usize = 4;
 /// Agencies that ask together.
 const MANY: usize = 10;
 /// How long whoever asks the hanging provider waits: long enough that what is under way reaches the agency's limit.
@@ -28,6 +29,8 @@ pub(super) struct World {
     pub(super) steady: Child,
     /// One that asks the provider that hangs.
     pub(super) asks_hanging: Child,
+    /// Where an equal flood is refused by somebody else.
+    pub(super) elsewhere: Elsewhere,
     provider: Child,
     hanging: Child,
     log: PathBuf,
@@ -80,6 +83,7 @@ impl World {
             HANGING_DEADLINE_MS,
         ];
         Ok(Self {
+            elsewhere: Elsewhere::start(&dir.join("elsewhere"), logs).await?,
             many: thin("many", 0..MANY, &["--unverified"]).await?,
             flood: thin("flood", MANY..MANY + 1, &["--unverified"]).await?,
             steady: thin("steady", MANY + 1..MANY + 2, &[]).await?,
@@ -106,6 +110,7 @@ impl World {
         for load in [self.many, self.flood, self.steady, self.asks_hanging] {
             load.dismiss().await?;
         }
+        self.elsewhere.stop().await?;
         self.provider.dismiss().await?;
         self.hanging.dismiss().await?;
         self.switch.terminate().await?;

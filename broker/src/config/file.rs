@@ -115,6 +115,8 @@ section! {
         window_ms: u64,
         in_flight: u64,
         in_flight_per_agency: u64,
+        in_flight_per_provider: u64,
+        waiting: u64,
         connections: u64,
         connections_per_agency: u64,
         handshake_timeout_ms: u64,

@@ -250,7 +250,7 @@ impl Reading<'_> {
         self.unknown(
             "limits",
             &given.unknown,
-            "window_ms, in_flight, in_flight_per_agency, connections, connections_per_agency, \
+            "window_ms, in_flight, in_flight_per_agency, in_flight_per_provider, waiting, connections, connections_per_agency, \
              handshake_timeout_ms, refusals_per_minute, certificate_life, drain_ms",
         );
         let mut limits = Limits::default();
@@ -263,32 +263,34 @@ impl Reading<'_> {
             WINDOW_MS_MAX,
         );
         self.limit("in_flight", given.in_flight, &mut l.in_flight, 1, 65_536);
-        self.limit(
-            "connections",
-            given.connections,
-            &mut l.connections,
-            1,
-            65_536,
-        );
-        // A share's default never passes the whole.
-        l.in_flight_per_agency = l.in_flight_per_agency.min(l.in_flight);
-        l.connections_per_agency = l.connections_per_agency.min(l.connections);
-        let (in_flight, connections) = (l.in_flight as u64, l.connections as u64);
-        let (share, own) = (&mut l.in_flight_per_agency, &mut l.connections_per_agency);
-        self.limit(
-            "in_flight_per_agency",
-            given.in_flight_per_agency,
-            share,
-            1,
-            in_flight,
-        );
-        self.limit(
-            "connections_per_agency",
-            given.connections_per_agency,
-            own,
-            1,
-            connections,
-        );
+        let most = &mut l.connections;
+        self.limit("connections", given.connections, most, 1, 65_536);
+        let (in_flight, connections) = (l.in_flight, l.connections);
+        for (key, given, into, whole) in [
+            (
+                "in_flight_per_agency",
+                given.in_flight_per_agency,
+                &mut l.in_flight_per_agency,
+                in_flight,
+            ),
+            (
+                "in_flight_per_provider",
+                given.in_flight_per_provider,
+                &mut l.in_flight_per_provider,
+                in_flight,
+            ),
+            ("waiting", given.waiting, &mut l.waiting, in_flight),
+            (
+                "connections_per_agency",
+                given.connections_per_agency,
+                &mut l.connections_per_agency,
+                connections,
+            ),
+        ] {
+            // A share's default never passes the whole.
+            *into = (*into).min(whole);
+            self.limit(key, given, into, 1, whole as u64);
+        }
         let handshake = &mut l.handshake_timeout_ms;
         self.limit(
             "handshake_timeout_ms",

@@ -96,6 +96,8 @@ fn many_mistakes_are_told_at_once_and_each_with_what_to_do() {
         window_ms = 5
         in_flight = 10
         in_flight_per_agency = 11
+        in_flight_per_provider = 12
+        waiting = 0
         drain_ms = -1
     "#;
     let problems = problems(text);
@@ -119,6 +121,8 @@ fn many_mistakes_are_told_at_once_and_each_with_what_to_do() {
         "log.key",
         "limits.window_ms",
         "limits.in_flight_per_agency",
+        "limits.in_flight_per_provider",
+        "limits.waiting",
         "limits.drain_ms",
     ] {
         assert_eq!(
@@ -127,14 +131,14 @@ fn many_mistakes_are_told_at_once_and_each_with_what_to_do() {
             "{key} in {keys:?}"
         );
     }
-    assert_eq!(keys.len(), 16, "{keys:?}");
+    assert_eq!(keys.len(), 18, "{keys:?}");
     assert!(
         problems
             .iter()
             .all(|problem| !problem.remedy.is_empty() && !problem.what.is_empty())
     );
     let told = ConfigError::Problems(problems).to_string();
-    assert_eq!(told.lines().count(), 17, "{told}");
+    assert_eq!(told.lines().count(), 19, "{told}");
 }
 
 #[test]

@@ -1,24 +1,64 @@
-//! Exchanges under way: how many one agency may have, and how many the switch carries in all.
+//! Exchanges under way: how many one agency may have, one provider, and the switch in all; and whose turn it is.
 //!
-//! Takes an agency. Gives a [`Permit`] that is held until the exchange is closed, not until its caller is
-//! gone: hanging up frees nothing. Never queues: what is over a limit is told so at once, and not recorded.
+//! Takes an agency, from the connection alone: nothing of a request is read or verified before it is let in. Gives a
+//! [`Permit`] that is held until the exchange is closed, not until its caller is gone: hanging up frees nothing.
+//! And a [`Turn`]: the switch works on so many at once as it can ([`pace`]), further ones wait, and agencies are
+//! served in turn. When as many wait as may, the agency that has most waiting gives up its last. What is over a limit is
+//! told so at once, and not recorded.
+//!
+//! | | holds |
+//! |---|---|
+//! | [`turns`] | who waits, who is worked on |
+//! | [`pace`] | how many at once |
+//! | [`held`] | how long a no is held back in a flood |
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use proto::Code;
-use proto::id::AgencyId;
+use proto::id::{AgencyId, SystemId};
+
+mod held;
+mod pace;
+mod turns;
+
+use self::held::Held;
+use self::turns::Turns;
+pub use self::turns::{Turn, Work};
+
+/// The bounds of everything that [`Limits`] counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Exchanges under way in all.
+    pub all: usize,
+    /// Of one consumer agency. Three quarters of these with one provider.
+    pub per_agency: usize,
+    /// With one provider's system, whoever asks.
+    pub per_provider: usize,
+    /// Of all: not begun yet.
+    pub waiting: usize,
+}
 
 /// The counters behind every permit.
 #[derive(Debug)]
 pub struct Limits {
-    all: usize,
-    per_agency: usize,
+    bounds: Bounds,
     under_way: Mutex<UnderWay>,
+    turns: Arc<Turns>,
+    held: Held,
 }
 
 #[derive(Debug, Default)]
 struct UnderWay {
+    all: usize,
+    by_agency: HashMap<AgencyId, usize>,
+    by_provider: HashMap<SystemId, Asked>,
+}
+
+/// Exchanges with one provider.
+#[derive(Debug, Default)]
+struct Asked {
     all: usize,
     by_agency: HashMap<AgencyId, usize>,
 }
@@ -28,31 +68,52 @@ struct UnderWay {
 pub struct Permit {
     limits: Arc<Limits>,
     agency: AgencyId,
+    /// Whom it asks, once that is known.
+    provider: Option<SystemId>,
 }
 
 impl Limits {
-    /// At most `all` exchanges at once, `per_agency` of one consumer agency.
+    /// At most `all` exchanges at once, `per_agency` of one consumer agency, all of them with one provider.
     #[must_use]
     pub fn new(all: usize, per_agency: usize) -> Arc<Self> {
-        Arc::new(Self {
+        Self::within(Bounds {
             all,
             per_agency,
-            under_way: Mutex::default(),
+            per_provider: all,
+            waiting: all,
         })
     }
 
-    /// A place for one more exchange of `agency`.
+    /// Within all these bounds.
+    #[must_use]
+    pub fn within(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self {
+            bounds,
+            under_way: Mutex::default(),
+            turns: Turns::new(bounds.waiting, bounds.all),
+            held: Held::default(),
+        })
+    }
+
+    /// A place for one more exchange of `agency`, and its turn to wait for.
     ///
     /// # Errors
-    /// [`Code::RateLimited`] when the agency has all its places, [`Code::Overloaded`] when the switch has.
-    pub fn enter(self: &Arc<Self>, agency: &AgencyId) -> Result<Permit, Code> {
+    /// [`Code::RateLimited`] when the agency has all its places, [`Code::Overloaded`] when the switch has, or as many
+    /// wait as may and no agency has more of them than this one.
+    pub fn enter(self: &Arc<Self>, agency: &AgencyId) -> Result<(Permit, Turn), Code> {
+        let permit = self.permit(agency)?;
+        let turn = self.turns.take(agency).ok_or(Code::Overloaded)?;
+        Ok((permit, turn))
+    }
+
+    fn permit(self: &Arc<Self>, agency: &AgencyId) -> Result<Permit, Code> {
         let mut under_way = self.lock();
         // The agency first: whoever is over its own limit should not be told that the switch is full.
         let own = under_way.by_agency.get(agency).copied().unwrap_or(0);
-        if own >= self.per_agency {
+        if own >= self.bounds.per_agency {
             return Err(Code::RateLimited);
         }
-        if under_way.all >= self.all {
+        if under_way.all >= self.bounds.all {
             return Err(Code::Overloaded);
         }
         under_way.all += 1;
@@ -60,7 +121,18 @@ impl Limits {
         Ok(Permit {
             limits: Arc::clone(self),
             agency: agency.clone(),
+            provider: None,
         })
+    }
+
+    /// How long `agency` waits for one more no: nothing, unless it gets very many.
+    pub fn hold(&self, agency: &AgencyId) -> Duration {
+        self.held.hold(agency, Instant::now())
+    }
+
+    /// Work on an exchange that was begun: what is begun is ended, so it never waits.
+    pub fn go_on(&self) -> Work {
+        self.turns.go_on()
     }
 
     /// Exchanges under way now.
@@ -77,15 +149,63 @@ impl Limits {
     }
 }
 
+impl Permit {
+    /// Counts it with the provider that it asks: one that hangs must not hold the places of all others.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] when the agency has three quarters of its places with this provider,
+    /// [`Code::Overloaded`] when the provider has as many as one may.
+    pub(crate) fn asks(&mut self, provider: &SystemId) -> Result<(), Code> {
+        if self.provider.as_ref() == Some(provider) {
+            return Ok(());
+        }
+        self.leave_provider();
+        let bounds = self.limits.bounds;
+        let mut under_way = self.limits.lock();
+        let asked = under_way.by_provider.get(provider);
+        let own = asked.and_then(|asked| asked.by_agency.get(&self.agency));
+        if own.copied().unwrap_or(0) >= bounds.per_agency - bounds.per_agency / 4 {
+            return Err(Code::RateLimited);
+        }
+        if asked.map_or(0, |asked| asked.all) >= bounds.per_provider {
+            return Err(Code::Overloaded);
+        }
+        let asked = under_way.by_provider.entry(provider.clone()).or_default();
+        asked.all += 1;
+        *asked.by_agency.entry(self.agency.clone()).or_default() += 1;
+        self.provider = Some(provider.clone());
+        Ok(())
+    }
+
+    fn leave_provider(&mut self) {
+        let Some(provider) = self.provider.take() else {
+            return;
+        };
+        let mut under_way = self.limits.lock();
+        if let Some(asked) = under_way.by_provider.get_mut(&provider) {
+            asked.all = asked.all.saturating_sub(1);
+            give_back(&mut asked.by_agency, &self.agency);
+            if asked.all == 0 {
+                under_way.by_provider.remove(&provider);
+            }
+        }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.leave_provider();
         let mut under_way = self.limits.lock();
         under_way.all = under_way.all.saturating_sub(1);
-        if let Some(own) = under_way.by_agency.get_mut(&self.agency) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                under_way.by_agency.remove(&self.agency);
-            }
+        give_back(&mut under_way.by_agency, &self.agency);
+    }
+}
+
+fn give_back(counts: &mut HashMap<AgencyId, usize>, agency: &AgencyId) {
+    if let Some(own) = counts.get_mut(agency) {
+        *own = own.saturating_sub(1);
+        if *own == 0 {
+            counts.remove(agency);
         }
     }
 }
@@ -94,13 +214,18 @@ impl Drop for Permit {
 mod tests {
     use super::*;
 
+    fn agency(name: &str) -> AgencyId {
+        AgencyId::parse(&format!("EG/GOV/{name}")).unwrap()
+    }
+
+    fn system(name: &str) -> SystemId {
+        SystemId::parse(&format!("EG/GOV/{name}/registry")).unwrap()
+    }
+
     #[test]
     fn an_agency_over_its_limit_does_not_take_from_others() {
         let limits = Limits::new(3, 2);
-        let (moss, civil) = (
-            AgencyId::parse("EG/GOV/MOSS").unwrap(),
-            AgencyId::parse("EG/GOV/CIVIL").unwrap(),
-        );
+        let (moss, civil) = (agency("MOSS"), agency("CIVIL"));
         let first = limits.enter(&moss).unwrap();
         let _second = limits.enter(&moss).unwrap();
         assert_eq!(limits.enter(&moss).unwrap_err(), Code::RateLimited);
@@ -114,11 +239,46 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_that_hangs_holds_no_more_than_its_own() {
+        let limits = Limits::within(Bounds {
+            all: 64,
+            per_agency: 8,
+            per_provider: 9,
+            waiting: 64,
+        });
+        let (hangs, other) = (system("HANGS"), system("CIVIL"));
+        let ask = |name: &str, provider| {
+            let mut permit = limits.permit(&agency(name)).unwrap();
+            permit.asks(provider).map(|()| permit)
+        };
+        let mut held: Vec<_> = (0..6).map(|_| ask("MOSS", &hangs).unwrap()).collect();
+        // Three quarters of one agency's places; the rest is for whom else it asks.
+        assert_eq!(ask("MOSS", &hangs).unwrap_err(), Code::RateLimited);
+        held.extend((0..2).map(|_| ask("MOSS", &other).unwrap()));
+        assert_eq!(
+            limits.permit(&agency("MOSS")).unwrap_err(),
+            Code::RateLimited
+        );
+        held.extend((0..3).map(|_| ask("GIZA", &hangs).unwrap()));
+        assert_eq!(ask("GIZA", &hangs).unwrap_err(), Code::Overloaded);
+        let _other = ask("GIZA", &other).unwrap();
+        // Judged again, the same request counts once.
+        held[0].asks(&hangs).unwrap();
+        held.remove(0);
+        let again = ask("MOSS", &hangs).unwrap();
+        drop((held, again));
+        assert_eq!(limits.lock().by_provider.len(), 1);
+    }
+
+    #[test]
     fn what_is_given_back_leaves_nothing_behind() {
         let limits = Limits::new(8, 8);
-        let moss = AgencyId::parse("EG/GOV/MOSS").unwrap();
-        drop((limits.enter(&moss).unwrap(), limits.enter(&moss).unwrap()));
+        let moss = agency("MOSS");
+        let (mut permit, turn) = limits.enter(&moss).unwrap();
+        permit.asks(&system("CIVIL")).unwrap();
+        drop((permit, turn, limits.enter(&moss).unwrap()));
         assert_eq!(limits.under_way(), 0);
-        assert!(limits.lock().by_agency.is_empty());
+        let under_way = limits.lock();
+        assert!(under_way.by_agency.is_empty() && under_way.by_provider.is_empty());
     }
 }

@@ -38,11 +38,11 @@ impl Exchange {
         self: &Arc<Self>,
         mut received: Received,
     ) -> Result<Receipt, Box<Refused>> {
-        let permit = match &received.peer().agency {
-            Some(agency) => Some(self.limits.enter(agency).map_err(Refused::unrecorded)?),
+        let admitted = match &received.peer().agency {
+            Some(agency) => Some(self.admitted(agency).await.map_err(Refused::unrecorded)?),
             None => None,
         };
-        received.admit(permit, self.log.arriving());
+        received.admit(admitted, self.log.arriving());
         let this = Arc::clone(self);
         // In a task of its own, so that a hang-up leaves no mark without an entry.
         let task = self.exchanges.spawn(async move {

@@ -153,7 +153,11 @@ impl Exchange {
             seat,
         } = routed.into_parts();
         let permission = permitted.permission();
-        let (verified, reservation, _) = permitted.into_fresh().into_parts();
+        let (mut verified, reservation, _) = permitted.into_fresh().into_parts();
+        // From here the provider works. The end is work again, which does not wait.
+        if let Some(work) = verified.passage_mut().work.take() {
+            work.done();
+        }
         reservation.burn(State::Open {
             request: request.index,
         });

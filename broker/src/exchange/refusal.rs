@@ -251,6 +251,28 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// Whether it says nothing but its code, like any other with that code.
+    pub(super) fn is_plain(&self) -> bool {
+        let Self {
+            code,
+            exchange_id: None,
+            clause: None,
+            agreement: None,
+            grant: 0,
+            notice: None,
+            retry_after_ms,
+            outcome: None,
+            recording: Recording::NotRecorded,
+            receipt: None,
+        } = self
+        else {
+            return false;
+        };
+        *retry_after_ms == self::retry_after_ms(*code)
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code.name())

@@ -2,7 +2,8 @@
 //!
 //! No wildcard arm: a new refusal does not compile until somebody chose its codes. `docs/protocol.md` §5.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -96,9 +97,23 @@ pub fn http_status(code: Code) -> StatusCode {
     }
 }
 
+/// The statuses of refusals that say nothing but their code. A flood is told the same bytes again and again: they are
+/// made once, and HTTP/2 sends them as a reference to its table of headers.
+static PLAIN: LazyLock<BTreeMap<Code, Status>> = LazyLock::new(|| {
+    let made = |code: &Code| (*code, make(&Refused::unrecorded(*code)));
+    Code::ALL.iter().map(made).collect()
+});
+
 /// A refusal as a gRPC status: code, sentence and remedy, `ErrorInfo`, `RetryInfo`, and the receipt as a trailer.
 #[must_use]
 pub fn status(refused: &Refused) -> Status {
+    match PLAIN.get(&refused.code) {
+        Some(status) if refused.is_plain() => status.clone(),
+        _ => make(refused),
+    }
+}
+
+fn make(refused: &Refused) -> Status {
     let code = refused.code;
     let mut details = ErrorDetails::with_error_info(code.name(), DOMAIN, metadata(refused));
     if let Some(retry_after_ms) = refused.retry_after_ms {
@@ -210,6 +225,21 @@ mod tests {
             );
             assert!(!info.metadata.contains_key("outcome"));
         }
+    }
+
+    #[test]
+    fn a_flood_is_told_the_same_bytes_and_anything_else_its_own() {
+        let plain = Refused::unrecorded(Code::Overloaded);
+        let (one, other) = (status(&plain), status(&plain));
+        assert_eq!(one.details(), other.details());
+        let details = one.get_error_details();
+        let retry = details.retry_info().and_then(|retry| retry.retry_delay);
+        assert_eq!(retry, Some(Duration::from_secs(1)));
+        let mut own = Refused::unrecorded(Code::RateLimited);
+        own.retry_after_ms = Some(7);
+        let details = status(&own).get_error_details();
+        let retry = details.retry_info().and_then(|retry| retry.retry_delay);
+        assert_eq!(retry, Some(Duration::from_millis(7)));
     }
 
     #[test]

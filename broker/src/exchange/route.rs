@@ -82,7 +82,7 @@ impl Routed {
 
 impl Exchange {
     /// Says where it goes, and that there is room.
-    pub(super) fn route(&self, permitted: Permitted) -> Result<Routed, Box<Refusal>> {
+    pub(super) fn route(&self, mut permitted: Permitted) -> Result<Routed, Box<Refusal>> {
         let verified = permitted.fresh().verified();
         if let Err(code) = locate(verified.registry(), verified.header()) {
             let notice = (code == Code::OperationDisabled)
@@ -94,6 +94,10 @@ impl Exchange {
             Ok(counted) => counted,
             Err(over) => return Err(over.refuse(permitted)),
         };
+        if let Err(code) = reach(&mut permitted) {
+            return Err(permitted.into_fresh().refuse(code));
+        }
+        let verified = permitted.fresh().verified();
         let header = verified.header();
         match self
             .links
@@ -146,6 +150,16 @@ impl Exchange {
             rate,
             grant,
         })
+    }
+}
+
+/// Counts it with its provider, of which nobody holds more than a share.
+fn reach(permitted: &mut Permitted) -> Result<(), Code> {
+    let provider = permitted.fresh().verified().header().provider.clone();
+    match &mut permitted.passage_mut().permit {
+        Some(permit) => permit.asks(&provider),
+        // Of nobody's agency; no such request comes this far.
+        None => Ok(()),
     }
 }
 

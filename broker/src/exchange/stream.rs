@@ -63,15 +63,26 @@ impl Exchange {
             self.ended.note(Some(code));
             Refused::unrecorded(code)
         };
-        let (permit, place) = match (&received.peer().agency, &received.peer().system) {
-            (Some(agency), Some(system)) => (
-                Some(self.limits.enter(agency).map_err(no_room)?),
-                Some(Places::enter(&self.streams, system).map_err(no_room)?),
-            ),
+        let waits = self.exchanges.token();
+        let (agency, system) = (
+            received.peer().agency.clone(),
+            received.peer().system.clone(),
+        );
+        let (admitted, place) = match (agency, system) {
+            (Some(agency), Some(system)) => {
+                let place = Places::enter(&self.streams, &system).map_err(no_room)?;
+                match self.admitted(&agency).await {
+                    Ok(admitted) => (Some(admitted), Some(place)),
+                    Err(code) => {
+                        drop((received, place, waits));
+                        return Err(self.turned_away(&agency, code).await);
+                    }
+                }
+            }
             // Nobody's: the first room refuses it.
             _ => (None, None),
         };
-        received.admit(permit, self.log.arriving());
+        received.admit(admitted, self.log.arriving());
         received.take_chunks();
         let span = trace::span(received.traceparent());
         let (answer, ended) = oneshot::channel();
@@ -97,6 +108,7 @@ impl Exchange {
             }
         };
         self.exchanges.spawn(exchange.instrument(span));
+        drop(waits);
         let Some(first) = coming.recv().await else {
             // The task only ends without a word when the process does.
             let ended = ended
@@ -119,19 +131,26 @@ impl Exchange {
         parts: Parts,
     ) -> Result<Option<Receipt>, Box<Refused>> {
         let recorded = self.judged_and_recorded(received, caller).await?;
-        let ended = match self.provider(recorded, caller).await {
+        let answered = self.provider(recorded, caller).await;
+        let work = self.limits.go_on();
+        let ended = match answered {
             Ok(answered) => self.response(answered),
             Err(fault) => Err(fault),
         };
         let attested = match ended {
             Ok(attested) if attested.is_in_chunks() => attested,
-            ended => return self.close(ended).await.map(Some),
+            ended => {
+                let told = self.close(ended).await;
+                work.done();
+                return told.map(Some);
+            }
         };
         // Not one chunk before the answer that they belong to is durable.
         let opened = match self.open(attested).await? {
             Ok(opened) => opened,
             Err(fault) => return self.close(Err(fault)).await.map(Some),
         };
+        work.done();
         // Its deadline was that of the opening.
         caller.patience_ends = None;
         let trailed = match self.carry(opened, caller, &parts).await {

@@ -25,7 +25,7 @@ use super::memory::{Key, Reservation};
 use super::refusal::Refusal;
 use crate::api::roles::{self, Denied, Rpc};
 use crate::door::Peer;
-use crate::door::limits::Permit;
+use crate::door::limits::{Permit, Work};
 
 /// What came, before anything of it is believed.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub(super) struct Passage {
     pub(super) patience: Option<Duration>,
     /// The exchange's place under the limits; held until it is closed.
     pub(super) permit: Option<Permit>,
+    /// The switch works on it: until its request is durable, or it is refused.
+    pub(super) work: Option<Work>,
     /// Tells the log's writer that a draft is coming.
     pub(super) arriving: Option<Arriving>,
     /// Whether the caller takes an answer in chunks.
@@ -86,6 +88,7 @@ impl Received {
             arrived: Instant::now(),
             patience,
             permit: None,
+            work: None,
             arriving: None,
             takes_chunks: false,
             reservation: None,
@@ -129,9 +132,9 @@ impl Received {
         Refusal::unread(code, at_ms, self.passage, self.header)
     }
 
-    /// Gives it its place under the limits, and announces it to the log's writer.
-    pub(super) fn admit(&mut self, permit: Option<Permit>, arriving: Arriving) {
-        self.passage.permit = permit;
+    /// Gives it its place under the limits and its turn, and announces it to the log's writer.
+    pub(super) fn admit(&mut self, admitted: Option<(Permit, Work)>, arriving: Arriving) {
+        (self.passage.permit, self.passage.work) = admitted.unzip();
         self.passage.arriving = Some(arriving);
     }
 

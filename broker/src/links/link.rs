@@ -54,7 +54,7 @@ struct State {
     credits: usize,
     in_flight: usize,
     pending: HashMap<ExchangeId, Pending>,
-    queue: Lanes<Parcel>,
+    queue: Lanes<u64, Parcel>,
     control: VecDeque<Message>,
     /// Exchanges that were delivered and are closed, with the index of their request; the oldest first.
     closed: VecDeque<(ExchangeId, u64)>,
@@ -216,7 +216,7 @@ impl Link {
             return Err(NoSeat::Offline);
         }
         let full = state.pending.len() >= state.credits + self.settings.queue
-            || state.queue.lane_len(consumer) >= self.settings.queue_per_consumer;
+            || state.queue.lane_len(&consumer) >= self.settings.queue_per_consumer;
         if full || state.pending.contains_key(&exchange) {
             return Err(NoSeat::Full);
         }
@@ -325,7 +325,7 @@ impl Link {
                 if pending.queued.is_some() {
                     state
                         .queue
-                        .remove(consumer, |parcel| parcel.exchange == exchange);
+                        .remove(&consumer, |parcel| parcel.exchange == exchange);
                 }
                 return None;
             };

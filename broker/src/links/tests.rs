@@ -88,12 +88,11 @@ impl Hub {
     fn find(&self, id: u64) -> Option<Arc<Link>> {
         self.links
             .table
-            .load()
-            .values()
-            .flatten()
-            .map(|entered| &entered.link)
+            .all()
+            .into_iter()
+            .flat_map(|(_, links)| links.to_vec())
+            .map(|entered| entered.link)
             .find(|link| link.id() == id)
-            .cloned()
     }
 
     fn seat(&self, number: u8) -> Result<Seat, NoSeat> {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{StartError, trust};
 use crate::config::Config;
-use crate::door::limits::Limits;
+use crate::door::limits::{Bounds, Limits};
 use crate::exchange;
 use crate::links;
 use crate::registry::issuing::Issuing;
@@ -63,7 +63,12 @@ impl Parts {
         exchange::Parts {
             log: self.log.clone(),
             registry: self.registry.clone(),
-            limits: Limits::new(limits.in_flight, limits.in_flight_per_agency),
+            limits: Limits::within(Bounds {
+                all: limits.in_flight,
+                per_agency: limits.in_flight_per_agency,
+                per_provider: limits.in_flight_per_provider,
+                waiting: limits.waiting,
+            }),
             clock: self.clock.clone(),
             settings: exchange::Settings {
                 window_ms: limits.window_ms,

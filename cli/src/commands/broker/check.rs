@@ -57,6 +57,8 @@ fn print(config: &Config, output: Output) -> Result<(), Failure> {
             "window_ms": config.limits.window_ms,
             "in_flight": config.limits.in_flight,
             "in_flight_per_agency": config.limits.in_flight_per_agency,
+            "in_flight_per_provider": config.limits.in_flight_per_provider,
+            "waiting": config.limits.waiting,
             "connections": config.limits.connections,
             "connections_per_agency": config.limits.connections_per_agency,
             "handshake_timeout_ms": config.limits.handshake_timeout_ms,
