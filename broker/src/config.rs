@@ -114,14 +114,14 @@ pub struct Limits {
     /// `limits.in_flight`, 1 to 65,536, default 4,096: exchanges under way at once, all members together. Above:
     /// `overloaded`. Each may hold a payload of 1 MiB in memory.
     pub in_flight: usize,
-    /// `limits.in_flight_per_agency`, 1 to `in_flight`, default 512: exchanges under way of one consumer agency.
+    /// `limits.in_flight_per_agency`, 1 to `in_flight`, default 1,024: exchanges under way of one consumer agency.
     /// Above: `rate_limited`. As large as `in_flight` and one agency can starve all others.
     pub in_flight_per_agency: usize,
-    /// `limits.in_flight_per_provider`, 1 to `in_flight`, default 1,024: exchanges under way with one provider's system,
+    /// `limits.in_flight_per_provider`, 1 to `in_flight`, default 2,048: exchanges under way with one provider's system,
     /// whoever asks; of one agency three quarters of its own. Above: `overloaded`. As large as `in_flight` and a
     /// provider that hangs holds the places of all others.
     pub in_flight_per_provider: usize,
-    /// `limits.waiting`, 1 to `in_flight`, default 384: of the exchanges under way, those that the switch has not begun.
+    /// `limits.waiting`, 1 to `in_flight`, default 768: of the exchanges under way, those that the switch has not begun.
     /// Above, the agency with most of them hears `overloaded`. Larger: whoever is let in waits longer.
     pub waiting: usize,
     /// `limits.connections`, 1 to 65,536, default 4,096: connections at once. Above: closed before TLS.
@@ -150,9 +150,9 @@ impl Default for Limits {
         Self {
             window_ms: limits::WINDOW_MS,
             in_flight: 4_096,
-            in_flight_per_agency: 512,
-            in_flight_per_provider: 1_024,
-            waiting: 384,
+            in_flight_per_agency: 1_024,
+            in_flight_per_provider: 2_048,
+            waiting: 768,
             connections: 4_096,
             connections_per_agency: 64,
             handshake_timeout_ms: 5_000,

@@ -67,7 +67,7 @@ impl Elsewhere {
 fn one_under_way(folder: &Path) -> anyhow::Result<()> {
     let file = folder.join("switch.toml");
     let text = std::fs::read_to_string(&file)?;
-    let shown = "# in_flight_per_agency = 512\n";
+    let shown = "# in_flight_per_agency = 1024\n";
     ensure!(
         text.contains(shown),
         "switch.toml does not show the default of limits.in_flight_per_agency any more"

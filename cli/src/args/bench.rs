@@ -16,7 +16,7 @@ pub struct Bench {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
     /// Requests in flight when it is loaded.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=384))]
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub in_flight: u16,
     /// Adapters of the consumer, each with a connection of its own.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=32))]

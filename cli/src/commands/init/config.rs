@@ -56,9 +56,9 @@ key = "keys/log.key"
 [limits]
 # window_ms = 30000
 # in_flight = 4096
-# in_flight_per_agency = 512
-# in_flight_per_provider = 1024
-# waiting = 384
+# in_flight_per_agency = 1024
+# in_flight_per_provider = 2048
+# waiting = 768
 # connections = 4096
 # connections_per_agency = 64
 # handshake_timeout_ms = 5000
