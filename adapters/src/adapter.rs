@@ -29,6 +29,7 @@ use crate::journal::{Journal, JournalError};
 use crate::mirror::{Mirror, MirrorError};
 use crate::provider::{Handle, Options, Provider};
 use crate::renewal::Renewal;
+use crate::sealed::EncryptionKeys;
 use crate::sealer::{Sealer, SealerError};
 use crate::subjects::{SubjectKeyError, SubjectKeys};
 
@@ -51,6 +52,7 @@ struct Inner {
     journal: Journal,
     renewal: Renewal,
     subject_keys: SubjectKeys,
+    encryption_keys: EncryptionKeys,
     /// What was verified a moment ago: checkpoints of the log, and seals' tree heads.
     notes: NoteMemory,
     seals: SealMemory,
@@ -133,6 +135,7 @@ impl Adapter {
             AbortOnDropHandle::new(tokio::spawn(erasure::sending(sender))),
         ];
         Ok(Self(Arc::new(Inner {
+            encryption_keys: EncryptionKeys::of(home.dir()),
             notes: NoteMemory::new(home.log_key().clone()),
             seals: SealMemory::default(),
             calls: (home.config().call_stream).then(|| Calls::new(connection.clone())),
@@ -207,6 +210,11 @@ impl Adapter {
     /// With what pseudonyms of persons are made and judged.
     pub fn subject_keys(&self) -> &SubjectKeys {
         &self.0.subject_keys
+    }
+
+    /// With what is opened what others seal to this system.
+    pub fn encryption_keys(&self) -> &EncryptionKeys {
+        &self.0.encryption_keys
     }
 
     /// Whether the switch is still believed.

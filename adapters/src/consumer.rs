@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::adapter::{Adapter, AdapterError};
 use crate::identity::Home;
 
+mod blind;
 mod dispute;
 mod file;
 mod noted;
@@ -89,6 +90,7 @@ impl Consumer {
             attempt: None,
             first: None,
             written_first: false,
+            sealed: false,
             retries: 0,
             problem,
         }
@@ -115,6 +117,7 @@ pub struct Ask<'a> {
     attempt: Option<Attempt>,
     first: Option<Attempt>,
     written_first: bool,
+    sealed: bool,
     retries: u32,
     problem: Option<String>,
 }
@@ -189,6 +192,13 @@ impl Ask<'_> {
     /// It costs a sync of the disk for each try.
     pub fn written_first(mut self) -> Self {
         self.written_first = true;
+        self
+    }
+
+    /// Seals question and answer so that the switch cannot read them, also where the agreement does not ask for it. Where
+    /// it does, that is done without a word.
+    pub fn sealed(mut self) -> Self {
+        self.sealed = true;
         self
     }
 
@@ -268,6 +278,7 @@ impl Ask<'_> {
             payload: self.payload,
             deadline_ms,
             written_first: self.written_first,
+            sealed: self.sealed,
         })
     }
 
@@ -303,6 +314,7 @@ struct Draft {
     payload: Bytes,
     deadline_ms: u32,
     written_first: bool,
+    sealed: bool,
 }
 
 /// The ids of one try: its own, and the first one's with its salt.

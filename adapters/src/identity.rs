@@ -6,6 +6,7 @@
 //! log.keys                 the keys by which the log's key was followed, as their entries showed
 //! tls.key   tls.pem        who is connected
 //! seal.key                 who says this
+//! encryption/              with what is opened what others seal to this system
 //! checkpoint.txt           the largest checkpoint that was verified
 //! promised.txt             what receipts promised and no published checkpoint has confirmed yet
 //! fork-evidence-*.txt      what the switch signed and an honest one never would

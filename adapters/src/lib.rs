@@ -59,6 +59,7 @@
 //! | `renewal` | the certificate, renewed at two thirds of its life |
 //! | [`mirror`] | the registry, folded here from the log |
 //! | [`checkpoints`] | the largest verified checkpoint; forks are found here |
+//! | [`sealed`] | payloads that the switch cannot read |
 //! | [`sealer`] | the one thread that seals |
 //! | [`consumer`] | asking |
 //! | [`compose`] | one case: several agencies asked together |
@@ -88,6 +89,7 @@ pub mod journal;
 pub mod mirror;
 pub mod provider;
 mod renewal;
+pub mod sealed;
 pub mod sealer;
 pub mod stock;
 pub mod subjects;

@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 use crate::adapter::{Adapter, AdapterError};
 use crate::identity::Home;
 
+mod blind;
 pub mod checks;
 pub mod contract;
 mod exchange;

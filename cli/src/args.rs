@@ -44,7 +44,7 @@ pub use log_key::{LogKeys, OfLog, RotateLogKey};
 pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 pub use people::{About, Begins, Breach, Hold, Masters, SubjectKey, Subjects, Suspect};
-pub use receipts::{Alarms, Erase, Receipts, Reconcile};
+pub use receipts::{Alarms, Erase, NewEncryptionKey, Receipts, Reconcile};
 pub use service::{Care, CopyService, Publish, Sensitivity, Service, Switched, Try};
 pub use witness::Witness;
 
@@ -271,6 +271,8 @@ pub enum Adapter {
     Erase(Erase),
     /// Keys, certificates and administrators of this agency that nobody here knows of: list and acknowledge.
     Alarms(Alarms),
+    /// Make the key to which others seal what the switch must not read, and bind it to this system; a newer one follows it.
+    EncryptionKey(NewEncryptionKey),
     /// Check keys, certificate, connection, clock and the log's consistency: `mohawel doctor --home`.
     Check {
         /// The adapter's home.

@@ -6,8 +6,9 @@
 //! | `own_provider.rs` | an agency answers from its own code, another asks under an agreement that both sealed |
 //! | `one_window.rs` | a licence at a service centre: one case over four registers, a decision, a fee, notices |
 //! | `registers_joined.rs` | one person across four registers, as two agencies may see it |
+//! | `state_property.rs` | restricted data of the state, which the switch itself cannot read |
 //!
-//! The last two speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
+//! The last three speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
 pub mod mail_service;
 pub mod offices;

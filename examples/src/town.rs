@@ -1,9 +1,8 @@
 //! A town for stories: a switch and agencies as real processes, set up from a folder that a person can read.
 //!
 //! Takes `stories/town` (who is on board, what each publishes and serves) and a story's own folder (agreements and
-//! compositions). Every process is this very binary: called with arguments of `mohawel` it is `mohawel`.
+//! compositions; where it has an `agencies.toml` of its own, those are on board instead). Every process is this very binary: called with arguments of `mohawel` it is `mohawel`.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,6 +18,7 @@ use crate::smtp::Sink;
 use crate::{Voice, mail_service, show, told};
 
 mod registers;
+mod switch;
 
 /// Seed and size of the synthetic people: the same story on every machine.
 const SEED: u64 = 42;
@@ -70,6 +70,8 @@ pub struct Town {
     dir: tempfile::TempDir,
     /// The story's own folder.
     story: PathBuf,
+    /// Where each agency's folder lies.
+    folders: PathBuf,
     voice: Voice,
     agencies: Vec<Agency>,
     switch: Server,
@@ -93,18 +95,21 @@ impl Town {
         let stories = Path::new(env!("CARGO_MANIFEST_DIR")).join("stories");
         let dir = tempfile::tempdir()?;
         let plan = Plan::new(SEED, PEOPLE, date!(2026 - 01 - 15))?;
-        let agencies: Agencies = toml::from_str(&std::fs::read_to_string(
-            stories.join("town/agencies.toml"),
-        )?)?;
+        let own = stories.join(story).join("agencies.toml");
+        let (town, own) = (stories.join("town"), own.exists().then_some(own));
+        let list = own.clone().unwrap_or_else(|| town.join("agencies.toml"));
+        let agencies: Agencies = toml::from_str(&std::fs::read_to_string(list)?)?;
+        let folders = own.map_or(town, |_| stories.join(story));
         let citizen = plan
             .households()
             .filter(|household| household.minors(plan.reference()).count() > 0)
             .find_map(|household| household.head().map(|head| head.national_id))
             .context("nobody lives here")?;
-        let switch = start_switch(dir.path()).await?;
+        let switch = switch::start(dir.path()).await?;
         let mut town = Self {
             dir,
             story: stories.join(story),
+            folders,
             voice,
             agencies: agencies.agencies,
             switch,
@@ -120,6 +125,7 @@ impl Town {
                 town.serve(&agency.key).await?;
             }
         }
+        town.declare().await?;
         town.agree().await?;
         Ok(town)
     }
@@ -186,7 +192,26 @@ impl Town {
     ///
     /// # Errors
     /// The log does not hold.
-    pub async fn end(mut self, case: &str) -> Result<()> {
+    pub async fn end(self, case: &str) -> Result<()> {
+        let voice = self.voice;
+        let dir = self.end_log().await?;
+        let log = dir.path().join("switch/log");
+        show(voice.say("the case in it, one thread:", "الحالة فيه، خيط واحد:"));
+        let log = log.display().to_string();
+        let find = ["audit", "find", "--log", &log, "--case", case, "--table"];
+        let (code, said) = as_read(voice.lang(), &find).await.map_err(told)?;
+        show(said);
+        match code {
+            0 => Ok(()),
+            code => bail!("the thread is not proved: {code}"),
+        }
+    }
+
+    /// Stops the switch too, and shows that its log holds: verified and replayed. Gives the folder with its files.
+    ///
+    /// # Errors
+    /// The log does not hold.
+    pub async fn end_log(mut self) -> Result<tempfile::TempDir> {
         self.close().await?;
         let Self {
             switch, dir, voice, ..
@@ -203,15 +228,7 @@ impl Town {
             &format!("the log holds: {entries} entries, {seals} seals verified, every decision judged again"),
             &format!("السجل سليم: {entries} قيدًا، وتم التحقق من {seals} ختمًا، وأعيد الحكم على كل قرار"),
         ));
-        show(voice.say("the case in it, one thread:", "الحالة فيه، خيط واحد:"));
-        let log = log.display().to_string();
-        let find = ["audit", "find", "--log", &log, "--case", case, "--table"];
-        let (code, said) = as_read(voice.lang(), &find).await.map_err(told)?;
-        show(said);
-        match code {
-            0 => Ok(()),
-            code => bail!("the thread is not proved: {code}"),
-        }
+        Ok(dir)
     }
 
     async fn enrol(&self, agency: &Agency) -> Result<()> {
@@ -259,7 +276,7 @@ impl Town {
     /// # Errors
     /// A process that does not do what it should.
     pub async fn serve(&mut self, key: &str) -> Result<()> {
-        let folder = self.story.with_file_name("town").join(key);
+        let folder = self.folders.join(key);
         let service = folder.join("service.toml");
         if !service.exists() {
             return Ok(());
@@ -288,6 +305,18 @@ impl Town {
             false => Server::start(key, &[MAIL, &home, &self.post.address], "serving", &log).await,
         };
         self.adapters.push(server.map_err(told)?);
+        Ok(())
+    }
+
+    /// What the operators add to the registry for this story.
+    async fn declare(&self) -> Result<()> {
+        let folder = self.story.join("registry");
+        if folder.exists() {
+            let switch = self.dir.path().join("switch").display().to_string();
+            let folder = folder.display().to_string();
+            self.ask(&["apply", &folder, "--switch", &switch, "--yes"])
+                .await?;
+        }
         Ok(())
     }
 
@@ -326,37 +355,4 @@ impl Town {
         ));
         Ok(())
     }
-}
-
-async fn start_switch(dir: &Path) -> Result<Server> {
-    let folder = dir.join("switch").display().to_string();
-    // Both are held at once, so that they are two.
-    let listeners = [
-        TcpListener::bind(("127.0.0.1", 0))?,
-        TcpListener::bind(("127.0.0.1", 0))?,
-    ];
-    let [exchange, enrol] = [
-        listeners[0].local_addr()?.to_string(),
-        listeners[1].local_addr()?.to_string(),
-    ];
-    drop(listeners);
-    let mut arguments = vec![
-        "init",
-        &folder,
-        "--instance",
-        "EG",
-        "--origin",
-        "mohawel.example/story",
-    ];
-    arguments.extend(["--exchange-listen", &exchange, "--enrol-listen", &enrol]);
-    mohawel(&arguments)
-        .await
-        .map_err(told)?
-        .success("init")
-        .map_err(told)?;
-    let log = dir.join("switch.log");
-    let broker = ["broker", "--switch", &folder];
-    Server::start("the switch", &broker, "echo attached", &log)
-        .await
-        .map_err(told)
 }

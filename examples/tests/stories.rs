@@ -66,3 +66,11 @@ fn two_agencies_see_what_each_was_granted() {
         assert!(told.contains(said), "{said}: {told}");
     }
 }
+
+#[test]
+fn restricted_data_of_the_state_goes_past_the_switch() {
+    let told = tell(env!("CARGO_BIN_EXE_state_property"), "ar");
+    for said in ["adapter encryption-key", "4117305291", "السجل سليم"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+}

@@ -6,6 +6,7 @@
 mod agency;
 mod agreement;
 mod delegation;
+mod encryption;
 mod genesis;
 mod grant;
 mod key;
@@ -19,8 +20,9 @@ mod service;
 pub use agency::{AgencyAct, AgencyDeed, OperationNotice, OutsideCertificate};
 pub use agreement::{AgreementAct, AgreementContent, Step};
 pub use delegation::Delegation;
+pub use encryption::EncryptionKeyBinding;
 pub use genesis::{Genesis, Operator, Purpose};
-pub use grant::{Grant, RowRule};
+pub use grant::{Grant, RESTRICTED, RowRule};
 pub use key::{KeyBinding, KeyEnd, KeySuccession};
 pub use log_key::LogKeySuccession;
 pub use membership::{AgencyEnrolment, Application, Invitation};

@@ -35,6 +35,7 @@ pub use verify::{
     verify_erasure, verify_hold, verify_request, verify_trailer,
 };
 
+use crate::commitment::Form;
 use crate::digest::Digest;
 use crate::header::RequestHeader;
 use crate::id::AgencyId;
@@ -96,6 +97,8 @@ pub enum Clause {
     Delegation(usize),
     /// The daily quota.
     Quota,
+    /// The grant wants the payload sealed to its receiver.
+    Encryption,
 }
 
 impl fmt::Display for Clause {
@@ -115,6 +118,7 @@ impl fmt::Display for Clause {
             Self::Delegation(0) => f.write_str("delegation"),
             Self::Delegation(link) => write!(f, "delegation {link}"),
             Self::Quota => f.write_str("quota"),
+            Self::Encryption => f.write_str("encryption"),
         }
     }
 }
@@ -256,6 +260,8 @@ fn best_grant(
                 number,
                 Clause::Field(field.to_string()),
             )
+        } else if grant.wants_sealed() && request.payload.form != Form::Sealed {
+            (4, Code::EncryptionRequired, number, Clause::Encryption)
         } else {
             return Ok(Permission {
                 agreement: agreement.id,

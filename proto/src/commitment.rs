@@ -10,6 +10,7 @@ use crate::canonical::HeaderError;
 use crate::chunks::PLAN_BYTES_MAX;
 use crate::digest::Digest;
 use crate::limits::{CONTENT_TYPE_BYTES_MAX, SALT_BYTES};
+use crate::sealed::{Of, SealedPayload};
 use crate::wire::exchange::v1 as wire;
 
 /// 32 random bytes: the key of one commitment. Whoever has it and the payload can open it.
@@ -47,6 +48,8 @@ pub enum Form {
     Whole,
     /// Chunks that follow, under a trailer: [`crate::chunks`].
     Chunks,
+    /// One piece that only its receiver can read: [`crate::sealed`].
+    Sealed,
 }
 
 /// What a header says of its payload.
@@ -73,6 +76,15 @@ impl Commitment {
         }
     }
 
+    /// The same payload and salt, in the sealed form: what is committed to is the payload as its receiver opens it.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        Self {
+            form: Form::Sealed,
+            ..self
+        }
+    }
+
     /// Commits to what is known of chunks before the first: salt and encoded `plan`, and `length` where it is known.
     pub fn to_chunks(content_type: &str, length: Option<u64>, plan: &[u8], salt: &Salt) -> Self {
         Self {
@@ -83,18 +95,38 @@ impl Commitment {
         }
     }
 
-    /// Whether a payload of this many bytes can be the one in the envelope. Of chunks the envelope has the plan alone.
-    pub fn fits(&self, payload_len: usize) -> bool {
-        match self.form {
-            Form::Whole => payload_len as u64 == self.length,
-            Form::Chunks => payload_len <= PLAN_BYTES_MAX,
+    /// Whether salt and payload of an envelope can be what was committed to, as far as their forms and lengths tell. Of
+    /// chunks the envelope has the plan alone; what is sealed has its salt inside.
+    ///
+    /// # Errors
+    /// [`Misfit`]: what does not fit.
+    pub fn fits(&self, salt: &[u8], payload: &[u8], of: Of) -> Result<(), Misfit> {
+        let salt_bytes = match self.form {
+            Form::Whole | Form::Chunks => SALT_BYTES,
+            Form::Sealed => 0,
+        };
+        if salt.len() != salt_bytes {
+            return Err(Misfit::Malformed);
         }
+        let fits = match self.form {
+            Form::Whole => payload.len() as u64 == self.length,
+            Form::Chunks => payload.len() <= PLAN_BYTES_MAX,
+            Form::Sealed => SealedPayload::open(payload)
+                .map_err(|_| Misfit::Malformed)?
+                .fits(self.length, of),
+        };
+        if fits { Ok(()) } else { Err(Misfit::Length) }
     }
 
-    /// Whether `payload` under `salt` is what was committed to; of chunks, the plan.
+    /// Whether `payload` under `salt` is what was committed to; of chunks, the plan; of what was sealed, what lay under
+    /// the encryption.
     pub fn open(&self, payload: &[u8], salt: &[u8]) -> Result<(), CommitmentError> {
         let salt = Salt::from_slice(salt)?;
-        if !self.fits(payload.len()) || hmac_of(payload, &salt) != self.hmac {
+        let fits = match self.form {
+            Form::Whole | Form::Sealed => payload.len() as u64 == self.length,
+            Form::Chunks => payload.len() <= PLAN_BYTES_MAX,
+        };
+        if !fits || hmac_of(payload, &salt) != self.hmac {
             return Err(CommitmentError::Mismatch);
         }
         Ok(())
@@ -105,6 +137,7 @@ impl Commitment {
             form: match self.form {
                 Form::Whole => wire::PayloadForm::Whole,
                 Form::Chunks => wire::PayloadForm::Chunks,
+                Form::Sealed => wire::PayloadForm::Sealed,
             } as i32,
             content_type: self.content_type.clone(),
             length: self.length,
@@ -117,6 +150,7 @@ impl Commitment {
         let form = match wire::PayloadForm::try_from(wire.form) {
             Ok(wire::PayloadForm::Whole) => Form::Whole,
             Ok(wire::PayloadForm::Chunks) => Form::Chunks,
+            Ok(wire::PayloadForm::Sealed) => Form::Sealed,
             Ok(wire::PayloadForm::Unspecified) | Err(_) => {
                 return Err(HeaderError::Malformed(
                     "its payload is of a form that this version does not know",
@@ -161,4 +195,13 @@ pub enum CommitmentError {
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     NoRandomness,
+}
+
+/// Why an envelope cannot hold what its header commits to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// The salt, or what is sealed, is not in its form.
+    Malformed,
+    /// The payload has another length.
+    Length,
 }

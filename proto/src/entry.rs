@@ -44,6 +44,8 @@ pub enum Kind {
     AgencyAct = 27,
     /// The log's key followed by another, sealed by both. Registry.
     LogKeySucceeded = 28,
+    /// The key that payloads for a system are sealed to. Registry.
+    EncryptionKeyBound = 29,
     /// A request, durable before the provider sees it.
     Request = 32,
     /// The one closing entry of an exchange, durable before the consumer sees the outcome.
@@ -71,7 +73,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -87,6 +89,7 @@ impl Kind {
         Self::KeySucceeded,
         Self::AgencyAct,
         Self::LogKeySucceeded,
+        Self::EncryptionKeyBound,
         Self::Request,
         Self::Closing,
         Self::Refusal,
@@ -126,6 +129,7 @@ impl Kind {
                 | Self::KeySucceeded
                 | Self::AgencyAct
                 | Self::LogKeySucceeded
+                | Self::EncryptionKeyBound
         )
     }
 
@@ -147,6 +151,7 @@ impl Kind {
             Self::KeySucceeded => "key_succeeded",
             Self::AgencyAct => "agency_act",
             Self::LogKeySucceeded => "log_key_succeeded",
+            Self::EncryptionKeyBound => "encryption_key_bound",
             Self::Request => "request",
             Self::Closing => "closing",
             Self::Refusal => "refusal",

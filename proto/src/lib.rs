@@ -3,7 +3,7 @@
 //! Identifiers, canonical headers, seals, commitments, entries, the registry as a fold over entries,
 //! and the one function that decides. No I/O, no clock, no async: callers bring bytes and times.
 //!
-//! Reading order: [`id`], [`header`], [`seal`], [`commitment`], [`envelope`], [`entry`],
+//! Reading order: [`id`], [`header`], [`seal`], [`commitment`], [`sealed`], [`envelope`], [`entry`],
 //! [`registry`], [`authorise`], [`refusal`]. `docs/protocol.md` shows every signed byte.
 
 pub mod act;
@@ -23,6 +23,7 @@ pub mod limits;
 pub mod refusal;
 pub mod registry;
 pub mod seal;
+pub mod sealed;
 pub mod subject;
 pub mod text;
 pub mod wire;

@@ -27,6 +27,8 @@ pub mod label {
     pub const HOLD: &str = "mohawel/hold/v1";
     /// A statement that something was destroyed, by whoever kept it.
     pub const ERASURE: &str = "mohawel/erasure/v1";
+    /// The key that payloads for a system are sealed to, by its agency's authority key.
+    pub const ENCRYPTION_KEY: &str = "mohawel/encryption-key/v1";
     /// The next log key, by the one before it and by itself.
     pub const LOG_KEY: &str = "mohawel/log-key/v1";
     /// Entry 0, by the log key.
@@ -61,6 +63,8 @@ pub const REGISTRY_ENTRY_BYTES_MAX: usize = 60 * 1024;
 
 /// Bytes of a payload in the whole form. Larger results travel as streams.
 pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a payload in the sealed form: with all around it, it fits where a whole one does.
+pub const SEALED_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 256;
 /// Bytes of one chunk of an answer in the form chunks.
 pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a chunk when the provider names none.

@@ -276,6 +276,13 @@ codes! {
         ar: "الترويسة لا تذكر بالأسماء المستعارة الأشخاص المذكورين في المحتوى تحديدًا.",
         remedy_ar: "ضع مفتاح الأشخاص الحالي لهذه الاتفاقية، من سلطة حماية البيانات، في مجلد subjects بمجلد الموصّل، ثم أعد السؤال."
     }
+    /// The grant wants the payload sealed to its receiver.
+    EncryptionRequired = "encryption_required" {
+        en: "The payload is not sealed to its receiver, as the agreement demands, or not to a key that the receiver has.",
+        remedy_en: "The provider binds a key with `mohawel adapter encryption-key` and has its file in every home of the system; a current adapter seals to it by itself.",
+        ar: "المحتوى غير معمّى لمستلمه كما تشترط الاتفاقية، أو معمّى لمفتاح ليس لدى المستلم.",
+        remedy_ar: "يربط المزوّد مفتاحًا بالأمر mohawel adapter encryption-key ويضع ملفه في كل مجلد موصّل للنظام؛ والموصّل الحديث يعمّي له تلقائيًا."
+    }
 }
 
 impl Code {

@@ -17,8 +17,8 @@ pub use fold::{Act, FoldError, LogKeyFault};
 pub(crate) use names::Names;
 pub use record::{
     Agency, Agreement, AgreementState, ApplicationRecord, ApplicationState, BoundKey, Certificate,
-    DelegationRecord, InvitationRecord, LogKeyRecord, Notice, Person, PurposeRecord, RecordedAct,
-    Replacement, Service, System, Waiting, WaitingFor,
+    DelegationRecord, EncryptionKeyRecord, InvitationRecord, LogKeyRecord, Notice, Person,
+    PurposeRecord, RecordedAct, Replacement, Service, System, Waiting, WaitingFor,
 };
 
 use crate::act::{Genesis, PersonRole, TwoOperators};
@@ -53,6 +53,8 @@ pub struct Registry {
     keys: HashMap<Digest, Arc<BoundKey>>,
     /// The log's keys after genesis's, in order.
     log_keys: Vec<Arc<LogKeyRecord>>,
+    /// The newest one of each system.
+    encryption_keys: BTreeMap<SystemId, Arc<EncryptionKeyRecord>>,
     certificates: HashMap<Digest, Arc<Certificate>>,
     services: BTreeMap<ServiceId, Arc<Service>>,
     agreements: HashMap<Digest, Arc<Agreement>>,
@@ -140,6 +142,22 @@ impl Registry {
     /// All keys ever bound.
     pub fn keys(&self) -> impl Iterator<Item = &BoundKey> {
         self.keys.values().map(|record| &**record)
+    }
+
+    /// What payloads for `system` are sealed to; `None` where it bound no key, or is over.
+    pub fn encryption_key(&self, system: &SystemId) -> Option<&EncryptionKeyRecord> {
+        let going_on = self
+            .system(system)
+            .is_some_and(|known| known.ended.is_none());
+        self.encryption_keys
+            .get(system)
+            .filter(|_| going_on)
+            .map(|record| &**record)
+    }
+
+    /// The newest encryption key of each system, by name.
+    pub fn encryption_keys(&self) -> impl Iterator<Item = &EncryptionKeyRecord> {
+        self.encryption_keys.values().map(|record| &**record)
     }
 
     /// A person with a role, also one who lost it.

@@ -76,6 +76,8 @@ def _grant(agreement, request, chain):
             found = 2, Denied("purpose_not_granted", "purpose", number)
         elif missing:
             found = 3, Denied("field_not_granted", f"field {missing[0]}", number)
+        elif grant.sensitivity == "restricted" and request.payload.form != 4:
+            found = 4, Denied("encryption_required", "encryption", number)
         else:
             return number
         if found[0] > furthest:

@@ -16,6 +16,11 @@ from trees import sha256, tree_head
 
 AUTHORITY, SUCCESSION, POSSESSION = "mohawel/authority/v1", "mohawel/succession/v1", "mohawel/possession/v1"
 LOG_KEY, LOG_KEY_OVERLAP_MS_MAX = "mohawel/log-key/v1", 400 * 86_400_000
+ENCRYPTION_KEY = "mohawel/encryption-key/v1"
+# u coordinates of X25519 points with which nothing is shared (RFC 7748).
+SMALL_ORDER = {0, 1, 2**255 - 20,
+               325606250916557431795983626356110631294008115727848805560023387167927233504,
+               39382357235489614581723060781553021112529911719440698176882885853963445705823}
 APPLICATION_MS = 30 * 86_400_000
 # Kinds whose acts would take effect again if they stood in the log twice.
 ONCE = {entries.OPERATOR_ACT, entries.APPROVAL, entries.AGENCY_ACT}
@@ -85,6 +90,7 @@ class Registry(People, Agencies, Agreements):
     services: dict = field(default_factory=dict)
     agreements: dict = field(default_factory=dict)
     delegations: dict = field(default_factory=dict)
+    encryption_keys: dict = field(default_factory=dict)
     overlap_until_ms: int = 0
     newest_log_key: PublicKey | None = None
 
@@ -113,6 +119,7 @@ class Registry(People, Agencies, Agreements):
             entries.KEY_SUCCEEDED: self._succeed_key,
             entries.AGENCY_ACT: self._agency_act,
             entries.LOG_KEY_SUCCEEDED: self._succeed_log_key,
+            entries.ENCRYPTION_KEY_BOUND: self._bind_encryption_key,
         }
         change = steps[entry.kind](entry, now)
         self._mature(now)
@@ -348,6 +355,20 @@ class Registry(People, Agencies, Agreements):
         def change():
             self.used.add(new.kid)
             self.newest_log_key, self.overlap_until_ms = new, header.overlap_until_ms
+
+        return change
+
+    def _bind_encryption_key(self, entry, now):
+        header = schemas.act(schemas.acts.EncryptionKeyBinding, entry.header)
+        self._by_agency(entry, ENCRYPTION_KEY, header.system.rpartition("/")[0], now)
+        need(header.system in self.systems and not self.systems[header.system], "system")
+        number, kid = int.from_bytes(header.key, "little"), sha256(header.key)
+        need(len(header.key) == 32 and number < 2**255 - 19 and number not in SMALL_ORDER, "encryption key")
+        need(kid not in self.used, "key reused")
+
+        def change():
+            self.used.add(kid)
+            self.encryption_keys[header.system] = header.key
 
         return change
 

@@ -50,6 +50,10 @@
 //! | a time-stamp authority that is away, slow, endless, or answers with another's token | `trusted_time::*` |
 //! | a switch whose clock is wrong | `trusted_time::a_clock_that_is_wrong_is_convicted_by_the_authority` |
 //! | a header that names other persons than its payload | `people::a_header_names_the_persons_of_its_payload_or_the_backend_sees_nothing` |
+//! | a payload in the open where the agreement wants it sealed | `blind::restricted_data_goes_sealed_or_not_at_all` |
+//! | … sealed to a key that is not there, or of another request | `blind::what_does_not_open_never_reaches_the_backend` |
+//! | … an answer in the open to a sealed request | `blind::an_open_answer_to_a_sealed_request_is_invalid` |
+//! | a switch that is searched: memory, log, disk | `blind::searched::*` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
 //! | a consumer killed in the middle of a case; a case run twice | `cases::*` |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -57,6 +61,7 @@
 mod agreements;
 mod answers;
 mod authority_keys;
+mod blind;
 mod calls;
 mod cases;
 mod configuration;

@@ -191,6 +191,12 @@ const ROWS: &[Row] = &[
     ),
     row(Code::Deadline, Grpc::DeadlineExceeded, Stands::Closing, ""),
     row(Code::SubjectMismatch, Grpc::Ok, Stands::Sealed, ""),
+    row(
+        Code::EncryptionRequired,
+        Grpc::PermissionDenied,
+        Stands::Refusal,
+        "encryption",
+    ),
 ];
 
 /// What a caller was told.
@@ -457,6 +463,13 @@ async fn provoke(world: &World, code: Code) -> Said {
             consumer
                 .refused(&consumer.envelope(|header| header.delegation = vec![Digest::of(b"act")]))
                 .await
+        }
+        Code::EncryptionRequired => {
+            let terms = Terms {
+                sensitivity: Some(part("restricted")),
+                ..Terms::for_agency(&world.moss)
+            };
+            under(world, &consumer, &terms).await
         }
         Code::QuotaExceeded => {
             let terms = Terms {

@@ -4,15 +4,19 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use adapters::sealed::EncryptionKeys;
 use adapters::{Adapter, AuthorityPlace, EnrolOptions, Home, Provider, enrol, provider};
 use audit::receipt::Receipt;
 use bytes::Bytes;
 use certs::{Identity, PeerIdentity};
+use proto::act::EncryptionKeyBinding;
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::id::{AgencyId, SystemId};
 use proto::key::Signer;
+use proto::limits::label;
 use proto::seal::Seal;
+use proto::sealed::EncryptionKey;
 use proto::wire::registry::v1 as wire;
 use proto::wire::registry::v1::agencies_client::AgenciesClient;
 use rustls::ClientConfig;
@@ -147,6 +151,21 @@ impl TestAgency {
     /// TLS as this system.
     pub fn tls(&self, ground: &Ground) -> Arc<ClientConfig> {
         ground.client_tls(&self.identity())
+    }
+
+    /// Makes an encryption key in its home and binds it.
+    pub async fn bind_encryption_key(&self, switch: &TestSwitch) -> EncryptionKey {
+        let made = EncryptionKeys::of(&self.home_dir()).make().unwrap();
+        let header = EncryptionKeyBinding {
+            system: self.system.clone(),
+            key: *made.key(),
+            issued_at_ms: switch.now_ms(),
+        };
+        let kind = Kind::EncryptionKeyBound;
+        self.submit(switch, kind, label::ENCRYPTION_KEY, header.encode())
+            .await
+            .unwrap();
+        *made.key()
     }
 
     /// Seals `header` with the authority key and submits it.

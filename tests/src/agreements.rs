@@ -51,6 +51,8 @@ pub struct Terms {
     pub delegation_depth: u32,
     /// Only records for which every rule holds.
     pub row_scope: Vec<RowRule>,
+    /// How sensitive the data is, where it is said.
+    pub sensitivity: Option<Part>,
     /// From when to when it counts, milliseconds; a year around now when `None`.
     pub validity_ms: Option<(u64, u64)>,
 }
@@ -68,6 +70,7 @@ impl Terms {
             rate_per_s: 0,
             delegation_depth: 0,
             row_scope: Vec::new(),
+            sensitivity: None,
             validity_ms: None,
         }
     }
@@ -95,7 +98,7 @@ impl Terms {
                 row_scope: self.row_scope.clone(),
                 delegation_depth: self.delegation_depth,
                 licence: String::new(),
-                sensitivity: None,
+                sensitivity: self.sensitivity.clone(),
             }],
             not_before_ms,
             not_after_ms,

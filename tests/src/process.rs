@@ -1,6 +1,7 @@
 //! A broker in a process of its own, on the ports of the system's choice: what can be killed or run out of disk.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
@@ -153,6 +154,57 @@ impl Process {
     /// Begins to watch its memory.
     pub fn memory(&self) -> Memory {
         Memory::of(&self.pid().as_raw_nonzero().to_string())
+    }
+
+    /// Which of `texts` stand in its memory: every page that it can write, read while it runs.
+    ///
+    /// # Panics
+    /// When its memory cannot be read: then nothing was looked at.
+    pub fn remembers<const N: usize>(&self, texts: [&str; N]) -> [bool; N] {
+        /// Read at once; pages that were never written are nothing but zeros.
+        const PIECE: usize = 4 * 1024 * 1024;
+        let pid = self.pid().as_raw_nonzero();
+        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+        let memory = std::fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+        let (mut piece, zeros) = (vec![0; PIECE], vec![0; PIECE]);
+        let (mut found, mut held) = ([false; N], 0);
+        let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0) as u64;
+        for line in maps.lines() {
+            let mut words = line.split_whitespace();
+            let (range, rights) = (words.next().unwrap(), words.next().unwrap());
+            if !rights.starts_with("rw") {
+                continue;
+            }
+            let (from, to) = range.split_once('-').unwrap();
+            let [mut at, to] = [from, to].map(|text| u64::from_str_radix(text, 16).unwrap());
+            while at < to {
+                let length = PIECE.min(usize::try_from(to - at).unwrap());
+                // A region may be given back while it is read.
+                let read = memory.read_at(&mut piece[..length], at).unwrap_or(0);
+                if read > 0 && piece[..read] != zeros[..read] {
+                    held += read;
+                    let text = String::from_utf8_lossy(&piece[..read]);
+                    for (found, wanted) in found.iter_mut().zip(texts) {
+                        *found |= text.contains(wanted);
+                    }
+                }
+                if read == 0 {
+                    break;
+                }
+                // The next piece begins where a text may have been cut.
+                let next = at + read as u64;
+                at = if next < to {
+                    next.saturating_sub(longest).max(at + 1)
+                } else {
+                    next
+                };
+            }
+        }
+        assert!(
+            held > 1024 * 1024,
+            "only {held} bytes of its memory could be read"
+        );
+        found
     }
 
     /// SIGKILL.

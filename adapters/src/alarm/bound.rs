@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use proto::act::{AgencyAct, AgencyDeed, KeyBinding, KeySuccession};
+use proto::act::{AgencyAct, AgencyDeed, EncryptionKeyBinding, KeyBinding, KeySuccession};
 use proto::digest::Digest;
 use proto::entry::Kind;
 use proto::id::{AgencyId, Part};
@@ -117,6 +117,7 @@ pub fn bound(registry: &Registry, agency: &AgencyId) -> Vec<Bound> {
 pub(super) fn by_act(kind: Kind, header: &[u8]) -> Option<Digest> {
     match kind {
         Kind::KeyBound => Some(KeyBinding::open(header).ok()?.key.kid()),
+        Kind::EncryptionKeyBound => Some(EncryptionKeyBinding::open(header).ok()?.key.kid()),
         Kind::KeySucceeded => Some(KeySuccession::open(header).ok()?.key.kid()),
         Kind::AgencyAct => {
             let act = AgencyAct::open(header).ok()?;

@@ -328,7 +328,9 @@ fn word(result: &Result<&Answer, &ExchangeError>) -> &'static str {
             }
             _ => REFUSED,
         },
-        Err(ExchangeError::Unsent(_) | ExchangeError::Sealer(_)) => REFUSED,
+        Err(
+            ExchangeError::Unsent(_) | ExchangeError::NoEncryptionKey(_) | ExchangeError::Sealer(_),
+        ) => REFUSED,
         Err(_) => UNKNOWN,
     }
 }

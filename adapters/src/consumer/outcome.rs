@@ -7,7 +7,7 @@ use audit::receipt::Receipt;
 use bytes::Bytes;
 use proto::commitment::Salt;
 use proto::header::{AnswerHeader, AnswerStatus};
-use proto::id::{ExchangeId, Part};
+use proto::id::{ExchangeId, Part, SystemId};
 use proto::refusal::Code;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -39,7 +39,7 @@ pub struct Answer {
     pub receipt: Receipt,
     /// The provider's sealed header, opened.
     pub header: AnswerHeader,
-    /// Header, seal, salt and payload as they came.
+    /// Header and seal as they came; salt and payload, too, or as they were under the encryption.
     pub envelope: proto::envelope::Envelope,
 }
 
@@ -119,6 +119,11 @@ pub enum ExchangeError {
     /// The request was not complete; nothing left this process.
     #[error("not sent: {0}")]
     Unsent(String),
+    /// What is asked is sealed to this system, which has bound no key for it. Nothing of it was sent.
+    #[error(
+        "not sent: it goes sealed or not at all, and {0} has bound no encryption key; ask its administrators for `mohawel adapter encryption-key`"
+    )]
+    NoEncryptionKey(SystemId),
     /// The switch refused, or ended the exchange without an answer.
     #[error("{}{} ({}{}) {}", .0.sentence, .0.notice_en.as_deref().map(|notice| format!(" It says: {notice}")).unwrap_or_default(), .0.code, .0.clause.as_deref().map(|clause| format!(", {clause}")).unwrap_or_default(), .0.remedy)]
     Refused(Box<Refused>),

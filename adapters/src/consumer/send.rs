@@ -6,6 +6,7 @@ use proto::authorise::{Choice, SealedRequest, choose};
 use proto::commitment::{Commitment, Salt};
 use proto::digest::Digest;
 use proto::entry::Kind;
+use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::ExchangeId;
 use proto::limits::SUBJECTS_MAX;
@@ -130,7 +131,8 @@ impl Consumer {
         noted: &Noted<'_>,
     ) -> Result<Answer, ExchangeError> {
         let floor = self.adapter.checkpoints().floor();
-        let returned = match self.call(draft, sealed, try_).await {
+        let outgoing = self.outgoing(draft, header, sealed, try_)?;
+        let returned = match self.call(draft, &outgoing.envelope).await {
             Ok(response) => verify::open(response),
             Err(CallError::Status(status)) => {
                 // A receipt inside a refusal may be what convicts the switch.
@@ -161,10 +163,7 @@ impl Consumer {
             Ok(answer) => answer,
             Err(reason) => return Err(self.untrusted(reason, try_.id, None).await),
         };
-        if let Err(reason) = verify::contents(&answer.header, &answer.envelope) {
-            let objected = Digest::of(&answer.envelope.header);
-            return Err(self.untrusted(reason, try_.id, Some(objected)).await);
-        }
+        let answer = self.opened(answer, outgoing.opening.as_ref()).await?;
         if answer.status == AnswerStatus::Answered {
             Ok(answer)
         } else {
@@ -228,10 +227,15 @@ impl Consumer {
             payload: Commitment::new(&draft.content_type, &draft.payload, &try_.salt),
             seen: self.adapter.checkpoints().seen(),
         };
+        // Where it can be sealed, no agreement stands in the way for its being open.
+        if draft.sealed || registry.encryption_key(&header.provider).is_some() {
+            header.payload = header.payload.sealed();
+        }
         if contract.is_none() || draft.agreement.is_none() {
             self.complete(&mut header, draft).await;
         }
         self.name_subjects(&mut header, draft)?;
+        self.choose_form(&mut header, draft)?;
         Ok(header)
     }
 
@@ -298,10 +302,8 @@ impl Consumer {
     async fn call(
         &self,
         draft: &Draft,
-        sealed: &Sealed,
-        try_: &Try,
+        envelope: &Envelope,
     ) -> Result<wire::CallResponse, CallError> {
-        let envelope = sealed.with_payload(try_.salt, draft.payload.clone());
         let wait = Duration::from_millis(u64::from(draft.deadline_ms)) + GRACE;
         if let Some(calls) = self.adapter.calls() {
             match tokio::time::timeout(wait, calls.call(envelope.to_wire(), wait)).await {

@@ -139,7 +139,8 @@ impl Consumer {
         floor: u64,
         (header, sealed): (&RequestHeader, &Sealed),
     ) -> Result<(Answer, Option<Streaming<wire::StreamResponse>>), ExchangeError> {
-        let (first, parts) = self.first(draft, sealed, try_).await?;
+        let outgoing = self.outgoing(draft, header, sealed, try_)?;
+        let (first, parts) = self.first(draft, &outgoing.envelope, sealed, try_).await?;
         let (response, kind) = match first {
             Some(Message::Answered(response)) => (response, Kind::Closing),
             Some(Message::Opened(opened)) => {
@@ -166,10 +167,7 @@ impl Consumer {
         if kind == Kind::Opening {
             return Ok((answer, Some(parts)));
         }
-        if let Err(reason) = verify::contents(&answer.header, &answer.envelope) {
-            let objected = Digest::of(&answer.envelope.header);
-            return Err(self.untrusted(reason, try_.id, Some(objected)).await);
-        }
+        let answer = self.opened(answer, outgoing.opening.as_ref()).await?;
         if answer.status == AnswerStatus::Answered {
             Ok((answer, None))
         } else {
@@ -183,10 +181,10 @@ impl Consumer {
     async fn first(
         &self,
         draft: &Draft,
+        envelope: &Envelope,
         sealed: &Sealed,
         try_: &Try,
     ) -> Result<(Option<Message>, Streaming<wire::StreamResponse>), ExchangeError> {
-        let envelope = sealed.with_payload(try_.salt, draft.payload.clone());
         let wait = Duration::from_millis(u64::from(draft.deadline_ms)) + GRACE;
         let mut request = Request::new(wire::StreamRequest {
             envelope: Some(envelope.to_wire()),

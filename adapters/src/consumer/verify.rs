@@ -150,12 +150,12 @@ pub fn answer(
     }
 }
 
-/// Opens the payload: it is what the sealed header commits to.
+/// Opens the payload: it is what the sealed header commits to. What was sealed was taken out of its encryption before.
 ///
 /// # Errors
 /// [`Untrusted::Payload`].
 pub fn contents(answer: &AnswerHeader, envelope: &Envelope) -> Result<(), Untrusted> {
-    if answer.payload.form != Form::Whole {
+    if answer.payload.form == Form::Chunks {
         return Err(Untrusted::Payload);
     }
     answer

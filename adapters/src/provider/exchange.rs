@@ -4,19 +4,22 @@
 //! which check failed. Never gives the backend anything before every check has passed, and never
 //! sends a reason that the backend wrote: those stay in this adapter's own log.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use audit::receipt::Receipt;
 use proto::authorise::{Row, row_scope};
+use proto::commitment::Form;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::{ExchangeId, SystemId};
 use proto::refusal::Code;
+use proto::sealed::EncryptionKey;
 use proto::wire::exchange::v1 as wire;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::blind::fits_sealed;
 use super::contract::Contracts;
 use super::kept::{Claim, Kept, Outcome};
 use super::memory::Memory;
@@ -69,6 +72,8 @@ pub(super) struct Delivered {
     pub(super) receipt: Option<Receipt>,
     pub(super) remaining: Duration,
     traceparent: String,
+    /// Of a sealed payload that opened: the envelope in the open, and what the answer is sealed to.
+    opened: OnceLock<(Envelope, EncryptionKey)>,
 }
 
 impl Delivered {
@@ -85,11 +90,34 @@ impl Delivered {
                 .and_then(|receipt| Receipt::from_wire(receipt).ok()),
             remaining: Duration::from_millis(u64::from(deliver.remaining_ms)),
             traceparent: deliver.traceparent,
+            opened: OnceLock::new(),
         })
     }
 
     pub(super) fn exchange_id(&self) -> ExchangeId {
         self.request.exchange_id
+    }
+
+    /// The envelope in the open; one that was not opened yet, or could not be, as it came.
+    pub(super) fn in_the_open(&self) -> &Envelope {
+        self.opened
+            .get()
+            .map_or(&self.envelope, |(envelope, _)| envelope)
+    }
+
+    /// Keeps what a sealed payload opened to. It opens once.
+    pub(super) fn keep_open(&self, envelope: Envelope, answer_key: EncryptionKey) {
+        self.opened.get_or_init(|| (envelope, answer_key));
+    }
+
+    /// What the answer is sealed to, once a sealed payload opened.
+    pub(super) fn answer_key(&self) -> Option<&EncryptionKey> {
+        self.opened.get().map(|(_, key)| key)
+    }
+
+    /// Whether the question is not for the switch to read.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.request.payload.form == Form::Sealed
     }
 
     /// What is asked.
@@ -143,7 +171,8 @@ impl Desk {
                 rows: Some(rows),
                 days,
             }) => {
-                let long = match delivered.takes_chunks {
+                // Chunks are not sealed.
+                let long = match delivered.takes_chunks && !delivered.is_sealed() {
                     true => self.ask_long(delivered, index, &rows).await,
                     false => Ok(None),
                 };
@@ -239,6 +268,8 @@ impl Desk {
             now_ms,
         )?;
         // What the header commits to is what we opened.
+        self.unseal(delivered)?;
+        let envelope = delivered.in_the_open();
         checks::contents(&request, envelope, |content_type, payload| {
             self.backend.operation_of(content_type, payload)
         })?;
@@ -307,7 +338,7 @@ impl Desk {
             fields: header.fields.clone(),
             rows: rows.to_vec(),
             content_type: header.payload.content_type.clone(),
-            payload: delivered.envelope.payload.clone(),
+            payload: delivered.in_the_open().payload.clone(),
             remaining: delivered.remaining,
             traceparent: delivered.traceparent.clone(),
         }
@@ -331,7 +362,8 @@ impl Desk {
             )),
             Ok(Ok(reply)) => self
                 .kept_to(header, reply)
-                .and_then(|reply| allowed(header, reply)),
+                .and_then(|reply| allowed(header, reply))
+                .and_then(|reply| fits_sealed(delivered, reply)),
             Ok(Err(failure)) => Err(failure),
             Err(error) => Err(Failure::failed(error)),
         };

@@ -10,6 +10,7 @@ use proto::id::Part;
 use proto::wire::exchange::v1 as wire;
 
 use super::Failure;
+use super::blind::enveloped;
 use super::exchange::{Delivered, Desk};
 use super::kept::Outcome;
 use super::unrecorded::{Sent, Stage, Unrecorded};
@@ -46,7 +47,7 @@ impl Desk {
                 |error| tracing::error!(exchange = %id, %error, "the answer could not be sealed"),
             )
             .ok()?;
-        if form == Form::Whole {
+        if form != Form::Chunks {
             self.note_answer(delivered, &sealed);
         }
         Some(sealed)
@@ -78,14 +79,24 @@ impl Desk {
         let salt = Salt::random()
             .inspect_err(|error| tracing::error!(%error, "no answer"))
             .ok()?;
+        // Of an answer without a payload there is nothing to hide.
+        let to = delivered.answer_key().filter(|_| outcome.reply.is_some());
         let committed = Commitment::new(content_type, &payload, &salt);
+        let committed = match to {
+            Some(_) => committed.sealed(),
+            None => committed,
+        };
         let sealed = self
             .sealed(delivered, outcome.status, fields, committed)
             .await?;
         if outcome.reply.is_some() {
             self.keep(delivered.request(), Half::Answer, days, &salt.0, &payload);
         }
-        let envelope = sealed.with_payload(salt, payload).to_wire();
+        let origin = self.adapter.home().log_key().origin();
+        let envelope = enveloped(to, &sealed, origin, (salt, payload))
+            .inspect_err(|error| tracing::error!(exchange = %id, %error, "no answer"))
+            .ok()?
+            .to_wire();
         let sent = Sent::new(&sealed, outcome.status, delivered, Stage::Answer);
         unrecorded.expect(id, sent);
         Some(wire::Answer {

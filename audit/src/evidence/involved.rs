@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use proto::Digest;
 use proto::act::{
     AgencyAct, AgencyDeed, AgencyEnrolment, AgreementAct, Application, Approval, ConsumerScope,
-    Erased, Erasure, Hold, Invitation, KeyBinding, KeyEnd, KeySuccession, OperatorAct,
-    OperatorDeed, ServiceDefinition, Step,
+    EncryptionKeyBinding, Erased, Erasure, Hold, Invitation, KeyBinding, KeyEnd, KeySuccession,
+    OperatorAct, OperatorDeed, ServiceDefinition, Step,
 };
 use proto::entry::{Entry, Kind};
 use proto::facts;
@@ -82,6 +82,9 @@ impl Involved {
                 .systems
                 .extend(KeySuccession::open(header).map(|a| a.system)),
             Kind::KeyEnded => self.systems.extend(KeyEnd::open(header).map(|a| a.system)),
+            Kind::EncryptionKeyBound => self
+                .systems
+                .extend(EncryptionKeyBinding::open(header).map(|a| a.system)),
             Kind::Service => self
                 .systems
                 .extend(ServiceDefinition::open(header).map(|a| a.system)),
@@ -196,6 +199,9 @@ impl Involved {
             Kind::KeyBound => KeyBinding::open(header).is_ok_and(|a| self.system(&a.system)),
             Kind::KeySucceeded => KeySuccession::open(header).is_ok_and(|a| self.system(&a.system)),
             Kind::KeyEnded => KeyEnd::open(header).is_ok_and(|a| self.system(&a.system)),
+            Kind::EncryptionKeyBound => {
+                EncryptionKeyBinding::open(header).is_ok_and(|a| self.system(&a.system))
+            }
             Kind::Service => {
                 ServiceDefinition::open(header).is_ok_and(|a| self.services.contains(&a.id()))
             }

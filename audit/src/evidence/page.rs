@@ -142,6 +142,10 @@ pub(super) fn kind_words(kind: Kind) -> [&'static str; 2] {
             "الختم الثاني على إجراء مشغّل",
         ],
         Kind::KeySucceeded => ["a seal key followed by another", "مفتاح ختم خَلَف آخر"],
+        Kind::EncryptionKeyBound => [
+            "the key that payloads for a system are sealed to",
+            "المفتاح الذي يُعمَّى له محتوى نظام",
+        ],
         Kind::LogKeySucceeded => ["the log's key followed by another", "مفتاح السجل خَلَفه آخر"],
         Kind::AgencyAct => ["an agency's act on itself", "إجراء جهة على نفسها"],
         Kind::Request => ["request", "طلب"],

@@ -79,6 +79,7 @@ pub(super) fn labels(kind: Kind) -> &'static [&'static str] {
         Kind::KeyEnded => &[label::AUTHORITY, label::SUCCESSION],
         Kind::KeySucceeded => &[label::SUCCESSION],
         Kind::LogKeySucceeded => &[label::LOG_KEY],
+        Kind::EncryptionKeyBound => &[label::ENCRYPTION_KEY],
         Kind::AgreementAct => &[label::ACT],
         Kind::Request | Kind::Refusal => &[label::REQUEST],
         Kind::Closing | Kind::Late | Kind::Opening => &[label::ANSWER],

@@ -132,7 +132,8 @@ impl<'p> Judge<'p> {
             | Kind::Approval
             | Kind::KeySucceeded
             | Kind::AgencyAct
-            | Kind::LogKeySucceeded => self.registry_act(index, entry, &mut event),
+            | Kind::LogKeySucceeded
+            | Kind::EncryptionKeyBound => self.registry_act(index, entry, &mut event),
         }
         event
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use audit::receipt::Receipt;
 use bytes::Bytes;
-use proto::act::{AgencyAct, AgreementAct, KeyBinding, KeyEnd, KeySuccession, ServiceDefinition};
+use proto::act::{
+    AgencyAct, AgreementAct, EncryptionKeyBinding, KeyBinding, KeyEnd, KeySuccession,
+    ServiceDefinition,
+};
 use proto::canonical::HeaderError;
 use proto::entry::Kind;
 use proto::facts::RegistryFacts;
@@ -183,6 +186,9 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         Kind::KeySucceeded => {
             KeySuccession::open(header).map(|succession| succession.system.agency())
         }
+        Kind::EncryptionKeyBound => {
+            EncryptionKeyBinding::open(header).map(|binding| binding.system.agency())
+        }
         Kind::AgencyAct => AgencyAct::open(header).map(|act| act.agency),
         Kind::Service => ServiceDefinition::open(header).map(|service| service.system.agency()),
         Kind::AgreementAct => AgreementAct::open(header).map(|act| act.agency),
@@ -208,7 +214,7 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         | Kind::LogKeySucceeded => {
             return Err(status::wrong_signer(
                 &format!("an agency cannot submit a {} entry", kind.name()),
-                "Submit key_bound, key_succeeded, key_ended, service, agency_act or agreement_act.",
+                "Submit key_bound, key_succeeded, key_ended, encryption_key_bound, service, agency_act or agreement_act.",
             ));
         }
     };

@@ -50,6 +50,7 @@ pub fn grpc_code(code: Code) -> Grpc {
         | Code::OperationNotGranted
         | Code::FieldNotGranted
         | Code::DelegationBroken
+        | Code::EncryptionRequired
         | Code::AgencySuspended => Grpc::PermissionDenied,
         Code::QuotaExceeded | Code::RateLimited | Code::Overloaded => Grpc::ResourceExhausted,
         Code::UnknownService => Grpc::NotFound,
@@ -85,6 +86,7 @@ pub fn http_status(code: Code) -> StatusCode {
         | Code::OperationNotGranted
         | Code::FieldNotGranted
         | Code::DelegationBroken
+        | Code::EncryptionRequired
         | Code::AgencySuspended => StatusCode::FORBIDDEN,
         Code::QuotaExceeded | Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::UnknownService => StatusCode::NOT_FOUND,

@@ -7,12 +7,12 @@
 use audit::log::Arriving;
 use proto::Digest;
 use proto::authorise::{SealedRequest, verify_answer};
-use proto::commitment::Form;
+use proto::commitment::{Form, Misfit};
 use proto::envelope::Envelope;
 use proto::facts::ExchangeFacts;
 use proto::header::{AnswerHeader, AnswerStatus, Outcome};
-use proto::limits::SALT_BYTES;
 use proto::registry::Registry;
+use proto::sealed::Of;
 use proto::wire::exchange::v1 as wire;
 
 use super::Exchange;
@@ -139,12 +139,13 @@ fn judge(
     let memory = Some((&recorded.seat().peer().memory, now_ms));
     let header = verify_answer(registry, request, &answer.header, &answer.seal, memory)
         .map_err(|fault| fault.to_string())?;
-    if answer.salt.len() != SALT_BYTES {
-        return Err("malformed".to_owned());
-    }
-    if !header.payload.fits(answer.payload.len()) {
-        return Err("payload_mismatch".to_owned());
-    }
+    header
+        .payload
+        .fits(&answer.salt, &answer.payload, Of::Answer)
+        .map_err(|misfit| match misfit {
+            Misfit::Malformed => "malformed",
+            Misfit::Length => "payload_mismatch",
+        })?;
     if header.payload.form == Form::Chunks && !recorded.takes_chunks() {
         return Err("form".to_owned());
     }

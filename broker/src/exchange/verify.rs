@@ -13,10 +13,11 @@ use bytes::Bytes;
 use proto::Code;
 use proto::authorise::{code_of, verify_request};
 use proto::canonical::HeaderError;
+use proto::commitment::Misfit;
 use proto::envelope::Envelope;
 use proto::header::RequestHeader;
-use proto::limits::SALT_BYTES;
 use proto::registry::Registry;
+use proto::sealed::Of;
 use proto::wire::exchange::v1 as wire;
 use tokio::time::Instant;
 
@@ -227,12 +228,13 @@ fn judge(
     if header.consumer != *system {
         return Err(Code::WrongSigner);
     }
-    if envelope.salt.len() != SALT_BYTES {
-        return Err(Code::Malformed);
-    }
-    if envelope.payload.len() as u64 != header.payload.length {
-        return Err(Code::PayloadMismatch);
-    }
+    header
+        .payload
+        .fits(&envelope.salt, &envelope.payload, Of::Request)
+        .map_err(|misfit| match misfit {
+            Misfit::Malformed => Code::Malformed,
+            Misfit::Length => Code::PayloadMismatch,
+        })?;
     let key = Key {
         system: known.index,
         exchange: header.exchange_id,

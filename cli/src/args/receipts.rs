@@ -1,10 +1,11 @@
-//! What can be typed after `mohawel adapter receipts`, `erase` and `alarms`, and `mohawel audit reconcile`.
+//! What can be typed after `mohawel adapter receipts`, `erase`, `alarms` and `encryption-key`, and `mohawel audit reconcile`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use proto::id::{ExchangeId, Part};
 
+use super::AuthorityKey;
 use super::audit::exchange_id;
 
 /// `mohawel adapter receipts`: list, export or open what this side of each exchange holds as evidence.
@@ -81,4 +82,15 @@ pub struct Reconcile {
     /// And before this one; else up to each journal's last receipt.
     #[arg(long)]
     pub until: Option<String>,
+}
+
+/// `mohawel adapter encryption-key`.
+#[derive(Debug, Args)]
+pub struct NewEncryptionKey {
+    /// The adapter's home.
+    #[arg(long, env = "MOHAWEL_HOME")]
+    pub home: PathBuf,
+    #[command(flatten)]
+    /// The agency's authority key.
+    pub authority: AuthorityKey,
 }

@@ -99,6 +99,8 @@ pub enum Sensitivity {
     Personal,
     /// Sensitive personal data in the sense of Law 151/2020.
     Sensitive,
+    /// Not for the switch: an agreement on it says so again, and its payloads are sealed.
+    Restricted,
 }
 
 impl Sensitivity {
@@ -109,6 +111,7 @@ impl Sensitivity {
             Self::Internal => "internal",
             Self::Personal => "personal",
             Self::Sensitive => "sensitive",
+            Self::Restricted => "restricted",
         }
     }
 }

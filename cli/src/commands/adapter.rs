@@ -17,6 +17,7 @@ use crate::output::Output;
 use crate::passphrase;
 
 pub mod alarms;
+pub mod encryption_key;
 pub mod receipts;
 pub mod serving;
 
@@ -32,6 +33,7 @@ pub async fn run(adapter: Adapter, output: Output) -> Result<(), Failure> {
         Adapter::Receipts(args) => receipts::run(&args, output),
         Adapter::Erase(args) => Box::pin(receipts::erase(args, output)).await,
         Adapter::Alarms(args) => alarms::run(&args, output),
+        Adapter::EncryptionKey(args) => Box::pin(encryption_key::run(&args, output)).await,
         Adapter::Check { home } => Box::pin(doctor::run_agency(&home, None, output)).await,
     }
 }

@@ -12,6 +12,13 @@ use crate::{show, told};
 /// The variable that names a PostgreSQL server for social insurance.
 const POSTGRES: &str = "MOHAWEL_TEST_POSTGRES";
 
+/// Two assets of the state, and what nobody may know of them before the auction.
+const ASSETS: &str = "\
+asset,use,reserve_price_egp,lien_egp
+NC-17-0042,offices,4117305291,0
+AL-03-0007,warehouse,96400000,12500000
+";
+
 impl Town {
     /// Fills an agency's register, and gives its providers file with the places filled in.
     pub(super) async fn register(&self, key: &str, folder: &Path) -> Result<PathBuf> {
@@ -26,6 +33,7 @@ impl Town {
             "traffic" => {
                 people::write_csv(&self.plan, &into.join("vehicles.csv"), |_, _| {})?;
             }
+            "assets" => std::fs::write(into.join("assets.csv"), ASSETS)?,
             "property" => std::fs::write(into.join("units.csv"), self.units())?,
             "nosi" => {
                 let (store, table) = self.insurance(&into).await?;

@@ -35,7 +35,7 @@ pub struct Grant {
     pub delegation_depth: u32,
     /// The licence under which personal data is processed; may be empty.
     pub licence: String,
-    /// `public`, `internal`, `personal` or `sensitive`, where it was said.
+    /// `public`, `internal`, `personal`, `sensitive` or [`RESTRICTED`], where it was said.
     pub sensitivity: Option<Part>,
 }
 
@@ -48,7 +48,17 @@ pub struct RowRule {
     pub equals: Option<String>,
 }
 
+/// The sensitivity of data that the switch must not see.
+pub const RESTRICTED: &str = "restricted";
+
 impl Grant {
+    /// Whether payloads under this grant are sealed to their receivers: both agencies said that they are restricted.
+    pub fn wants_sealed(&self) -> bool {
+        self.sensitivity
+            .as_ref()
+            .is_some_and(|word| word.as_str() == RESTRICTED)
+    }
+
     pub(super) fn to_wire(&self) -> wire::Grant {
         wire::Grant {
             system: self.system.to_string(),

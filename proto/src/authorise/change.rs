@@ -96,6 +96,8 @@ pub enum Change {
     },
     /// The agency binds a seal key to the system.
     BindKey(SystemId),
+    /// The request is sealed to the encryption key of this system, which binds one where it has none.
+    SealPayload(SystemId),
     /// The system was ended for good: another one has to take its part.
     UseOtherSystem(SystemId),
 }
@@ -121,6 +123,7 @@ impl Change {
             Self::UseContract(_) => "use_contract",
             Self::SwitchOn { .. } => "switch_on",
             Self::BindKey(_) => "bind_key",
+            Self::SealPayload(_) => "seal_payload",
             Self::UseOtherSystem(_) => "use_other_system",
         }
     }
@@ -217,6 +220,9 @@ impl Change {
             Self::BindKey(system) => {
                 format!("The agency binds a seal key to {system}, with its authority key.")
             }
+            Self::SealPayload(system) => format!(
+                "The data is restricted: {system} binds an encryption key, and the payload is sealed to it."
+            ),
             Self::UseOtherSystem(system) => {
                 format!("{system} was ended and does not come back: another system takes its part.")
             }
@@ -305,6 +311,9 @@ impl Change {
             } => format!("يعيد المزوّد تشغيل الخدمة {service}؛ ويقول: {notice_ar}"),
             Self::BindKey(system) => {
                 format!("تربط الجهة مفتاح ختم بالنظام {system} بمفتاح سلطتها.")
+            }
+            Self::SealPayload(system) => {
+                format!("البيانات مقيّدة: يربط النظام {system} مفتاح تعمية، ويُعمَّى له المحتوى.")
             }
             Self::UseOtherSystem(system) => {
                 format!("أُنهي النظام {system} ولا يعود: يحل نظام آخر محله.")

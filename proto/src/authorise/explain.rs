@@ -33,6 +33,11 @@ impl Question {
         let contract = registry
             .service(&self.service)
             .map(|service| service.contract);
+        // A consumer seals where it can: then nothing is refused for being open.
+        let form = match registry.encryption_key(&self.service.system()) {
+            Some(_) => Form::Sealed,
+            None => Form::Whole,
+        };
         RequestHeader {
             exchange_id: ExchangeId::UNSENT,
             attempt_of: None,
@@ -54,7 +59,7 @@ impl Question {
             issued_at_ms: 0,
             deadline_ms: 1,
             payload: Commitment {
-                form: Form::Whole,
+                form,
                 content_type: String::new(),
                 length: 0,
                 hmac: Digest::default(),

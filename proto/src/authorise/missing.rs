@@ -5,6 +5,7 @@
 
 use super::{Change, Choice, best_grant};
 use crate::act::Grant;
+use crate::commitment::Form;
 use crate::digest::Digest;
 use crate::header::RequestHeader;
 use crate::id::AgencyId;
@@ -42,10 +43,11 @@ pub(super) fn missing(
         Choice::Closest {
             agreement,
             delegation,
-            ..
+            denial,
         } => {
             if let Some(agreement) = registry.agreement(agreement) {
                 list.agreement(agreement, delegation);
+                list.seal(agreement, denial.grant);
             }
         }
     }
@@ -129,6 +131,16 @@ impl List<'_> {
             self.add(Change::WaitUntil { at_ms: from_ms });
         }
         self.hand_on(agreement, &chain[again_from..]);
+    }
+
+    /// The grant that came closest wants what this request is not.
+    fn seal(&mut self, agreement: &Agreement, grant: u32) {
+        let grant = (grant as usize)
+            .checked_sub(1)
+            .and_then(|place| agreement.content.grants.get(place));
+        if grant.is_some_and(Grant::wants_sealed) && self.request.payload.form != Form::Sealed {
+            self.add(Change::SealPayload(self.request.provider.clone()));
+        }
     }
 
     fn parties(&mut self, agreement: &Agreement) {

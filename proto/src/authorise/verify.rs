@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::act::{Erased, Erasure, Hold};
 use crate::canonical::HeaderError;
+use crate::commitment::Form;
 use crate::digest::Digest;
 use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader, TrailerHeader};
 use crate::id::{AgencyId, SystemId};
@@ -61,7 +62,8 @@ pub fn verify_answer(
 }
 
 /// Whether an opened answer is one to this very request, named by SHA-256 of its header and of its COSE_Sign1: same
-/// exchange, same request bytes, no field that was not asked for. Who sealed it is not looked at.
+/// exchange, same request bytes, no field that was not asked for, sealed to the consumer where the request was sealed
+/// to the provider. Who put the seal on the header is not looked at.
 ///
 /// # Errors
 /// The first thing that does not fit.
@@ -87,7 +89,19 @@ pub fn answers(
     if answer.status != AnswerStatus::Answered && !answer.fields.is_empty() {
         return Err(AnswerFault::Malformed);
     }
-    Ok(())
+    let payload = &answer.payload;
+    let holds = match (request.payload.form, payload.form) {
+        // Who sealed the question gave the key for the answer; nothing of it goes in the open.
+        (Form::Sealed, Form::Sealed) => true,
+        (Form::Sealed, _) => answer.status != AnswerStatus::Answered && payload.length == 0,
+        (_, Form::Sealed) => false,
+        (_, Form::Whole | Form::Chunks) => true,
+    };
+    if holds {
+        Ok(())
+    } else {
+        Err(AnswerFault::Form)
+    }
 }
 
 /// Opens a trailer header and verifies that it ends the answer with the header `answer` to this request: sealed by a key
@@ -241,6 +255,8 @@ pub enum AnswerFault {
     OtherExchange,
     /// A field that was not asked for.
     Field(String),
+    /// Open where the question was sealed, or sealed where it was open.
+    Form,
 }
 
 impl fmt::Display for AnswerFault {
@@ -250,6 +266,7 @@ impl fmt::Display for AnswerFault {
             Self::Seal => f.write_str("seal"),
             Self::OtherExchange => f.write_str("other_exchange"),
             Self::Field(field) => write!(f, "field {field}"),
+            Self::Form => f.write_str("form"),
         }
     }
 }

@@ -195,10 +195,10 @@ fn subject(wire: &wire::Subject) -> Result<Subject, HeaderError> {
     })
 }
 
-/// Requests come in one piece.
+/// Requests come in one piece, open or sealed.
 fn whole(payload: Commitment) -> Result<Commitment, HeaderError> {
     match payload.form {
-        Form::Whole => Ok(payload),
+        Form::Whole | Form::Sealed => Ok(payload),
         Form::Chunks => Err(HeaderError::Malformed(
             "its payload is of a form that this version does not know",
         )),

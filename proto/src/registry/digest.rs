@@ -73,6 +73,12 @@ impl Registry {
                 agency.administrators,
             ));
         }
+        for record in self.encryption_keys() {
+            lines.push(format!(
+                "encryption_key {} {}",
+                record.binding.system, record.index
+            ));
+        }
         for system in self.systems() {
             lines.push(format!(
                 "system {} {} {:?}",

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `joining` | invitations, applications, enrolments |
 //! | `keys` | seal keys and certificates |
+//! | `encryption` | what payloads are sealed to |
 //! | `log_keys` | the log's next key |
 //! | `agencies` | what agencies do to themselves, services |
 //! | `operators` | what operators do, and the second seal |
@@ -26,6 +27,7 @@ use crate::seal::Seal;
 
 mod agencies;
 mod agreements;
+mod encryption;
 mod error;
 mod joining;
 mod keys;
@@ -109,6 +111,7 @@ impl Registry {
             Kind::Approval => self.once(act, Self::approve),
             Kind::AgreementAct => self.agree(act),
             Kind::LogKeySucceeded => self.succeed_log_key(act),
+            Kind::EncryptionKeyBound => self.bind_encryption_key(act),
             Kind::Epoch
             | Kind::Request
             | Kind::Closing

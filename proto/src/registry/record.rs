@@ -1,8 +1,8 @@
 //! What the registry remembers of each thing, with the log index that made it so.
 
 use crate::act::{
-    AgreementContent, Application, Delegation, Invitation, LogKeySuccession, OperatorAct,
-    PersonRole, Purpose, ServiceDefinition, Step,
+    AgreementContent, Application, Delegation, EncryptionKeyBinding, Invitation, LogKeySuccession,
+    OperatorAct, PersonRole, Purpose, ServiceDefinition, Step,
 };
 use crate::digest::Digest;
 use crate::id::{AgencyId, Part, SystemId};
@@ -192,6 +192,15 @@ pub struct BoundKey {
     pub follows: Option<Digest>,
     /// Log index of its end, and the reason.
     pub ended: Option<(u64, Part)>,
+}
+
+/// What payloads for a system are sealed to.
+#[derive(Clone, Debug)]
+pub struct EncryptionKeyRecord {
+    /// As sealed by its agency.
+    pub binding: EncryptionKeyBinding,
+    /// Log index.
+    pub index: u64,
 }
 
 /// A TLS certificate: the switch's authority issued it, or an agency bound an outside authority's.

@@ -59,7 +59,7 @@ macro_rules! values {
 fn the_limits_are_those_of_the_code() {
     let code = values!(limits; HEADER_VERSION SEAL_SIZE_MAX SEAL_PATH_MAX SEAL_BYTES_MAX SALT_BYTES
         HEADER_BYTES_MAX REGISTRY_HEADER_BYTES_MAX FACTS_BYTES_MAX ENTRY_BYTES_MAX
-        REGISTRY_ENTRY_BYTES_MAX PAYLOAD_BYTES_MAX CHUNK_BYTES_MAX CHUNK_BYTES_DEFAULT CHUNK_WINDOW STREAM_MS_MAX STREAM_IDLE_MS
+        REGISTRY_ENTRY_BYTES_MAX PAYLOAD_BYTES_MAX SEALED_BYTES_MAX CHUNK_BYTES_MAX CHUNK_BYTES_DEFAULT CHUNK_WINDOW STREAM_MS_MAX STREAM_IDLE_MS
         STREAMS_PER_CONSUMER_MAX MESSAGE_BYTES_MAX CONTENT_TYPE_BYTES_MAX
         FIELDS_MAX SUBJECTS_MAX DELEGATION_MAX PART_BYTES_MAX DISPLAY_NAME_BYTES_MAX
         OPERATIONS_MAX GRANTS_MAX GRANT_LIST_MAX WINDOW_MS WINDOW_MS_MAX DEADLINE_MS_MAX DEADLINE_MS_DEFAULT
@@ -88,7 +88,7 @@ fn the_limits_are_those_of_the_code() {
 
 #[test]
 fn the_labels_are_those_of_the_code() {
-    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE LOG_KEY GENESIS);
+    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE ENCRYPTION_KEY LOG_KEY GENESIS);
     assert_eq!(constants("    "), code.keys().cloned().collect());
     let document = read("docs/protocol.md");
     let said = table(&document, "## 8.", "| label | name in code | signs |");
@@ -126,7 +126,7 @@ fn every_clause_is_listed(clause: &Clause) {
         Clause::Agreement | Clause::Acceptance | Clause::Revocation | Clause::Parties => (),
         Clause::Validity | Clause::Supersession | Clause::Delegation(_) => (),
         Clause::Service | Clause::Operation | Clause::Purpose | Clause::Field(_) => (),
-        Clause::Standing(_) | Clause::Quota => (),
+        Clause::Standing(_) | Clause::Quota | Clause::Encryption => (),
     }
 }
 
@@ -223,6 +223,7 @@ fn outcomes_clauses_and_kinds_are_those_of_the_code() {
         (Code::OperationNotGranted, Clause::Operation),
         (Code::PurposeNotGranted, Clause::Purpose),
         (Code::FieldNotGranted, Clause::Field("NAME".to_owned())),
+        (Code::EncryptionRequired, Clause::Encryption),
         (Code::AgencySuspended, standing()),
         (Code::QuotaExceeded, Clause::Quota),
     ];

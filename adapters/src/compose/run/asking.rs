@@ -114,6 +114,9 @@ fn exchange_of(error: &ExchangeError) -> Option<ExchangeId> {
         ExchangeError::Provider { answer, .. } => Some(answer.exchange_id),
         ExchangeError::Untrusted { exchange_id, .. } => Some(*exchange_id),
         ExchangeError::Transport { attempt, .. } => Some(attempt.exchange_id),
-        ExchangeError::Unsent(_) | ExchangeError::Distrust(_) | ExchangeError::Sealer(_) => None,
+        ExchangeError::Unsent(_)
+        | ExchangeError::NoEncryptionKey(_)
+        | ExchangeError::Distrust(_)
+        | ExchangeError::Sealer(_) => None,
     }
 }

@@ -338,6 +338,7 @@ fn takes_the_id(code: Code) -> bool {
             | Code::PurposeNotGranted
             | Code::FieldNotGranted
             | Code::DelegationBroken
+            | Code::EncryptionRequired
             | Code::UnknownService
             | Code::ContractViolation
             | Code::OperationDisabled

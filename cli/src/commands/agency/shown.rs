@@ -1,7 +1,9 @@
 //! One agency as people and machines read it: who it is, what alarms there are, its keys, services and agreements.
 
 use proto::id::AgencyId;
-use proto::registry::{Agency as Record, Agreement, AgreementState, BoundKey, Registry, Service};
+use proto::registry::{
+    Agency as Record, Agreement, AgreementState, BoundKey, EncryptionKeyRecord, Registry, Service,
+};
 use serde_json::{Value, json};
 
 use super::{agency_json, fingerprint};
@@ -27,6 +29,17 @@ pub(super) fn show(registry: &Registry, id: &AgencyId, output: Output) -> Result
     let of = Belongings::of(registry, id);
     let mut value = agency_json(registry, agency);
     value["keys"] = of.keys.iter().map(|key| key_json(key)).collect();
+    value["encryption_keys"] = of
+        .encryption_keys
+        .iter()
+        .map(|record| {
+            json!({
+                "kid": record.binding.key.kid().to_string(),
+                "system": record.binding.system.to_string(),
+                "index": record.index,
+            })
+        })
+        .collect();
     value["services"] = of
         .services
         .iter()
@@ -43,6 +56,7 @@ pub(super) fn show(registry: &Registry, id: &AgencyId, output: Output) -> Result
 /// What the registry holds of one agency, each in the order of the log.
 struct Belongings<'a> {
     keys: Vec<&'a BoundKey>,
+    encryption_keys: Vec<&'a EncryptionKeyRecord>,
     services: Vec<&'a Service>,
     agreements: Vec<&'a Agreement>,
 }
@@ -52,6 +66,10 @@ impl<'a> Belongings<'a> {
         let (keys, services) = (registry.keys(), registry.services());
         let mut of = Self {
             keys: keys.filter(|key| key.system.belongs_to(id)).collect(),
+            encryption_keys: registry
+                .encryption_keys()
+                .filter(|record| record.binding.system.belongs_to(id))
+                .collect(),
             services: services
                 .filter(|record| record.definition.system.belongs_to(id))
                 .collect(),
@@ -99,6 +117,29 @@ fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
             )
         ));
     }
+    print_keys(of, output);
+    for record in &of.services {
+        output.line(format!(
+            "{}: {}",
+            output.say("service", "خدمة"),
+            record.definition.id()
+        ));
+    }
+    for record in of
+        .agreements
+        .iter()
+        .filter(|record| record.state != AgreementState::Revoked)
+    {
+        let (content, word) = (&record.content, output.say("agreement", "اتفاقية"));
+        let (id, state) = (record.id.short(), agreement::state(record.state, output));
+        output.line(format!(
+            "{word}: {id}  {} → {}  {state}",
+            content.consumer, content.provider
+        ));
+    }
+}
+
+fn print_keys(of: &Belongings<'_>, output: Output) {
     let heading = [
         output.say("system", "النظام"),
         output.say("adapter", "المحوّل الطرفي"),
@@ -118,23 +159,12 @@ fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
         ]
     };
     output.table(heading, of.keys.iter().map(row));
-    for record in &of.services {
+    for record in &of.encryption_keys {
         output.line(format!(
-            "{}: {}",
-            output.say("service", "خدمة"),
-            record.definition.id()
-        ));
-    }
-    for record in of
-        .agreements
-        .iter()
-        .filter(|record| record.state != AgreementState::Revoked)
-    {
-        let (content, word) = (&record.content, output.say("agreement", "اتفاقية"));
-        let (id, state) = (record.id.short(), agreement::state(record.state, output));
-        output.line(format!(
-            "{word}: {id}  {} → {}  {state}",
-            content.consumer, content.provider
+            "{}: {}  {}",
+            output.say("encryption key", "مفتاح التعمية"),
+            record.binding.key.kid().short(),
+            record.binding.system.part(3)
         ));
     }
 }

@@ -30,6 +30,19 @@ pub(super) fn failure_after(error: &ExchangeError, again: Option<ExchangeId>) ->
 pub fn failure(error: &ExchangeError) -> Failure {
     match error {
         ExchangeError::Unsent(problem) => Failure::usage(problem),
+        ExchangeError::NoEncryptionKey(system) => Failure::new(
+            Exit::Usage,
+            [
+                format!(
+                    "Nothing was sent: it goes sealed or not at all, and {system} has bound no encryption key"
+                ),
+                format!("لم يُرسل شيء: لا يمر المحتوى إلا معمّى، ولم يربط {system} مفتاح تعمية"),
+            ],
+            [
+                "Ask the provider's administrators to run `mohawel adapter encryption-key`, and ask again.",
+                "اطلب من مسؤولي المزوّد تنفيذ الأمر mohawel adapter encryption-key ثم أعد السؤال.",
+            ],
+        ),
         ExchangeError::Refused(refused) => refusal(refused),
         ExchangeError::Provider { status, answer } => provider(*status, answer),
         ExchangeError::Untrusted { .. } | ExchangeError::Distrust(_) => Failure::untrusted(error),
@@ -214,6 +227,7 @@ fn outcome_json(error: &ExchangeError) -> Value {
             "proven": true,
         }),
         ExchangeError::Unsent(_)
+        | ExchangeError::NoEncryptionKey(_)
         | ExchangeError::Untrusted { .. }
         | ExchangeError::Distrust(_)
         | ExchangeError::Transport { .. }
