@@ -22,6 +22,7 @@ use crate::config::WitnessConfig;
 mod against;
 mod asked;
 mod lateness;
+mod round;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use lateness::{Counts, Lateness};
 pub use start::Unwitnessed;
 
 use asked::{Asked, Outcome};
+use round::{Round, wake_at};
 
 /// How long further cosignatures are waited for once the quorum is there.
 const GRACE: Duration = Duration::from_millis(100);
@@ -55,18 +57,6 @@ struct Answer {
     witness: usize,
     size: u64,
     line: NoteSignature,
-}
-
-/// The checkpoint that is being cosigned.
-#[derive(Debug)]
-struct Round {
-    size: u64,
-    lines: Vec<NoteSignature>,
-    /// By position in the policy.
-    there: Vec<bool>,
-    /// When what is there is handed over; `None` once it was.
-    hand_over: Option<Instant>,
-    quorum: bool,
 }
 
 impl Witnesses {
@@ -332,27 +322,6 @@ fn read_policy(path: &Path) -> Result<Policy, WitnessesError> {
     }
     let bytes = std::fs::read(path).map_err(read)?;
     Policy::parse(&bytes).map_err(wrong)
-}
-
-/// When somebody must look even if nothing happens.
-fn wake_at(round: Option<&Round>, lateness: &Lateness) -> Instant {
-    let soon = Instant::now() + Duration::from_secs(1);
-    let hand_over = round.and_then(|round| round.hand_over);
-    let alarm = lateness.alarm_at();
-    [hand_over, alarm]
-        .into_iter()
-        .flatten()
-        .fold(soon, Instant::min)
-}
-
-impl Round {
-    /// Gives the log what came, once it is time.
-    fn hand_over_when_due(&mut self, log: &Log, now: Instant) {
-        if self.hand_over.is_some_and(|due| due <= now) {
-            self.hand_over = None;
-            log.cosign(self.size, self.lines.clone(), self.quorum);
-        }
-    }
 }
 
 /// Why the witnesses that a configuration names cannot be asked.
