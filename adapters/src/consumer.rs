@@ -22,6 +22,7 @@ use crate::identity::Home;
 
 mod dispute;
 mod file;
+mod items;
 mod noted;
 mod outcome;
 mod refusal;
@@ -30,6 +31,8 @@ mod stream;
 pub mod verify;
 
 pub use file::Saved;
+pub(crate) use items::At;
+pub use items::Results;
 pub use outcome::{Answer, Attempt, ExchangeError, Refused, StreamError};
 pub use stream::{Complete, Incoming, Streamed};
 pub use verify::Untrusted;
@@ -268,6 +271,7 @@ impl Ask<'_> {
             payload: self.payload,
             deadline_ms,
             written_first: self.written_first,
+            items: None,
         })
     }
 
@@ -303,6 +307,16 @@ struct Draft {
     payload: Bytes,
     deadline_ms: u32,
     written_first: bool,
+    /// Set where the payload is one of items.
+    items: Option<Packed>,
+}
+
+/// What is known of a payload of items beside its bytes.
+#[derive(Clone, Debug)]
+struct Packed {
+    /// Encoded.
+    manifest: Bytes,
+    count: usize,
 }
 
 /// The ids of one try: its own, and the first one's with its salt.

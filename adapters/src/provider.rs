@@ -26,6 +26,7 @@ pub mod checks;
 pub mod contract;
 mod exchange;
 mod handle;
+mod items;
 mod kept;
 mod link;
 mod links;
@@ -65,6 +66,26 @@ pub trait Provider: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<LongReply>, Failure>> + Send {
         let _ = request;
         async { Ok(None) }
+    }
+
+    /// Answers many requests of one exchange, in their order: `request` is what they have in common, without a payload.
+    /// Override it where a backend finds many at once faster than one after the other, which is what it does else.
+    fn items(
+        &self,
+        request: Request,
+        items: Vec<Bytes>,
+    ) -> impl Future<Output = Vec<Result<Reply, Failure>>> + Send {
+        async move {
+            let mut results = Vec::with_capacity(items.len());
+            for payload in items {
+                let request = Request {
+                    payload,
+                    ..request.clone()
+                };
+                results.push(self.answer(request).await);
+            }
+            results
+        }
     }
 
     /// Answers one request that passed every check. May be written as `async fn`. Dropped at an
@@ -289,6 +310,11 @@ trait Backend: Send + Sync {
         self: Arc<Self>,
         request: Request,
     ) -> Pin<Box<dyn Future<Output = Result<Option<LongReply>, Failure>> + Send>>;
+    fn items(
+        self: Arc<Self>,
+        request: Request,
+        items: Vec<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Vec<Result<Reply, Failure>>> + Send>>;
     fn answer(
         self: Arc<Self>,
         request: Request,
@@ -309,6 +335,14 @@ impl<P: Provider> Backend for P {
         request: Request,
     ) -> Pin<Box<dyn Future<Output = Result<Option<LongReply>, Failure>> + Send>> {
         Box::pin(async move { Provider::stream(&*self, request).await })
+    }
+
+    fn items(
+        self: Arc<Self>,
+        request: Request,
+        items: Vec<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Vec<Result<Reply, Failure>>> + Send>> {
+        Box::pin(async move { Provider::items(&*self, request, items).await })
     }
 
     fn answer(

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::canonical::HeaderError;
 use crate::chunks::PLAN_BYTES_MAX;
 use crate::digest::Digest;
+use crate::items::Items;
 use crate::limits::{CONTENT_TYPE_BYTES_MAX, SALT_BYTES};
 use crate::wire::exchange::v1 as wire;
 
@@ -47,6 +48,8 @@ pub enum Form {
     Whole,
     /// Chunks that follow, under a trailer: [`crate::chunks`].
     Chunks,
+    /// Many items in one piece: [`crate::items`].
+    Items,
 }
 
 /// What a header says of its payload.
@@ -58,7 +61,7 @@ pub struct Commitment {
     pub content_type: String,
     /// Bytes of the payload; in chunks: as far as it was known at the opening, else 0.
     pub length: u64,
-    /// HMAC-SHA-256(salt, payload); in chunks: over the encoded plan.
+    /// HMAC-SHA-256(salt, payload); in chunks: over the encoded plan; of items: over their manifest, under its own key.
     pub hmac: Digest,
 }
 
@@ -83,21 +86,34 @@ impl Commitment {
         }
     }
 
+    /// Commits to items of which the payload has `length` bytes, by the encoded `manifest`.
+    pub fn to_items(content_type: &str, length: usize, manifest: &[u8], salt: &Salt) -> Self {
+        Self {
+            form: Form::Items,
+            content_type: content_type.to_owned(),
+            length: length as u64,
+            hmac: crate::items::manifest_commitment(salt, manifest),
+        }
+    }
+
     /// Whether a payload of this many bytes can be the one in the envelope. Of chunks the envelope has the plan alone.
     pub fn fits(&self, payload_len: usize) -> bool {
         match self.form {
-            Form::Whole => payload_len as u64 == self.length,
+            Form::Whole | Form::Items => payload_len as u64 == self.length,
             Form::Chunks => payload_len <= PLAN_BYTES_MAX,
         }
     }
 
-    /// Whether `payload` under `salt` is what was committed to; of chunks, the plan.
+    /// Whether `payload` under `salt` is what was committed to; of chunks, the plan; of items, every single one.
     pub fn open(&self, payload: &[u8], salt: &[u8]) -> Result<(), CommitmentError> {
         let salt = Salt::from_slice(salt)?;
-        if !self.fits(payload.len()) || hmac_of(payload, &salt) != self.hmac {
-            return Err(CommitmentError::Mismatch);
-        }
-        Ok(())
+        let holds = self.fits(payload.len())
+            && match self.form {
+                Form::Whole | Form::Chunks => hmac_of(payload, &salt) == self.hmac,
+                Form::Items => Items::open(payload)
+                    .is_ok_and(|items| items.are_committed(&self.hmac, &salt).is_ok()),
+            };
+        holds.then_some(()).ok_or(CommitmentError::Mismatch)
     }
 
     pub(crate) fn to_wire(&self) -> wire::PayloadCommitment {
@@ -105,6 +121,7 @@ impl Commitment {
             form: match self.form {
                 Form::Whole => wire::PayloadForm::Whole,
                 Form::Chunks => wire::PayloadForm::Chunks,
+                Form::Items => wire::PayloadForm::Items,
             } as i32,
             content_type: self.content_type.clone(),
             length: self.length,
@@ -117,6 +134,7 @@ impl Commitment {
         let form = match wire::PayloadForm::try_from(wire.form) {
             Ok(wire::PayloadForm::Whole) => Form::Whole,
             Ok(wire::PayloadForm::Chunks) => Form::Chunks,
+            Ok(wire::PayloadForm::Items) => Form::Items,
             Ok(wire::PayloadForm::Unspecified) | Err(_) => {
                 return Err(HeaderError::Malformed(
                     "its payload is of a form that this version does not know",

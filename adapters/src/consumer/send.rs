@@ -161,7 +161,14 @@ impl Consumer {
             Ok(answer) => answer,
             Err(reason) => return Err(self.untrusted(reason, try_.id, None).await),
         };
-        if let Err(reason) = verify::contents(&answer.header, &answer.envelope) {
+        let opened = verify::contents(&answer.header, &answer.envelope);
+        let opened = opened.and_then(|()| match &draft.items {
+            Some(items) if answer.status == AnswerStatus::Answered => {
+                verify::results(&answer.envelope.payload, items.count).map(drop)
+            }
+            Some(_) | None => Ok(()),
+        });
+        if let Err(reason) = opened {
             let objected = Digest::of(&answer.envelope.header);
             return Err(self.untrusted(reason, try_.id, Some(objected)).await);
         }
@@ -225,7 +232,15 @@ impl Consumer {
             fields: draft.fields.clone(),
             issued_at_ms: self.adapter.clock().now_ms(),
             deadline_ms: draft.deadline_ms,
-            payload: Commitment::new(&draft.content_type, &draft.payload, &try_.salt),
+            payload: match &draft.items {
+                None => Commitment::new(&draft.content_type, &draft.payload, &try_.salt),
+                Some(items) => Commitment::to_items(
+                    &draft.content_type,
+                    draft.payload.len(),
+                    &items.manifest,
+                    &try_.salt,
+                ),
+            },
             seen: self.adapter.checkpoints().seen(),
         };
         if contract.is_none() || draft.agreement.is_none() {
@@ -242,6 +257,10 @@ impl Consumer {
         header: &mut RequestHeader,
         draft: &Draft,
     ) -> Result<(), ExchangeError> {
+        if draft.items.is_some() {
+            // They have a list of their own.
+            return Ok(());
+        }
         let now_ms = header.issued_at_ms;
         let key = header
             .agreement

@@ -9,7 +9,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use audit::receipt::Receipt;
+use bytes::Bytes;
 use proto::authorise::{Row, row_scope};
+use proto::commitment::Form;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::{ExchangeId, SystemId};
@@ -59,6 +61,8 @@ struct Judged {
     rows: Option<Vec<Row>>,
     /// How many days the payloads are kept.
     days: u32,
+    /// The items, where it asks for many things; `None` in the place of one that nobody can answer.
+    items: Option<Vec<Option<Bytes>>>,
 }
 
 /// A delivery that can be answered at all: its header opens.
@@ -142,8 +146,9 @@ impl Desk {
                 index,
                 rows: Some(rows),
                 days,
+                items,
             }) => {
-                let long = match delivered.takes_chunks {
+                let long = match delivered.takes_chunks && items.is_none() {
                     true => self.ask_long(delivered, index, &rows).await,
                     false => Ok(None),
                 };
@@ -152,7 +157,7 @@ impl Desk {
                         let opened = self.open_long(delivered, long, days, unrecorded).await;
                         return opened.map(|(answer, opening)| (answer, Some(opening)));
                     }
-                    Ok(None) => (self.answer(delivered, index, rows).await, days),
+                    Ok(None) => (self.answer(delivered, index, rows, items).await, days),
                     Err(failure) => (Outcome::of(status_of(&failure, delivered)), days),
                 }
             }
@@ -242,8 +247,14 @@ impl Desk {
         checks::contents(&request, envelope, |content_type, payload| {
             self.backend.operation_of(content_type, payload)
         })?;
-        self.promised(&registry, &request, &envelope.payload)?;
-        self.persons(&registry, &request, &envelope.payload, now_ms)?;
+        let items = match request.payload.form {
+            Form::Items => Some(self.questions(&registry, &request, envelope, now_ms)?),
+            Form::Whole | Form::Chunks => {
+                self.promised(&registry, &request, &envelope.payload)?;
+                self.persons(&registry, &request, &envelope.payload, now_ms)?;
+                None
+            }
+        };
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
         let days = retention_days(&registry, &permission.agreement.0, permission.grant);
         self.keep(
@@ -253,7 +264,12 @@ impl Desk {
             &envelope.salt,
             &envelope.payload,
         );
-        Ok(Judged { index, rows, days })
+        Ok(Judged {
+            index,
+            rows,
+            days,
+            items,
+        })
     }
 
     /// The kept answer to this question, or the backend's.
@@ -262,6 +278,7 @@ impl Desk {
         delivered: &Delivered,
         request_index: u64,
         rows: Vec<Row>,
+        items: Option<Vec<Option<Bytes>>>,
     ) -> Arc<Outcome> {
         for _ in 0..TAKEOVERS_MAX {
             match self
@@ -270,9 +287,13 @@ impl Desk {
             {
                 Claim::Refuse(code) => return Outcome::of(AnswerStatus::Refused(code)),
                 Claim::Run(run) => {
-                    let outcome = self
-                        .ask_backend(delivered, request_index, rows.clone())
-                        .await;
+                    let outcome = match &items {
+                        Some(items) => self.ask_items(delivered, request_index, &rows, items).await,
+                        None => {
+                            self.ask_backend(delivered, request_index, rows.clone())
+                                .await
+                        }
+                    };
                     run.finish(&outcome);
                     return outcome;
                 }
@@ -339,6 +360,7 @@ impl Desk {
             Ok(reply) => Arc::new(Outcome {
                 status: AnswerStatus::Answered,
                 reply: Some(reply),
+                results: Vec::new(),
             }),
             Err(failure) => Outcome::of(status_of(&failure, delivered)),
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::act::{Erased, Erasure, Hold};
 use crate::canonical::HeaderError;
+use crate::commitment::Form;
 use crate::digest::Digest;
 use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader, TrailerHeader};
 use crate::id::{AgencyId, SystemId};
@@ -83,6 +84,13 @@ pub fn answers(
         .find(|field| !request.fields.contains(field))
     {
         return Err(AnswerFault::Field(field.to_string()));
+    }
+    // Items are answered by items, or not at all.
+    let of_items = |form| form == Form::Items;
+    if answer.status == AnswerStatus::Answered
+        && of_items(request.payload.form) != of_items(answer.payload.form)
+    {
+        return Err(AnswerFault::Malformed);
     }
     if answer.status != AnswerStatus::Answered && !answer.fields.is_empty() {
         return Err(AnswerFault::Malformed);
