@@ -23,6 +23,7 @@ use crate::identity::Home;
 mod dispute;
 mod file;
 mod items;
+mod naming;
 mod noted;
 mod outcome;
 mod refusal;

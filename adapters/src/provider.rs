@@ -43,6 +43,9 @@ pub use contract::Form;
 pub use handle::{Handle, ServeError, Status};
 pub use long::LongReply;
 
+/// What becomes of many requests, in their order.
+pub type Replies = Vec<Result<Reply, Failure>>;
+
 /// What an agency implements to answer.
 pub trait Provider: Send + Sync + 'static {
     /// The operation that the payload itself asks for, where it can be told. The adapter refuses a
@@ -70,11 +73,7 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Answers many requests of one exchange, in their order: `request` is what they have in common, without a payload.
     /// Override it where a backend finds many at once faster than one after the other, which is what it does else.
-    fn items(
-        &self,
-        request: Request,
-        items: Vec<Bytes>,
-    ) -> impl Future<Output = Vec<Result<Reply, Failure>>> + Send {
+    fn items(&self, request: Request, items: Vec<Bytes>) -> impl Future<Output = Replies> + Send {
         async move {
             let mut results = Vec::with_capacity(items.len());
             for payload in items {
@@ -314,7 +313,7 @@ trait Backend: Send + Sync {
         self: Arc<Self>,
         request: Request,
         items: Vec<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = Vec<Result<Reply, Failure>>> + Send>>;
+    ) -> Pin<Box<dyn Future<Output = Replies> + Send>>;
     fn answer(
         self: Arc<Self>,
         request: Request,
@@ -341,7 +340,7 @@ impl<P: Provider> Backend for P {
         self: Arc<Self>,
         request: Request,
         items: Vec<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = Vec<Result<Reply, Failure>>> + Send>> {
+    ) -> Pin<Box<dyn Future<Output = Replies> + Send>> {
         Box::pin(async move { Provider::items(&*self, request, items).await })
     }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use audit::checkpoint::NoteMemory;
+use audit::receipt::tlog_proof::TlogProof;
 use audit::receipt::{Receipt, ReceiptError};
 use bytes::Bytes;
 use prost::Message as _;
@@ -100,6 +101,28 @@ pub fn prove(dir: &Path, known: &Known, place: u64) -> Result<ItemEvidence, Proo
 }
 
 impl ItemEvidence {
+    /// The proof of the closing entry, for comparing the log with what it signed then.
+    ///
+    /// # Errors
+    /// [`ProofError::Malformed`].
+    pub fn closing(&self) -> Result<TlogProof, ProofError> {
+        let malformed = || ProofError::Malformed("receipt");
+        let receipt = receipt(&self.answer_receipt).ok_or_else(malformed)?;
+        let entry = Entry {
+            kind: receipt.kind,
+            stamp: receipt.stamp,
+            facts: receipt.facts,
+            header: self.answer.header.clone(),
+            seal: Some(Seal::from_block(&self.answer.seal).ok_or_else(malformed)?),
+        };
+        Ok(TlogProof {
+            extra: Some(entry.encode().map_err(|_| malformed())?),
+            index: receipt.index,
+            proof: receipt.proof,
+            checkpoint: receipt.checkpoint,
+        })
+    }
+
     /// Holds it against the log whose checkpoints `notes` opens.
     ///
     /// # Errors
@@ -111,13 +134,8 @@ impl ItemEvidence {
         let answer =
             AnswerHeader::open(&self.answer.header).map_err(|_| ProofError::Malformed("answer"))?;
         let seal = |sealed: &SealedBytes| Seal::from_block(&sealed.seal);
-        let asked_seal =
-            seal(&self.request).ok_or(ProofError::Malformed("request's seal"))?;
+        let asked_seal = seal(&self.request).ok_or(ProofError::Malformed("request's seal"))?;
         let seal = seal(&self.answer).ok_or(ProofError::Malformed("answer's seal"))?;
-        let receipt = |bytes: &Bytes| {
-            let wire = proto::wire::audit::v1::Receipt::decode(bytes.clone()).ok()?;
-            Receipt::from_wire(wire).ok()
-        };
         let closing = receipt(&self.answer_receipt).ok_or(ProofError::Malformed("receipt"))?;
         let asked =
             receipt(&self.request_receipt).ok_or(ProofError::Malformed("request's receipt"))?;
@@ -157,6 +175,11 @@ impl ItemEvidence {
             answer,
         })
     }
+}
+
+fn receipt(bytes: &Bytes) -> Option<Receipt> {
+    let wire = proto::wire::audit::v1::Receipt::decode(bytes.clone()).ok()?;
+    Receipt::from_wire(wire).ok()
 }
 
 /// Why an item is not proved.

@@ -1,17 +1,15 @@
 //! Many things asked in one exchange: each item in its place, one result for each.
 //!
 //! Takes items, and of a segment where it stands in its batch. Gives their results, in their order, after everything about
-//! the answer was proved. The side list is made here, of whom the contract says that an item names.
+//! the answer was proved. The side list says whom each names.
 
 use bytes::Bytes;
 use proto::digest::Digest;
-use proto::header::RequestHeader;
 use proto::items::{ItemResult, Place, leaves, pack};
 use proto::limits::PAYLOAD_BYTES_MAX;
 
 use super::outcome::{Answer, Attempt, ExchangeError};
-use super::{Ask, Consumer, Draft, Packed, Try, verify};
-use crate::subjects::{Start, side_entry};
+use super::{Ask, Packed, Try, verify};
 
 /// The results of items that were asked together.
 #[derive(Clone, Debug)]
@@ -102,33 +100,5 @@ impl Ask<'_> {
             Ok(items) => Ok(Results { answer, items }),
             Err(reason) => Err(consumer.untrusted(reason, answer.exchange_id, None).await),
         }
-    }
-}
-
-impl Consumer {
-    /// Whom each item names, where the contract says that it names any and this home has the agreement's key.
-    fn side_list<I: AsRef<[u8]>>(
-        &self,
-        header: &RequestHeader,
-        draft: &Draft,
-        items: &[I],
-    ) -> Vec<Vec<u8>> {
-        let registry = self.adapter.mirror().snapshot();
-        let operation = registry
-            .service(&draft.service)
-            .and_then(|service| service.definition.operation(&draft.operation));
-        let key = header.agreement.and_then(|agreement| {
-            let keys = self.adapter.subject_keys();
-            keys.current(&agreement, header.issued_at_ms)
-        });
-        let (Some(operation), Some(key)) = (operation, key) else {
-            return Vec::new();
-        };
-        let entry = |item: &I| {
-            let (fields, item) = (&operation.subjects, item.as_ref());
-            // An item that names a person in no form has an empty entry, and comes back as invalid.
-            side_entry(fields, &draft.content_type, item, Start::Either, &key).unwrap_or_default()
-        };
-        items.iter().map(entry).collect()
     }
 }

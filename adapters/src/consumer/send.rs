@@ -8,7 +8,6 @@ use proto::digest::Digest;
 use proto::entry::Kind;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::ExchangeId;
-use proto::limits::SUBJECTS_MAX;
 use proto::registry::Registry;
 use proto::wire::exchange::v1 as wire;
 use tonic::{Request, Status};
@@ -21,7 +20,6 @@ use super::{Ask, Consumer, Draft, Try, refusal};
 use crate::connection::Backoff;
 use crate::journal::JournalError;
 use crate::sealer::Sealed;
-use crate::subjects::{Start, Unnamed, subjects_of};
 
 /// How much longer than the deadline the switch is waited for: it records the deadline itself.
 pub(super) const GRACE: Duration = Duration::from_secs(3);
@@ -248,45 +246,6 @@ impl Consumer {
         }
         self.name_subjects(&mut header, draft)?;
         Ok(header)
-    }
-
-    /// Adds the pseudonyms of the persons whom the payload names, where the contract says that it names any and this
-    /// home has the agreement's key. What the caller said of others stays.
-    fn name_subjects(
-        &self,
-        header: &mut RequestHeader,
-        draft: &Draft,
-    ) -> Result<(), ExchangeError> {
-        if draft.items.is_some() {
-            // They have a list of their own.
-            return Ok(());
-        }
-        let now_ms = header.issued_at_ms;
-        let key = header
-            .agreement
-            .and_then(|agreement| self.adapter.subject_keys().current(&agreement, now_ms));
-        let registry = self.adapter.mirror().snapshot();
-        let operation = registry
-            .service(&draft.service)
-            .and_then(|service| service.definition.operation(&draft.operation));
-        let (Some(key), Some(operation)) = (key, operation) else {
-            return Ok(());
-        };
-        let unsent = |error: Unnamed| ExchangeError::Unsent(error.to_string());
-        let (content_type, payload) = (&draft.content_type, &draft.payload);
-        let named = &operation.subjects;
-        let mut subjects =
-            subjects_of(named, content_type, payload, Start::Either, &key).map_err(unsent)?;
-        for said in &draft.subjects {
-            if !subjects.contains(said) {
-                subjects.push(said.clone());
-            }
-        }
-        if subjects.len() > SUBJECTS_MAX {
-            return Err(unsent(Unnamed::TooMany));
-        }
-        header.subjects = subjects;
-        Ok(())
     }
 
     /// Finds contract and agreement; when the mirror has none that permits, waits a moment for news.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use audit::receipt::Receipt;
 use bytes::Bytes;
 use proto::authorise::{Row, row_scope};
-use proto::commitment::Form;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::{ExchangeId, SystemId};
@@ -247,14 +246,7 @@ impl Desk {
         checks::contents(&request, envelope, |content_type, payload| {
             self.backend.operation_of(content_type, payload)
         })?;
-        let items = match request.payload.form {
-            Form::Items => Some(self.questions(&registry, &request, envelope, now_ms)?),
-            Form::Whole | Form::Chunks => {
-                self.promised(&registry, &request, &envelope.payload)?;
-                self.persons(&registry, &request, &envelope.payload, now_ms)?;
-                None
-            }
-        };
+        let items = self.asked(&registry, &request, envelope, now_ms)?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
         let days = retention_days(&registry, &permission.agreement.0, permission.grant);
         self.keep(

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::authorise::Row;
+use proto::commitment::Form;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::Part;
@@ -18,11 +19,12 @@ use proto::refusal::Code;
 use proto::registry::Registry;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::contract::Enforced;
 use super::exchange::{Delivered, Desk};
 use super::kept::Outcome;
 use super::promise::allowed;
 use super::sealing::status_of;
-use super::{Failure, Reply};
+use super::{Failure, Replies, Reply};
 use crate::subjects::side_entry;
 
 /// Bytes of a payload of items beside the items themselves: the manifest, and what comes before each.
@@ -30,9 +32,27 @@ const MANIFEST_ROOM: usize = 256;
 const ITEM_ROOM: usize = 5;
 
 impl Desk {
+    /// What is asked is what the contract says, and names whom the header says: one thing, or many.
+    pub(super) fn asked(
+        &self,
+        registry: &Registry,
+        request: &RequestHeader,
+        envelope: &Envelope,
+        now_ms: u64,
+    ) -> Result<Option<Vec<Option<Bytes>>>, Code> {
+        if request.payload.form == Form::Items {
+            return self
+                .questions(registry, request, envelope, now_ms)
+                .map(Some);
+        }
+        self.promised(registry, request, &envelope.payload)?;
+        self.persons(registry, request, &envelope.payload, now_ms)?;
+        Ok(None)
+    }
+
     /// The items, opened: each that the contract takes, and `None` in the place of one that it does not take or that names
     /// a person in no form.
-    pub(super) fn questions(
+    fn questions(
         &self,
         registry: &Registry,
         request: &RequestHeader,
@@ -123,7 +143,7 @@ impl Desk {
         request: &RequestHeader,
         is_scoped: bool,
         asked: &[Option<Bytes>],
-        replies: Vec<Result<Reply, Failure>>,
+        replies: Replies,
     ) -> Result<Outcome, Failure> {
         let registry = self.adapter.mirror().snapshot();
         let contract = self.contracts.of(&registry, request);
@@ -133,14 +153,7 @@ impl Desk {
         let form = self.backend.form(request.service.as_str());
         let mut content_type: Option<String> = None;
         let mut one = |reply: Result<Reply, Failure>| {
-            let reply = reply?;
-            if is_scoped && !reply.rows_applied {
-                return Err(Failure::failed(
-                    "the grant has row rules and the backend does not say that it applied them",
-                ));
-            }
-            let reply = contract.answer(&request.operation, &request.fields, reply, form)?;
-            let reply = allowed(request, reply)?;
+            let reply = kept(&contract, request, is_scoped, reply?, form)?;
             match content_type.get_or_insert_with(|| reply.content_type.clone())
                 == &reply.content_type
             {
@@ -199,4 +212,21 @@ impl Desk {
             results,
         })
     }
+}
+
+/// One item's reply, kept to what a single answer is kept to.
+fn kept(
+    contract: &Enforced,
+    request: &RequestHeader,
+    is_scoped: bool,
+    reply: Reply,
+    form: super::Form,
+) -> Result<Reply, Failure> {
+    if is_scoped && !reply.rows_applied {
+        return Err(Failure::failed(
+            "the grant has row rules and the backend does not say that it applied them",
+        ));
+    }
+    let reply = contract.answer(&request.operation, &request.fields, reply, form)?;
+    allowed(request, reply)
 }

@@ -8,6 +8,7 @@ use proto::digest::{inclusion_path, tree_head};
 use proto::header::{AnswerHeader, AnswerStatus, RequestHeader};
 use proto::items::{ItemProof, ItemResult, Items, Place, item_key, leaves, pack};
 use proto::limits::label;
+use proto::seal::Seal;
 
 use crate::book::{self, Book};
 use crate::exchange::{self, Terms};
@@ -95,7 +96,15 @@ fn ask(log: &mut GoldenLog, keys: &Keys, single: RequestHeader) {
         let root = proof.verify_in_batch(&opened.payload.hmac, &above).unwrap();
         assert_eq!(root.place, u64::from(index));
     }
+    answer(log, keys, (&header, &seal, &opened));
+}
 
+/// One item found and one not, sealed.
+fn answer(
+    log: &mut GoldenLog,
+    keys: &Keys,
+    (header, seal, opened): (&[u8], &Seal, &RequestHeader),
+) {
     let found = ItemResult {
         status: AnswerStatus::Answered,
         payload: "1".into(),
@@ -111,7 +120,7 @@ fn ask(log: &mut GoldenLog, keys: &Keys, single: RequestHeader) {
     let length = packed.payload.len();
     let answer = AnswerHeader {
         exchange_id: opened.exchange_id,
-        request_header: Digest::of(&header),
+        request_header: Digest::of(header),
         request_seal: Digest::of(&seal.cose),
         status: AnswerStatus::Answered,
         fields: parts(&["members"]),
@@ -122,9 +131,9 @@ fn ask(log: &mut GoldenLog, keys: &Keys, single: RequestHeader) {
     let bytes = answer.encode();
     let answer_seal = log.seal("answer", label::ANSWER, &bytes, &keys.civil_seal);
     let request = SealedRequest {
-        header: &header,
-        opened: &opened,
-        seal: &seal,
+        header,
+        opened,
+        seal,
     };
     let judged = verify_answer(&log.registry, request, &bytes, &answer_seal, None).unwrap();
     judged
@@ -137,7 +146,7 @@ fn ask(log: &mut GoldenLog, keys: &Keys, single: RequestHeader) {
         ..answer
     };
     let whole = whole.encode();
-    let seal = proto::seal::Seal::one(label::ANSWER, crate::log::ORIGIN, &whole, &keys.civil_seal);
+    let seal = Seal::one(label::ANSWER, crate::log::ORIGIN, &whole, &keys.civil_seal);
     assert!(verify_answer(&log.registry, request, &whole, &seal.unwrap(), None).is_err());
 }
 
