@@ -77,11 +77,7 @@ pub trait Provider: Send + Sync + 'static {
         async move {
             let mut results = Vec::with_capacity(items.len());
             for payload in items {
-                let request = Request {
-                    payload,
-                    ..request.clone()
-                };
-                results.push(self.answer(request).await);
+                results.push(self.answer(request.with(payload)).await);
             }
             results
         }
@@ -122,6 +118,15 @@ pub struct Request {
 }
 
 impl Request {
+    /// The same request of one item.
+    #[must_use]
+    pub fn with(&self, payload: Bytes) -> Self {
+        Self {
+            payload,
+            ..self.clone()
+        }
+    }
+
     /// Reads the payload as JSON.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ use tests::raw::{RawConsumer, SALT};
 use tests::soon;
 use tests::world::{PERSONS, World};
 
+mod processes;
+
 /// What every scenario here asks.
 macro_rules! ask {
     ($consumer:expr) => {

@@ -4,16 +4,21 @@
 //! it hangs up, and what is under way is recorded as cancelled.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
-use proto::digest::tree_head;
+use proto::Code;
+use proto::digest::{Digest, tree_head};
 use proto::items::leaves;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::cut::next;
 use super::notebook::{Counts, Done, Notebook};
-use super::{BatchError, Reading, Settings, Sink, Source};
+use super::{BatchError, Question, Reading, Settings, Sink, Source};
 use crate::consumer::{At, Consumer, ExchangeError, Results};
+
+/// How long a segment waits that its provider did not finish.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,19 +130,15 @@ impl Batch<'_> {
         // Cheap: they share their bytes.
         let asked = items.clone();
         let asking = tokio::spawn(async move {
-            let mut ask = consumer
-                .ask(&question.service)
-                .operation(&question.operation)
-                .purpose(&question.purpose)
-                .fields(&question.fields)
-                .content_type(&question.content_type)
-                .case_reference(case)
-                .deadline(settings.deadline)
-                .retries(settings.retries);
-            if let Some(actor) = settings.actor {
-                ask = ask.actor(actor);
-            }
-            Box::pin(ask.send_segment(&asked, &made, at)).await
+            let segment = Segment {
+                consumer,
+                question,
+                settings,
+                case,
+                items: asked,
+                leaves: made,
+            };
+            Box::pin(segment.ask(at)).await
         });
         Ok(Some(UnderWay {
             number,
@@ -201,5 +202,52 @@ impl Batch<'_> {
             at_ms: self.consumer.adapter().clock().now_ms(),
         })?;
         Ok(counts)
+    }
+}
+
+/// A segment as its task has it.
+struct Segment {
+    consumer: Consumer,
+    question: Question,
+    settings: Settings,
+    case: Digest,
+    items: Vec<Bytes>,
+    leaves: Vec<Digest>,
+}
+
+impl Segment {
+    /// Asks, and asks again where the provider's side ended it: under the first try, so that nothing is done twice that was
+    /// answered.
+    async fn ask(self, mut at: At) -> Result<Results, ExchangeError> {
+        let mut left = self.settings.retries;
+        loop {
+            let ended = Box::pin(self.once(at)).await;
+            match &ended {
+                Err(ExchangeError::Refused(refused))
+                    if refused.code == Code::ProviderFailed && left > 0 => {}
+                _ => return ended,
+            }
+            left -= 1;
+            at.again = true;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn once(&self, at: At) -> Result<Results, ExchangeError> {
+        let (question, settings) = (&self.question, &self.settings);
+        let mut ask = self
+            .consumer
+            .ask(&question.service)
+            .operation(&question.operation)
+            .purpose(&question.purpose)
+            .fields(&question.fields)
+            .content_type(&question.content_type)
+            .case_reference(self.case)
+            .deadline(settings.deadline)
+            .retries(settings.retries);
+        if let Some(actor) = settings.actor {
+            ask = ask.actor(actor);
+        }
+        ask.send_segment(&self.items, &self.leaves, at).await
     }
 }
