@@ -16,6 +16,7 @@ use tests::raw::{RawConsumer, SALT};
 use tests::soon;
 use tests::world::{PERSONS, World};
 
+mod measured;
 mod processes;
 
 /// What every scenario here asks.

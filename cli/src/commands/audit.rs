@@ -22,7 +22,7 @@ mod fetch;
 mod find;
 mod keeping;
 mod progress;
-mod proof;
+pub(super) mod proof;
 mod reconcile;
 mod replay;
 mod scanned;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::found;
 use crate::args::LogDir;
+use crate::commands::audit::proof::not_held;
 use crate::commands::audit::{directory, key_or_beside};
 use crate::commands::new_file::NewFile;
 use crate::commands::switch_dir::in_file;
@@ -54,7 +55,7 @@ pub(super) fn verify(path: &Path, log: &LogDir, output: Output) -> Result<(), Fa
     let value: Value = serde_json::from_slice(&text).map_err(|error| in_file(path, error))?;
     let evidence = ItemEvidence::from_json(&value).map_err(|error| in_file(path, error))?;
     let closing = evidence.closing().map_err(|error| in_file(path, error))?;
-    let compared = verify::compare(dir, &closing, &key).map_err(Failure::untrusted)?;
+    let compared = verify::compare(dir, &closing, &key).map_err(not_held)?;
     let shown = evidence.verify(&NoteMemory::new(key)).map_err(unproven)?;
     let value = told(&shown);
     output.show(&value, || {
