@@ -23,6 +23,8 @@ use crate::identity::Home;
 mod blind;
 mod dispute;
 mod file;
+mod items;
+mod naming;
 mod noted;
 mod outcome;
 mod refusal;
@@ -31,6 +33,8 @@ mod stream;
 pub mod verify;
 
 pub use file::Saved;
+pub(crate) use items::At;
+pub use items::Results;
 pub use outcome::{Answer, Attempt, ExchangeError, Refused, StreamError};
 pub use stream::{Complete, Incoming, Streamed};
 pub use verify::Untrusted;
@@ -279,6 +283,7 @@ impl Ask<'_> {
             deadline_ms,
             written_first: self.written_first,
             sealed: self.sealed,
+            items: None,
         })
     }
 
@@ -315,6 +320,16 @@ struct Draft {
     deadline_ms: u32,
     written_first: bool,
     sealed: bool,
+    /// Set where the payload is one of items.
+    items: Option<Packed>,
+}
+
+/// What is known of a payload of items beside its bytes.
+#[derive(Clone, Debug)]
+struct Packed {
+    /// Encoded.
+    manifest: Bytes,
+    count: usize,
 }
 
 /// The ids of one try: its own, and the first one's with its salt.

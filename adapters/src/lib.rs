@@ -63,6 +63,7 @@
 //! | [`sealer`] | the one thread that seals |
 //! | [`consumer`] | asking |
 //! | [`compose`] | one case: several agencies asked together |
+//! | [`batch`] | one question for each of a million items |
 //! | [`attempts`] | what a retry must repeat, for as long as it helps |
 //! | [`provider`] | answering |
 //! | [`contract`] | what a service promises: OpenAPI, JSON Schemas, payloads against them |
@@ -75,6 +76,7 @@ pub mod adapter;
 pub mod alarm;
 pub mod attempts;
 pub mod authority;
+pub mod batch;
 mod calls;
 pub mod checkpoints;
 pub mod compose;

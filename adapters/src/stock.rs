@@ -58,6 +58,7 @@
 //!            WHERE national_id = :national_id AND last_contribution >= :since"""
 //! fields = ["insured", "sector", "monthly_wage_egp", "last_contribution"]
 //! ```
+//! Many items of one exchange (a batch) are one query to PostgreSQL: the same query, for each row of a table of their arguments.
 //! # `http`
 //! Asks one backend, named here and nowhere else; redirects are not followed. A parameter stands
 //! alone in a path segment or a query value, percent-encoded, or goes into the JSON body of a POST.
@@ -136,10 +137,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use proto::id::Part;
 use thiserror::Error;
 
-use crate::provider::{Failure, Form, LongReply, Provider, Reply, Request};
+use crate::provider::{Failure, Form, LongReply, Provider, Replies, Reply, Request};
 
 mod csv;
 mod echo;
@@ -306,6 +308,17 @@ impl Provider for Providers {
         };
         told(&request, &answered);
         answered
+    }
+
+    async fn items(&self, request: Request, items: Vec<Bytes>) -> Replies {
+        if let Some(Service::Sql(sql)) = self.services.get(request.service.as_str()) {
+            return sql.items(&request, items).await;
+        }
+        let mut replies = Vec::with_capacity(items.len());
+        for item in items {
+            replies.push(self.answer(request.with(item)).await);
+        }
+        replies
     }
 
     async fn stream(&self, request: Request) -> Result<Option<LongReply>, Failure> {

@@ -22,7 +22,7 @@ mod named;
 
 pub use clerk::{ACTOR_KEY_FILE, clerk};
 pub use key_file::{KeyFile, OVERLAP_MS};
-pub use named::{Start, Unnamed, persons, pseudonyms, subjects_of};
+pub use named::{Start, Unnamed, persons, pseudonyms, side_entry, subjects_of};
 
 /// How the names of key files end.
 pub const EXTENSION: &str = "subject-key";

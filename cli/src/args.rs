@@ -11,6 +11,7 @@ mod agency;
 mod agreement;
 mod audit;
 mod backup;
+mod batch;
 mod bench;
 mod certs;
 mod compose;
@@ -33,6 +34,7 @@ pub use audit::{
     TamperDemo, TimeRoots, Verified, Vouched, Wanted,
 };
 pub use backup::{Backup, Restore};
+pub use batch::{Batch, RunBatch};
 pub use bench::{Bench, BenchPart, Profile};
 pub use certs::Certs;
 pub use compose::{Compose, RunCase};
@@ -130,6 +132,9 @@ pub enum Command {
     /// Ask several agencies in one case, as a file declares it; list and open this home's cases.
     #[command(subcommand)]
     Compose(Compose),
+    /// Ask one question for each line of a file; list this home's batches, and prove one item of them.
+    #[command(subcommand)]
+    Batch(Batch),
     /// Add, list and end systems.
     #[command(subcommand)]
     System(System),

@@ -10,6 +10,7 @@ pub mod agency;
 pub mod agreement;
 pub mod audit;
 pub mod backup;
+pub mod batch;
 pub mod broker;
 pub mod call;
 pub mod certs;

@@ -7,11 +7,14 @@
 //! | `one_window.rs` | a licence at a service centre: one case over four registers, a decision, a fee, notices |
 //! | `registers_joined.rs` | one person across four registers, as two agencies may see it |
 //! | `state_property.rs` | restricted data of the state, which the switch itself cannot read |
+//! | `takaful_karama.rs` | cash support for many households: batches over six registers, a corrected register, one disbursement |
 //!
 //! The last three speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
+pub mod households;
 pub mod mail_service;
 pub mod offices;
+pub mod pay_office;
 pub mod smtp;
 pub mod town;
 
@@ -152,10 +155,18 @@ pub fn run_story(
     story: impl FnOnce(Voice) -> Pin<Box<dyn Future<Output = Result<()>>>>,
 ) -> ExitCode {
     let arguments = <Arguments as clap::Parser>::parse();
+    tell_story(Voice(arguments.lang.into()), story)
+}
+
+/// Tells a story.
+pub fn tell_story(
+    voice: Voice,
+    story: impl FnOnce(Voice) -> Pin<Box<dyn Future<Output = Result<()>>>>,
+) -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let told = tokio::runtime::Runtime::new()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(story(Voice(arguments.lang.into()))));
+        .and_then(|runtime| runtime.block_on(story(voice)));
     match told {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,10 +1,9 @@
 //! A town for stories: a switch and agencies as real processes, set up from a folder that a person can read.
 //!
 //! Takes `stories/town` (who is on board, what each publishes and serves) and a story's own folder (agreements and
-//! compositions; where it has an `agencies.toml` of its own, those are on board instead). Every process is this very binary: called with arguments of `mohawel` it is `mohawel`.
+//! compositions; an `agencies.toml` of its own, whose agencies join the town's, or come `alone`). Every process is this very binary: called with arguments of `mohawel` it is `mohawel`.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use cli::demo::people::{NationalId, Plan};
@@ -15,41 +14,26 @@ use time::macros::date;
 
 use crate::offices::Offices;
 use crate::smtp::Sink;
-use crate::{Voice, mail_service, show, told};
+use crate::{Voice, show, told};
 
+mod part;
 mod registers;
 mod switch;
+
+pub use part::part_of_the_story;
+use part::{MAIL, PAY};
 
 /// Seed and size of the synthetic people: the same story on every machine.
 const SEED: u64 = 42;
 const PEOPLE: u64 = 400;
-/// The argument by which this binary becomes the mail service.
-const MAIL: &str = "mail-service";
-
-/// What this process is when it is not the story: `mohawel`, or the mail service.
-pub fn part_of_the_story() -> Option<ExitCode> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.first().map(String::as_str) {
-        None | Some("--lang") => None,
-        Some(MAIL) => Some(mail(&arguments)),
-        Some(_) => Some(cli::run()),
-    }
-}
-
-fn mail(arguments: &[String]) -> ExitCode {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let (Some(home), Some(server)) = (arguments.get(1), arguments.get(2)) else {
-        return ExitCode::from(2);
-    };
-    let runtime = tokio::runtime::Runtime::new();
-    match runtime.map(|runtime| runtime.block_on(mail_service::run(Path::new(home), server))) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
-}
+/// Which agency the payment office is.
+const PAY_KEY: &str = "pay";
 
 #[derive(Debug, Deserialize)]
 struct Agencies {
+    /// Of a story's own: whether the town's stay at home.
+    #[serde(default)]
+    alone: bool,
     agencies: Vec<Agency>,
 }
 
@@ -70,8 +54,6 @@ pub struct Town {
     dir: tempfile::TempDir,
     /// The story's own folder.
     story: PathBuf,
-    /// Where each agency's folder lies.
-    folders: PathBuf,
     voice: Voice,
     agencies: Vec<Agency>,
     switch: Server,
@@ -92,14 +74,28 @@ impl Town {
     /// # Errors
     /// A process that does not do what it should, with what it said.
     pub async fn build(story: &str, away: &[&str], voice: Voice) -> Result<Self> {
+        Self::build_for(story, away, PEOPLE, voice).await
+    }
+
+    /// As [`Town::build`], for so many synthetic people. Agencies of the story's own join the town's.
+    ///
+    /// # Errors
+    /// As [`Town::build`].
+    pub async fn build_for(story: &str, away: &[&str], people: u64, voice: Voice) -> Result<Self> {
         let stories = Path::new(env!("CARGO_MANIFEST_DIR")).join("stories");
         let dir = tempfile::tempdir()?;
-        let plan = Plan::new(SEED, PEOPLE, date!(2026 - 01 - 15))?;
-        let own = stories.join(story).join("agencies.toml");
-        let (town, own) = (stories.join("town"), own.exists().then_some(own));
-        let list = own.clone().unwrap_or_else(|| town.join("agencies.toml"));
-        let agencies: Agencies = toml::from_str(&std::fs::read_to_string(list)?)?;
-        let folders = own.map_or(town, |_| stories.join(story));
+        let plan = Plan::new(SEED, people, date!(2026 - 01 - 15))?;
+        let mut agencies = Vec::new();
+        for file in [&format!("{story}/agencies.toml"), "town/agencies.toml"] {
+            let file = stories.join(file);
+            if file.exists() {
+                let read: Agencies = toml::from_str(&std::fs::read_to_string(file)?)?;
+                agencies.splice(0..0, read.agencies);
+                if read.alone {
+                    break;
+                }
+            }
+        }
         let citizen = plan
             .households()
             .filter(|household| household.minors(plan.reference()).count() > 0)
@@ -109,9 +105,8 @@ impl Town {
         let mut town = Self {
             dir,
             story: stories.join(story),
-            folders,
             voice,
-            agencies: agencies.agencies,
+            agencies,
             switch,
             adapters: Vec::new(),
             offices: Offices::start().await?,
@@ -133,6 +128,21 @@ impl Town {
     /// The story's file `name`.
     pub fn file(&self, name: &str) -> String {
         self.story.join(name).display().to_string()
+    }
+
+    /// A folder of an agency's own, for what it writes.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn folder(&self, key: &str) -> Result<PathBuf> {
+        let folder = self.dir.path().join("desks").join(key);
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// The synthetic people.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// An agency's home.
@@ -276,7 +286,11 @@ impl Town {
     /// # Errors
     /// A process that does not do what it should.
     pub async fn serve(&mut self, key: &str) -> Result<()> {
-        let folder = self.folders.join(key);
+        let own = self.story.join(key);
+        let folder = match own.exists() {
+            true => own,
+            false => self.story.with_file_name("town").join(key),
+        };
         let service = folder.join("service.toml");
         if !service.exists() {
             return Ok(());
@@ -302,6 +316,7 @@ impl Town {
                 )
                 .await
             }
+            false if key == PAY_KEY => Server::start(key, &[PAY, &home], "serving", &log).await,
             false => Server::start(key, &[MAIL, &home, &self.post.address], "serving", &log).await,
         };
         self.adapters.push(server.map_err(told)?);

@@ -74,3 +74,21 @@ fn restricted_data_of_the_state_goes_past_the_switch() {
         assert!(told.contains(said), "{said}: {told}");
     }
 }
+
+#[test]
+fn a_month_of_cash_support_is_checked_corrected_paid_and_proved() {
+    let told = tell(env!("CARGO_BIN_EXE_takaful_karama"), "en");
+    for said in [
+        "the control totals add up",
+        "the beneficiary has died",
+        "no such national ID",
+        "above the means test",
+        "condition not kept",
+        "4.7 million households take",
+        "it is item 1 /",
+        "the log holds",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    assert!(!told.contains(" 0  stopped"), "{told}");
+}

@@ -3,7 +3,7 @@
 //! Takes chunks in order. Gives their count, length and root, which a [`TrailerHeader`] seals; each party computes
 //! them for itself, in memory that does not grow with the payload. A chunk's commitment has a key of its own, made from
 //! the payload's salt and the chunk's place: one chunk can be shown with its key without showing the others.
-//! `docs/protocol.md` §2, "Chunks". A form of many items would be such a tree too, under another label.
+//! `docs/protocol.md` §2, "Chunks".
 
 use aws_lc_rs::hmac;
 use prost::Message;

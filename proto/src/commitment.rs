@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::canonical::HeaderError;
 use crate::chunks::PLAN_BYTES_MAX;
 use crate::digest::Digest;
+use crate::items::Items;
 use crate::limits::{CONTENT_TYPE_BYTES_MAX, SALT_BYTES};
 use crate::sealed::{Of, SealedPayload};
 use crate::wire::exchange::v1 as wire;
@@ -48,6 +49,8 @@ pub enum Form {
     Whole,
     /// Chunks that follow, under a trailer: [`crate::chunks`].
     Chunks,
+    /// Many items in one piece: [`crate::items`].
+    Items,
     /// One piece that only its receiver can read: [`crate::sealed`].
     Sealed,
 }
@@ -61,7 +64,7 @@ pub struct Commitment {
     pub content_type: String,
     /// Bytes of the payload; in chunks: as far as it was known at the opening, else 0.
     pub length: u64,
-    /// HMAC-SHA-256(salt, payload); in chunks: over the encoded plan.
+    /// HMAC-SHA-256(salt, payload); in chunks: over the encoded plan; of items: over their manifest, under its own key.
     pub hmac: Digest,
 }
 
@@ -95,6 +98,16 @@ impl Commitment {
         }
     }
 
+    /// Commits to items of which the payload has `length` bytes, by the encoded `manifest`.
+    pub fn to_items(content_type: &str, length: usize, manifest: &[u8], salt: &Salt) -> Self {
+        Self {
+            form: Form::Items,
+            content_type: content_type.to_owned(),
+            length: length as u64,
+            hmac: crate::items::manifest_commitment(salt, manifest),
+        }
+    }
+
     /// Whether salt and payload of an envelope can be what was committed to, as far as their forms and lengths tell. Of
     /// chunks the envelope has the plan alone; what is sealed has its salt inside.
     ///
@@ -102,14 +115,14 @@ impl Commitment {
     /// [`Misfit`]: what does not fit.
     pub fn fits(&self, salt: &[u8], payload: &[u8], of: Of) -> Result<(), Misfit> {
         let salt_bytes = match self.form {
-            Form::Whole | Form::Chunks => SALT_BYTES,
+            Form::Whole | Form::Chunks | Form::Items => SALT_BYTES,
             Form::Sealed => 0,
         };
         if salt.len() != salt_bytes {
             return Err(Misfit::Malformed);
         }
         let fits = match self.form {
-            Form::Whole => payload.len() as u64 == self.length,
+            Form::Whole | Form::Items => payload.len() as u64 == self.length,
             Form::Chunks => payload.len() <= PLAN_BYTES_MAX,
             Form::Sealed => SealedPayload::open(payload)
                 .map_err(|_| Misfit::Malformed)?
@@ -118,18 +131,22 @@ impl Commitment {
         if fits { Ok(()) } else { Err(Misfit::Length) }
     }
 
-    /// Whether `payload` under `salt` is what was committed to; of chunks, the plan; of what was sealed, what lay under
-    /// the encryption.
+    /// Whether `payload` under `salt` is what was committed to; of chunks, the plan; of items, every single one; of what was
+    /// sealed, what lay under the encryption.
     pub fn open(&self, payload: &[u8], salt: &[u8]) -> Result<(), CommitmentError> {
         let salt = Salt::from_slice(salt)?;
         let fits = match self.form {
-            Form::Whole | Form::Sealed => payload.len() as u64 == self.length,
+            Form::Whole | Form::Sealed | Form::Items => payload.len() as u64 == self.length,
             Form::Chunks => payload.len() <= PLAN_BYTES_MAX,
         };
-        if !fits || hmac_of(payload, &salt) != self.hmac {
-            return Err(CommitmentError::Mismatch);
-        }
-        Ok(())
+        let holds = match self.form {
+            Form::Whole | Form::Sealed | Form::Chunks => hmac_of(payload, &salt) == self.hmac,
+            Form::Items => Items::open(payload)
+                .is_ok_and(|items| items.are_committed(&self.hmac, &salt).is_ok()),
+        };
+        (fits && holds)
+            .then_some(())
+            .ok_or(CommitmentError::Mismatch)
     }
 
     pub(crate) fn to_wire(&self) -> wire::PayloadCommitment {
@@ -137,6 +154,7 @@ impl Commitment {
             form: match self.form {
                 Form::Whole => wire::PayloadForm::Whole,
                 Form::Chunks => wire::PayloadForm::Chunks,
+                Form::Items => wire::PayloadForm::Items,
                 Form::Sealed => wire::PayloadForm::Sealed,
             } as i32,
             content_type: self.content_type.clone(),
@@ -150,6 +168,7 @@ impl Commitment {
         let form = match wire::PayloadForm::try_from(wire.form) {
             Ok(wire::PayloadForm::Whole) => Form::Whole,
             Ok(wire::PayloadForm::Chunks) => Form::Chunks,
+            Ok(wire::PayloadForm::Items) => Form::Items,
             Ok(wire::PayloadForm::Sealed) => Form::Sealed,
             Ok(wire::PayloadForm::Unspecified) | Err(_) => {
                 return Err(HeaderError::Malformed(

@@ -18,6 +18,7 @@ pub mod envelope;
 pub mod facts;
 pub mod header;
 pub mod id;
+pub mod items;
 pub mod key;
 pub mod limits;
 pub mod refusal;

@@ -71,6 +71,8 @@ pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
 pub const CHUNK_BYTES_DEFAULT: usize = 64 * 1024;
 /// Chunks of one stream that are under way between provider and switch: what the first credit gives.
 pub const CHUNK_WINDOW: usize = 8;
+/// Items of one exchange; a batch has many.
+pub const ITEMS_MAX: usize = 16_384;
 /// The longest that a stream runs after its opening: an hour.
 pub const STREAM_MS_MAX: u64 = 3_600_000;
 /// How long a stream may stand still, because the provider sends nothing or the consumer takes nothing.

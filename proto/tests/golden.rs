@@ -7,6 +7,8 @@
 
 #[path = "golden/acts.rs"]
 mod acts;
+#[path = "golden/batches.rs"]
+mod batches;
 #[path = "golden/book.rs"]
 mod book;
 #[path = "golden/document.rs"]

@@ -54,15 +54,16 @@ async fn a_key_that_nobody_here_knows_of_is_an_alarm_until_a_person_acknowledges
         alarm::look(&world.moss.home(), &registry, 1).unwrap()
     };
     assert_eq!(look(&adapter), []);
-    // A key under the authority key, wherever that was; a certificate of the switch's own authority for another key.
+    // Keys under the authority key, wherever that was; a certificate of the switch's own authority for another key.
     let slipped = slip_in(&world, "a2").await;
+    let sealed_to = world.moss.bind_encryption_key(&world.switch).await;
     let system = &world.moss.system;
     world
         .switch
         .certificate(system, time::Duration::hours(1))
         .await;
-    until("the running adapter raises both", || {
-        Book::read(&home).unwrap().open().len() == 2
+    until("the running adapter raises all", || {
+        Book::read(&home).unwrap().open().len() == 3
     })
     .await;
     let book = Book::read(&home).unwrap();
@@ -76,12 +77,16 @@ async fn a_key_that_nobody_here_knows_of_is_an_alarm_until_a_person_acknowledges
         (raised[0].what, raised[0].fingerprint),
         (What::SealKey, slipped.key().kid())
     );
-    assert_eq!(raised[1].what, What::Certificate);
+    assert_eq!(
+        (raised[1].what, raised[1].fingerprint),
+        (What::EncryptionKey, sealed_to.kid())
+    );
+    assert_eq!(raised[2].what, What::Certificate);
     // It stays across runs, and is raised once.
     drop(adapter);
     let again = world.consumer().await;
     assert_eq!(look(&again), []);
-    assert_eq!(Book::read(&home).unwrap().open().len(), 2);
+    assert_eq!(Book::read(&home).unwrap().open().len(), 3);
     for bound in &raised {
         book::know(&home, &bound.fingerprint, 2).unwrap();
     }

@@ -15,6 +15,8 @@ use proto::registry::Registry;
 pub enum What {
     /// A key that seals for a system of the agency.
     SealKey,
+    /// A key that others seal to, for a system of the agency.
+    EncryptionKey,
     /// The key of a TLS certificate that speaks for the agency.
     Certificate,
     /// The agency's authority key, or one that operators put in its place.
@@ -25,8 +27,9 @@ pub enum What {
 
 impl What {
     /// Every one, in order.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::SealKey,
+        Self::EncryptionKey,
         Self::Certificate,
         Self::AuthorityKey,
         Self::Administrator,
@@ -36,6 +39,7 @@ impl What {
     pub fn name(self) -> &'static str {
         match self {
             Self::SealKey => "seal_key",
+            Self::EncryptionKey => "encryption_key",
             Self::Certificate => "certificate",
             Self::AuthorityKey => "authority_key",
             Self::Administrator => "administrator",
@@ -70,6 +74,16 @@ pub fn bound(registry: &Registry, agency: &AgencyId) -> Vec<Bound> {
         fingerprint: key.key.kid(),
         subject: format!("{} {}", key.system, key.adapter),
         index: Some(key.index),
+    }));
+    let open = registry
+        .encryption_keys()
+        .map(|record| (&record.binding, record.index));
+    let own = open.filter(|(binding, _)| binding.system.belongs_to(agency));
+    all.extend(own.map(|(binding, index)| Bound {
+        what: What::EncryptionKey,
+        fingerprint: binding.key.kid(),
+        subject: binding.system.to_string(),
+        index: Some(index),
     }));
     let mut seen = BTreeSet::new();
     for certificate in registry.certificates() {

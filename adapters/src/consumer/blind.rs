@@ -23,10 +23,18 @@ impl Consumer {
     ) -> Result<(), ExchangeError> {
         let registry = self.adapter.mirror().snapshot();
         let mut open = header.clone();
-        open.payload.form = Form::Whole;
+        if draft.items.is_none() {
+            open.payload.form = Form::Whole;
+        }
         let demanded = draft.sealed
             || authorise(&registry, &open, open.issued_at_ms)
                 .is_err_and(|denial| denial.code == Code::EncryptionRequired);
+        if demanded && draft.items.is_some() {
+            return Err(ExchangeError::Unsent(
+                "many items at once cannot be sealed, and must be here: ask for each alone"
+                    .to_owned(),
+            ));
+        }
         if !demanded {
             header.payload = open.payload;
             return Ok(());
@@ -80,7 +88,7 @@ impl Consumer {
                     .map_err(|_| Untrusted::Payload)
             }
             (Form::Sealed, None) => Err(Untrusted::Payload),
-            (Form::Whole | Form::Chunks, _) => Ok(answer.envelope.clone()),
+            (Form::Whole | Form::Chunks | Form::Items, _) => Ok(answer.envelope.clone()),
         };
         let held = held.and_then(|envelope| {
             verify::contents(&answer.header, &envelope)?;

@@ -9,7 +9,6 @@ use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::ExchangeId;
-use proto::limits::SUBJECTS_MAX;
 use proto::registry::Registry;
 use proto::wire::exchange::v1 as wire;
 use tonic::{Request, Status};
@@ -22,7 +21,6 @@ use super::{Ask, Consumer, Draft, Try, refusal};
 use crate::connection::Backoff;
 use crate::journal::JournalError;
 use crate::sealer::Sealed;
-use crate::subjects::{Start, Unnamed, subjects_of};
 
 /// How much longer than the deadline the switch is waited for: it records the deadline itself.
 pub(super) const GRACE: Duration = Duration::from_secs(3);
@@ -164,6 +162,13 @@ impl Consumer {
             Err(reason) => return Err(self.untrusted(reason, try_.id, None).await),
         };
         let answer = self.opened(answer, outgoing.opening.as_ref()).await?;
+        if let Some(items) = &draft.items
+            && answer.status == AnswerStatus::Answered
+            && let Err(reason) = verify::results(&answer.envelope.payload, items.count)
+        {
+            let objected = Digest::of(&answer.envelope.header);
+            return Err(self.untrusted(reason, try_.id, Some(objected)).await);
+        }
         if answer.status == AnswerStatus::Answered {
             Ok(answer)
         } else {
@@ -224,11 +229,20 @@ impl Consumer {
             fields: draft.fields.clone(),
             issued_at_ms: self.adapter.clock().now_ms(),
             deadline_ms: draft.deadline_ms,
-            payload: Commitment::new(&draft.content_type, &draft.payload, &try_.salt),
+            payload: match &draft.items {
+                None => Commitment::new(&draft.content_type, &draft.payload, &try_.salt),
+                Some(items) => Commitment::to_items(
+                    &draft.content_type,
+                    draft.payload.len(),
+                    &items.manifest,
+                    &try_.salt,
+                ),
+            },
             seen: self.adapter.checkpoints().seen(),
         };
         // Where it can be sealed, no agreement stands in the way for its being open.
-        if draft.sealed || registry.encryption_key(&header.provider).is_some() {
+        let sealable = draft.sealed || registry.encryption_key(&header.provider).is_some();
+        if sealable && draft.items.is_none() {
             header.payload = header.payload.sealed();
         }
         if contract.is_none() || draft.agreement.is_none() {
@@ -237,41 +251,6 @@ impl Consumer {
         self.name_subjects(&mut header, draft)?;
         self.choose_form(&mut header, draft)?;
         Ok(header)
-    }
-
-    /// Adds the pseudonyms of the persons whom the payload names, where the contract says that it names any and this
-    /// home has the agreement's key. What the caller said of others stays.
-    fn name_subjects(
-        &self,
-        header: &mut RequestHeader,
-        draft: &Draft,
-    ) -> Result<(), ExchangeError> {
-        let now_ms = header.issued_at_ms;
-        let key = header
-            .agreement
-            .and_then(|agreement| self.adapter.subject_keys().current(&agreement, now_ms));
-        let registry = self.adapter.mirror().snapshot();
-        let operation = registry
-            .service(&draft.service)
-            .and_then(|service| service.definition.operation(&draft.operation));
-        let (Some(key), Some(operation)) = (key, operation) else {
-            return Ok(());
-        };
-        let unsent = |error: Unnamed| ExchangeError::Unsent(error.to_string());
-        let (content_type, payload) = (&draft.content_type, &draft.payload);
-        let named = &operation.subjects;
-        let mut subjects =
-            subjects_of(named, content_type, payload, Start::Either, &key).map_err(unsent)?;
-        for said in &draft.subjects {
-            if !subjects.contains(said) {
-                subjects.push(said.clone());
-            }
-        }
-        if subjects.len() > SUBJECTS_MAX {
-            return Err(unsent(Unnamed::TooMany));
-        }
-        header.subjects = subjects;
-        Ok(())
     }
 
     /// Finds contract and agreement; when the mirror has none that permits, waits a moment for news.

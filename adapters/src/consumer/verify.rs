@@ -14,6 +14,7 @@ use proto::entry::{Entry, Kind, Stamp};
 use proto::envelope::Envelope;
 use proto::facts;
 use proto::header::AnswerHeader;
+use proto::items::{ItemResult, Items};
 use proto::registry::Registry;
 use proto::seal::SealMemory;
 use proto::wire::exchange::v1 as wire;
@@ -162,6 +163,19 @@ pub fn contents(answer: &AnswerHeader, envelope: &Envelope) -> Result<(), Untrus
         .payload
         .open(&envelope.payload, &envelope.salt)
         .map_err(|_| Untrusted::Payload)
+}
+
+/// Reads an opened answer to `count` items: one result for each, in its place.
+///
+/// # Errors
+/// [`Untrusted::Payload`].
+pub fn results(payload: &[u8], count: usize) -> Result<Vec<ItemResult>, Untrusted> {
+    let opened = Items::open(payload).map_err(|_| Untrusted::Payload)?;
+    if opened.items.len() != count {
+        return Err(Untrusted::Payload);
+    }
+    let read = |result: &&[u8]| ItemResult::open(result).map_err(|_| Untrusted::Payload);
+    opened.items.iter().map(read).collect()
 }
 
 /// What does not hold about an answer.

@@ -13,14 +13,14 @@ use crate::sealed::{SealedError, in_the_open, seal};
 use crate::sealer::Sealed;
 
 impl Desk {
-    /// Opens a sealed request with the home's key that it names. An open one stays as it is.
+    /// Opens a sealed request with the home's key that it names; gives it in the open. An open one stays as it is.
     ///
     /// # Errors
     /// [`Code::EncryptionRequired`] for a key that is not here, [`Code::PayloadMismatch`] for what does not open under its
     /// header.
-    pub(super) fn unseal(&self, delivered: &Delivered) -> Result<(), Code> {
+    pub(super) fn unseal<'a>(&self, delivered: &'a Delivered) -> Result<&'a Envelope, Code> {
         if !delivered.is_sealed() {
-            return Ok(());
+            return Ok(delivered.in_the_open());
         }
         let envelope = &delivered.envelope;
         let sealed = SealedPayload::open(&envelope.payload).map_err(|_| Code::Malformed)?;
@@ -35,7 +35,7 @@ impl Desk {
             .map_err(|_| Code::PayloadMismatch)?;
         let answer_key = contents.answer_key.ok_or(Code::PayloadMismatch)?;
         delivered.keep_open(in_the_open(envelope, &contents), answer_key);
-        Ok(())
+        Ok(delivered.in_the_open())
     }
 }
 

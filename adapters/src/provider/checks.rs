@@ -14,11 +14,13 @@ use audit::checkpoint::NoteMemory;
 use audit::receipt::{Proven, Receipt};
 use proto::act::SubjectField;
 use proto::authorise::{Permission, authorise, locate, verify_request};
+use proto::commitment::Form;
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::{RequestHeader, Subject};
 use proto::id::SystemId;
+use proto::items::Items;
 use proto::refusal::Code;
 use proto::registry::Registry;
 use proto::seal::SealMemory;
@@ -102,7 +104,7 @@ pub fn permission(
     Ok((request, permitted))
 }
 
-/// Opens the payload: it is what the header commits to, and it asks for the header's operation.
+/// Opens the payload: it is what the header commits to, and it asks for the header's operation; so does each of its items.
 /// `operation` is what the payload itself asks for, where it says so.
 ///
 /// # Errors
@@ -110,15 +112,22 @@ pub fn permission(
 pub fn contents(
     request: &RequestHeader,
     envelope: &Envelope,
-    operation: impl FnOnce(&str, &[u8]) -> Option<String>,
+    operation: impl Fn(&str, &[u8]) -> Option<String>,
 ) -> Result<(), Code> {
     request
         .payload
         .open(&envelope.payload, &envelope.salt)
         .map_err(|_| Code::PayloadMismatch)?;
-    match operation(&request.payload.content_type, &envelope.payload) {
+    let asks = |payload: &[u8]| match operation(&request.payload.content_type, payload) {
         Some(operation) if operation != request.operation.as_str() => Err(Code::OperationMismatch),
         Some(_) | None => Ok(()),
+    };
+    match request.payload.form {
+        Form::Items => {
+            let opened = Items::open(&envelope.payload).map_err(|_| Code::PayloadMismatch)?;
+            opened.items.into_iter().try_for_each(asks)
+        }
+        Form::Whole | Form::Chunks | Form::Sealed => asks(&envelope.payload),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use audit::receipt::Receipt;
+use bytes::Bytes;
 use proto::authorise::{Row, row_scope};
 use proto::commitment::Form;
 use proto::envelope::Envelope;
@@ -62,6 +63,8 @@ struct Judged {
     rows: Option<Vec<Row>>,
     /// How many days the payloads are kept.
     days: u32,
+    /// The items, where it asks for many things; `None` in the place of one that nobody can answer.
+    items: Option<Vec<Option<Bytes>>>,
 }
 
 /// A delivery that can be answered at all: its header opens.
@@ -170,9 +173,11 @@ impl Desk {
                 index,
                 rows: Some(rows),
                 days,
+                items,
             }) => {
-                // Chunks are not sealed.
-                let long = match delivered.takes_chunks && !delivered.is_sealed() {
+                // What is sealed, and results of items, come in one piece.
+                let whole = delivered.is_sealed() || items.is_some();
+                let long = match delivered.takes_chunks && !whole {
                     true => self.ask_long(delivered, index, &rows).await,
                     false => Ok(None),
                 };
@@ -181,7 +186,7 @@ impl Desk {
                         let opened = self.open_long(delivered, long, days, unrecorded).await;
                         return opened.map(|(answer, opening)| (answer, Some(opening)));
                     }
-                    Ok(None) => (self.answer(delivered, index, rows).await, days),
+                    Ok(None) => (self.answer(delivered, index, rows, items).await, days),
                     Err(failure) => (Outcome::of(status_of(&failure, delivered)), days),
                 }
             }
@@ -268,13 +273,11 @@ impl Desk {
             now_ms,
         )?;
         // What the header commits to is what we opened.
-        self.unseal(delivered)?;
-        let envelope = delivered.in_the_open();
+        let envelope = self.unseal(delivered)?;
         checks::contents(&request, envelope, |content_type, payload| {
             self.backend.operation_of(content_type, payload)
         })?;
-        self.promised(&registry, &request, &envelope.payload)?;
-        self.persons(&registry, &request, &envelope.payload, now_ms)?;
+        let items = self.asked(&registry, &request, envelope, now_ms)?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
         let days = retention_days(&registry, &permission.agreement.0, permission.grant);
         self.keep(
@@ -284,7 +287,12 @@ impl Desk {
             &envelope.salt,
             &envelope.payload,
         );
-        Ok(Judged { index, rows, days })
+        Ok(Judged {
+            index,
+            rows,
+            days,
+            items,
+        })
     }
 
     /// The kept answer to this question, or the backend's.
@@ -293,6 +301,7 @@ impl Desk {
         delivered: &Delivered,
         request_index: u64,
         rows: Vec<Row>,
+        items: Option<Vec<Option<Bytes>>>,
     ) -> Arc<Outcome> {
         for _ in 0..TAKEOVERS_MAX {
             match self
@@ -301,9 +310,13 @@ impl Desk {
             {
                 Claim::Refuse(code) => return Outcome::of(AnswerStatus::Refused(code)),
                 Claim::Run(run) => {
-                    let outcome = self
-                        .ask_backend(delivered, request_index, rows.clone())
-                        .await;
+                    let outcome = match &items {
+                        Some(items) => self.ask_items(delivered, request_index, &rows, items).await,
+                        None => {
+                            self.ask_backend(delivered, request_index, rows.clone())
+                                .await
+                        }
+                    };
                     run.finish(&outcome);
                     return outcome;
                 }
@@ -371,6 +384,7 @@ impl Desk {
             Ok(reply) => Arc::new(Outcome {
                 status: AnswerStatus::Answered,
                 reply: Some(reply),
+                results: Vec::new(),
             }),
             Err(failure) => Outcome::of(status_of(&failure, delivered)),
         }

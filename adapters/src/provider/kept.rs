@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use proto::commitment::Commitment;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::{ExchangeId, Part, SystemId};
@@ -27,6 +28,8 @@ pub(super) struct Outcome {
     pub(super) status: AnswerStatus,
     /// Only with [`AnswerStatus::Answered`].
     pub(super) reply: Option<Reply>,
+    /// The encoded result of each item; empty where one thing was asked.
+    pub(super) results: Vec<Bytes>,
 }
 
 impl Outcome {
@@ -34,6 +37,7 @@ impl Outcome {
         Arc::new(Self {
             status,
             reply: None,
+            results: Vec::new(),
         })
     }
 
@@ -46,7 +50,11 @@ impl Outcome {
     }
 
     fn bytes(&self) -> usize {
-        self.reply.as_ref().map_or(0, |reply| reply.payload.len()) + 512
+        let results = self.results.iter();
+        let results: usize = results
+            .map(|result| result.len() + size_of::<Bytes>())
+            .sum();
+        self.reply.as_ref().map_or(0, |reply| reply.payload.len()) + results + 512
     }
 }
 

@@ -1,22 +1,26 @@
 //! What the house promised, kept at both ends of an exchange: the contract, and nothing that was not asked for.
 
+use std::sync::Arc;
+
+use proto::act::SubjectField;
 use proto::header::RequestHeader;
 use proto::limits::{CONTENT_TYPE_BYTES_MAX, FIELDS_MAX, PAYLOAD_BYTES_MAX};
 use proto::refusal::Code;
 use proto::registry::Registry;
+use proto::subject::SubjectKey;
 
+use super::contract::Enforced;
 use super::exchange::Desk;
 use super::{Failure, Form, Reply, checks};
 use crate::subjects::Start;
 
 impl Desk {
-    /// The payload is what the contract says of a request.
-    pub(super) fn promised(
+    /// The contract that a request is held against, which has every field that it asks for.
+    pub(super) fn promise(
         &self,
         registry: &Registry,
         request: &RequestHeader,
-        payload: &[u8],
-    ) -> Result<(), Code> {
+    ) -> Result<Arc<Enforced>, Code> {
         let contract = self.contracts.of(registry, request);
         let contract = contract.ok_or(Code::ContractViolation)?;
         let service = registry.service(&request.provider.service(&request.service));
@@ -31,6 +35,17 @@ impl Desk {
             tracing::info!(exchange = %request.exchange_id, %field, "the contract has no such field");
             return Err(Code::ContractViolation);
         }
+        Ok(contract)
+    }
+
+    /// The payload is what the contract says of a request.
+    pub(super) fn promised(
+        &self,
+        registry: &Registry,
+        request: &RequestHeader,
+        payload: &[u8],
+    ) -> Result<(), Code> {
+        let contract = self.promise(registry, request)?;
         let form = self.backend.form(request.service.as_str());
         let content_type = &request.payload.content_type;
         contract
@@ -41,8 +56,29 @@ impl Desk {
             })
     }
 
-    /// The header names exactly the persons whom the payload names, where the contract says that it names any and this
-    /// home has the agreement's key.
+    /// Where the payload names persons and the keys for their pseudonyms, if the contract says that it names any and this home
+    /// has the agreement's key.
+    pub(super) fn naming<'a>(
+        &self,
+        registry: &'a Registry,
+        request: &RequestHeader,
+        now_ms: u64,
+    ) -> Option<(&'a [SubjectField], Start, Vec<SubjectKey>)> {
+        let service = registry.service(&request.provider.service(&request.service));
+        let operation =
+            service.and_then(|service| service.definition.operation(&request.operation));
+        let (operation, agreement) = operation.zip(request.agreement)?;
+        let window_ms = self.adapter.home().config().window_ms;
+        let keys = self.adapter.subject_keys();
+        let keys = keys.accepted(&agreement, now_ms, window_ms)?;
+        let start = match self.backend.form(request.service.as_str()) {
+            Form::Whole => Start::Payload,
+            Form::Rows => Start::Parameters,
+        };
+        Some((&operation.subjects, start, keys))
+    }
+
+    /// The header names exactly the persons whom the payload names.
     pub(super) fn persons(
         &self,
         registry: &Registry,
@@ -50,22 +86,10 @@ impl Desk {
         payload: &[u8],
         now_ms: u64,
     ) -> Result<(), Code> {
-        let service = registry.service(&request.provider.service(&request.service));
-        let operation =
-            service.and_then(|service| service.definition.operation(&request.operation));
-        let (Some(operation), Some(agreement)) = (operation, request.agreement) else {
-            return Ok(());
-        };
-        let window_ms = self.adapter.home().config().window_ms;
-        let keys = self.adapter.subject_keys();
-        let Some(keys) = keys.accepted(&agreement, now_ms, window_ms) else {
-            return Ok(());
-        };
-        let start = match self.backend.form(request.service.as_str()) {
-            Form::Whole => Start::Payload,
-            Form::Rows => Start::Parameters,
-        };
-        checks::subjects(request, &operation.subjects, payload, start, &keys)
+        match self.naming(registry, request, now_ms) {
+            Some((fields, start, keys)) => checks::subjects(request, fields, payload, start, &keys),
+            None => Ok(()),
+        }
     }
 
     /// Where the contract describes an answer by a schema, it comes in one piece: chunks cannot be held against it.

@@ -7,6 +7,7 @@ use proto::commitment::{Commitment, Form, Salt};
 use proto::digest::Digest;
 use proto::header::{AnswerHeader, AnswerStatus};
 use proto::id::Part;
+use proto::items::{ItemsError, leaves, pack};
 use proto::wire::exchange::v1 as wire;
 
 use super::Failure;
@@ -79,9 +80,14 @@ impl Desk {
         let salt = Salt::random()
             .inspect_err(|error| tracing::error!(%error, "no answer"))
             .ok()?;
+        let (committed, payload) = match outcome.results.is_empty() {
+            true => (Commitment::new(content_type, &payload, &salt), payload),
+            false => pack_results(content_type, &outcome.results, &salt)
+                .inspect_err(|error| tracing::error!(exchange = %id, %error, "no answer"))
+                .ok()?,
+        };
         // Of an answer without a payload there is nothing to hide.
         let to = delivered.answer_key().filter(|_| outcome.reply.is_some());
-        let committed = Commitment::new(content_type, &payload, &salt);
         let committed = match to {
             Some(_) => committed.sealed(),
             None => committed,
@@ -104,6 +110,18 @@ impl Desk {
             envelope: Some(envelope),
         })
     }
+}
+
+/// Results as the payload of an answer. Packed anew for each seal, as each has a salt of its own.
+fn pack_results(
+    content_type: &str,
+    results: &[Bytes],
+    salt: &Salt,
+) -> Result<(Commitment, Bytes), ItemsError> {
+    let packed = pack(results, &leaves(results, salt), &[], None)?;
+    let length = packed.payload.len();
+    let committed = Commitment::to_items(content_type, length, &packed.manifest, salt);
+    Ok((committed, packed.payload))
 }
 
 /// How a backend that gives nothing is answered. Its reasons stay here.

@@ -253,6 +253,11 @@ impl<T> Operation<T> {
 }
 
 impl<T> Asked<'_, T> {
+    /// Whether rows outside the grant are left out.
+    pub(super) fn is_scoped(&self) -> bool {
+        !self.scope.is_empty()
+    }
+
     /// Adds a row. `value` gives what its kind finds at a field's source. `false`: no more rows.
     pub(super) fn push(
         &mut self,

@@ -99,6 +99,11 @@ impl Rows {
         Ok(true)
     }
 
+    /// Rows of it at most.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }

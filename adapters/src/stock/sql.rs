@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Deserialize;
 
 use self::postgres::Postgres;
@@ -14,10 +15,11 @@ use self::query::{Dialect, Query};
 use self::sqlite::Sqlite;
 use super::file::{Names, OperationTables, Reading, Secret};
 use super::operation::{self, Asked, Empty, Operation, Operations, ParameterType};
-use crate::provider::{Failure, Reply, Request};
+use crate::provider::{Failure, Replies, Reply, Request};
 
 mod cell;
 mod postgres;
+mod postgres_items;
 mod query;
 mod sqlite;
 
@@ -163,6 +165,40 @@ impl Sql {
                 Err(Failure::Unavailable)
             }
         }
+    }
+
+    /// Answers many requests of one operation: PostgreSQL by one query for all of them, SQLite one after the other.
+    pub(super) async fn items(&self, request: &Request, items: Vec<Bytes>) -> Replies {
+        let requests: Vec<Request> = items.into_iter().map(|item| request.with(item)).collect();
+        let Store::Postgres(postgres) = &self.store else {
+            let mut replies = Vec::with_capacity(requests.len());
+            for request in &requests {
+                replies.push(self.answer(request).await);
+            }
+            return replies;
+        };
+        let mut opened: Vec<_> = requests
+            .iter()
+            .map(|request| self.operations.open(request))
+            .collect();
+        let mut asked: Vec<&mut Asked<'_, Query>> = opened.iter_mut().flatten().collect();
+        let within = asked.first().map_or(Duration::ZERO, |asked| asked.within);
+        let read = tokio::time::timeout(within, postgres.rows_of(&mut asked));
+        let failure = match read.await {
+            Ok(read) => read.err(),
+            Err(_) => {
+                tracing::warn!(exchange = %request.exchange_id, ?within, "the database did not answer in time");
+                Some(Failure::Unavailable)
+            }
+        };
+        let reply = |asked: Asked<'_, Query>| match &failure {
+            None => asked.reply(),
+            Some(failure) => Err(failure.clone()),
+        };
+        opened
+            .into_iter()
+            .map(|asked| asked.and_then(reply))
+            .collect()
     }
 
     /// Has the database prepare every query, and says what it does not like.

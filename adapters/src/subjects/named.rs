@@ -101,6 +101,29 @@ pub fn pseudonyms(
     Ok(subjects)
 }
 
+/// The persons that one item names, as its place in a side list says them: for each pseudonym the length of its scheme, the
+/// scheme, and 32 bytes. Empty when it names nobody.
+///
+/// # Errors
+/// [`Unnamed`]. Such an item has an empty entry, and nobody answers it.
+pub fn side_entry(
+    fields: &[SubjectField],
+    content_type: &str,
+    item: &[u8],
+    start: Start,
+    key: &SubjectKey,
+) -> Result<Vec<u8>, Unnamed> {
+    let mut entry = Vec::new();
+    for subject in subjects_of(fields, content_type, item, start, key)? {
+        let scheme = subject.scheme.as_str().as_bytes();
+        // A name part has at most 64 bytes.
+        entry.push(scheme.len() as u8);
+        entry.extend_from_slice(scheme);
+        entry.extend_from_slice(&subject.pseudonym.0);
+    }
+    Ok(entry)
+}
+
 fn below<'a>(
     fields: &'a [SubjectField],
     root: &Value,

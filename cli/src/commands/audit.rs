@@ -22,7 +22,7 @@ mod fetch;
 mod find;
 mod keeping;
 mod progress;
-mod proof;
+pub(super) mod proof;
 mod reconcile;
 mod replay;
 mod scanned;
@@ -113,7 +113,7 @@ fn key_of(text: Option<&str>) -> Result<Option<LogKey>, Failure> {
 }
 
 /// The key to check proofs with: the one given, or the one beside the log.
-fn key_or_beside(log: &LogDir) -> Result<LogKey, Failure> {
+pub(super) fn key_or_beside(log: &LogDir) -> Result<LogKey, Failure> {
     if let Some(key) = given_key(log)? {
         return Ok(key);
     }

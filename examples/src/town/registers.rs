@@ -35,6 +35,8 @@ impl Town {
             }
             "assets" => std::fs::write(into.join("assets.csv"), ASSETS)?,
             "property" => std::fs::write(into.join("units.csv"), self.units())?,
+            "schools" => std::fs::write(into.join("schools.csv"), self.kept("attending", 11))?,
+            "health" => std::fs::write(into.join("health.csv"), self.kept("followed_up", 13))?,
             "nosi" => {
                 let (store, table) = self.insurance(&into).await?;
                 text = text.replace("@STORE@", &store).replace("@TABLE@", table);
@@ -69,6 +71,16 @@ impl Town {
             password.unwrap_or_default()
         );
         Ok((store, "social_insurance.insured_persons"))
+    }
+
+    /// Whether each household kept a condition: one in so many did not.
+    fn kept(&self, field: &str, one_in: u32) -> String {
+        let mut text = format!("household_id,{field}\n");
+        for household in self.plan.households() {
+            let kept = household.id.number() % one_in != 0;
+            text += &format!("{},{kept}\n", household.id);
+        }
+        text
     }
 
     /// One unit for every household, made from its number.

@@ -86,6 +86,13 @@ pub fn answers(
     {
         return Err(AnswerFault::Field(field.to_string()));
     }
+    // Items are answered by items, or not at all.
+    let of_items = |form| form == Form::Items;
+    if answer.status == AnswerStatus::Answered
+        && of_items(request.payload.form) != of_items(answer.payload.form)
+    {
+        return Err(AnswerFault::Malformed);
+    }
     if answer.status != AnswerStatus::Answered && !answer.fields.is_empty() {
         return Err(AnswerFault::Malformed);
     }
@@ -95,7 +102,7 @@ pub fn answers(
         (Form::Sealed, Form::Sealed) => true,
         (Form::Sealed, _) => answer.status != AnswerStatus::Answered && payload.length == 0,
         (_, Form::Sealed) => false,
-        (_, Form::Whole | Form::Chunks) => true,
+        (_, Form::Whole | Form::Chunks | Form::Items) => true,
     };
     if holds {
         Ok(())

@@ -165,6 +165,11 @@ impl AnswerHeader {
             }
         };
         let payload = Commitment::from_wire(wire.payload)?;
+        if payload.form == Form::Items && status != AnswerStatus::Answered {
+            return Err(HeaderError::Malformed(
+                "only a result has items, and its status says that it is none",
+            ));
+        }
         if payload.form == Form::Chunks && status != AnswerStatus::Answered {
             return Err(HeaderError::Malformed(
                 "only a result comes in chunks, and its status says that it is none",

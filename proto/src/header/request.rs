@@ -181,7 +181,7 @@ impl RequestHeader {
             fields: fields(&wire.fields)?,
             issued_at_ms: wire.issued_at_ms,
             deadline_ms: wire.deadline_ms,
-            payload: whole(Commitment::from_wire(wire.payload)?)?,
+            payload: in_one_piece(Commitment::from_wire(wire.payload)?, wire.subjects.len())?,
             seen: Seen::from_wire(wire.seen)?,
         })
     }
@@ -195,10 +195,13 @@ fn subject(wire: &wire::Subject) -> Result<Subject, HeaderError> {
     })
 }
 
-/// Requests come in one piece, open or sealed.
-fn whole(payload: Commitment) -> Result<Commitment, HeaderError> {
+/// Requests come in one piece, open or sealed, also of many items.
+fn in_one_piece(payload: Commitment, subjects: usize) -> Result<Commitment, HeaderError> {
     match payload.form {
-        Form::Whole | Form::Sealed => Ok(payload),
+        Form::Items if subjects > 0 => Err(HeaderError::Malformed(
+            "its items name persons in their own list, not in the header",
+        )),
+        Form::Whole | Form::Items | Form::Sealed => Ok(payload),
         Form::Chunks => Err(HeaderError::Malformed(
             "its payload is of a form that this version does not know",
         )),

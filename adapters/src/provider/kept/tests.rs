@@ -22,6 +22,7 @@ fn answered(bytes: usize) -> Arc<Outcome> {
     Arc::new(Outcome {
         status: AnswerStatus::Answered,
         reply: Some(Reply::new(["alive"], "text/plain", vec![b'x'; bytes]).unwrap()),
+        results: Vec::new(),
     })
 }
 

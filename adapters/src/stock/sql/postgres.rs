@@ -19,13 +19,13 @@ use crate::stock::file::{Reading, is_loopback};
 use crate::stock::operation::{Argument, Asked, ParameterType};
 
 /// Opens every transaction. The session's defaults say the same; a query could have changed those.
-const BEGIN: &str = "BEGIN TRANSACTION READ ONLY";
+pub(super) const BEGIN: &str = "BEGIN TRANSACTION READ ONLY";
 /// SQLSTATE classes that pass by themselves: connection, resources, operator's doing.
 const PASSING: [&str; 3] = ["08", "53", "57"];
 
 #[derive(Debug)]
 pub(super) struct Postgres {
-    pool: PgPool,
+    pub(super) pool: PgPool,
 }
 
 impl Postgres {
@@ -69,13 +69,8 @@ impl Postgres {
 
     /// Runs the query and fills the answer.
     pub(super) async fn rows(&self, asked: &mut Asked<'_, Query>) -> Result<(), Failure> {
-        let mut lent = Lent(Some(
-            self.pool.acquire().await.map_err(|error| broken(&error))?,
-        ));
-        let Some(connection) = &mut lent.0 else {
-            return Err(Failure::failed("no connection"));
-        };
-        let whole = read(connection, asked).await?;
+        let mut lent = Lent::of(&self.pool).await?;
+        let whole = read(lent.connection()?, asked).await?;
         if whole {
             lent.give_back();
         }
@@ -143,14 +138,14 @@ async fn read(
     Ok(true)
 }
 
-fn value(row: &PgRow, column: &str) -> Result<serde_json::Value, Failure> {
+pub(super) fn value(row: &PgRow, column: &str) -> Result<serde_json::Value, Failure> {
     let raw = row
         .try_get_raw(column)
         .map_err(|error| no_value(column, error))?;
     cell::json(&raw).map_err(|problem| no_value(column, problem))
 }
 
-fn broken(error: &sqlx::Error) -> Failure {
+pub(super) fn broken(error: &sqlx::Error) -> Failure {
     failure(error, |code| {
         PASSING.iter().any(|class| code.starts_with(class))
     })
@@ -158,10 +153,20 @@ fn broken(error: &sqlx::Error) -> Failure {
 
 /// A connection in use. Unless it is given back it is closed at once: after a cut answer, an error or
 /// a consumer that hung up nobody waits for the rest of the rows.
-struct Lent(Option<PoolConnection<Pg>>);
+pub(super) struct Lent(Option<PoolConnection<Pg>>);
 
 impl Lent {
-    fn give_back(mut self) {
+    pub(super) async fn of(pool: &PgPool) -> Result<Self, Failure> {
+        let lent = pool.acquire().await.map_err(|error| broken(&error))?;
+        Ok(Self(Some(lent)))
+    }
+
+    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, Failure> {
+        let lent = self.0.as_deref_mut();
+        lent.ok_or_else(|| Failure::failed("no connection"))
+    }
+
+    pub(super) fn give_back(mut self) {
         drop(self.0.take());
     }
 }

@@ -14,6 +14,8 @@ use super::super::operation::ParameterType;
 pub(super) enum Dialect {
     Sqlite,
     Postgres,
+    /// PostgreSQL, its parameters columns of [`ITEMS`].
+    PostgresItems,
 }
 
 /// A query, ready to be prepared.
@@ -23,7 +25,12 @@ pub(crate) struct Query {
     pub(super) text: Arc<str>,
     /// The parameter at each position, the first one first.
     pub(super) order: Vec<String>,
+    /// The same query with the columns of a table of items where the positions are; PostgreSQL only.
+    pub(super) of_items: Option<Arc<str>>,
 }
+
+/// What a table of items is called in the text of a query. Nobody who writes a stock file calls anything so.
+pub(super) const ITEMS: &str = "mohawel_items";
 
 impl Query {
     /// Reads a query's text; says in words what is wrong with it.
@@ -40,22 +47,21 @@ impl Query {
         if !word.eq_ignore_ascii_case("select") && !word.eq_ignore_ascii_case("with") {
             return Err("does not begin with SELECT or WITH".to_owned());
         }
-        let mut scanner = Scanner {
-            text: text.trim(),
-            at: 0,
-            out: String::with_capacity(text.len() + 16),
-            order: Vec::new(),
-            dialect,
-            parameters,
+        let (out, order) = Scanner::scan(text, dialect, parameters)?;
+        let of_items = match dialect {
+            Dialect::Postgres if !order.is_empty() => {
+                let (out, _) = Scanner::scan(text, Dialect::PostgresItems, parameters)?;
+                Some(out.into())
+            }
+            _ => None,
         };
-        scanner.run()?;
-        let (out, order) = (scanner.out, scanner.order);
         if let Some(unused) = parameters.keys().find(|name| !order.contains(name)) {
             return Err(format!("parameter '{unused}' is not used"));
         }
         Ok(Self {
             text: out.into(),
             order,
+            of_items,
         })
     }
 }
@@ -69,7 +75,24 @@ struct Scanner<'a> {
     parameters: &'a BTreeMap<String, ParameterType>,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    fn scan(
+        text: &'a str,
+        dialect: Dialect,
+        parameters: &'a BTreeMap<String, ParameterType>,
+    ) -> Result<(String, Vec<String>), String> {
+        let mut scanner = Self {
+            text: text.trim(),
+            at: 0,
+            out: String::with_capacity(text.len() + 16),
+            order: Vec::new(),
+            dialect,
+            parameters,
+        };
+        scanner.run()?;
+        Ok((scanner.out, scanner.order))
+    }
+
     fn run(&mut self) -> Result<(), String> {
         let sqlite = self.dialect == Dialect::Sqlite;
         while let Some(byte) = self.byte(0) {
@@ -142,7 +165,7 @@ impl Scanner<'_> {
             .rev()
             .take_while(|c| c.is_ascii_alphanumeric() || **c == b'_')
             .count();
-        let marked = self.dialect == Dialect::Postgres
+        let marked = self.dialect != Dialect::Sqlite
             && word == 1
             && matches!(before.last(), Some(b'e' | b'E'));
         if marked {
@@ -170,6 +193,10 @@ impl Scanner<'_> {
             // Arguments travel as what they are, except dates: the database reads those itself.
             (Dialect::Postgres, ParameterType::Date) => format!("CAST(${position} AS date)"),
             (Dialect::Postgres, _) => format!("${position}"),
+            (Dialect::PostgresItems, ParameterType::Date) => {
+                format!("CAST({ITEMS}.p{position} AS date)")
+            }
+            (Dialect::PostgresItems, _) => format!("{ITEMS}.p{position}"),
         });
         self.at += 1 + name.len();
         Ok(())

@@ -287,7 +287,7 @@ fn ended(ending: &Ending<'_>, html: &mut Html) {
         &list(&answer.fields),
         "الحقول المُجاب بها",
     );
-    if answer.payload.form == Form::Whole {
+    if answer.payload.form != Form::Chunks {
         return;
     }
     let (chunks, root) = match &ending.trailer {

@@ -84,11 +84,15 @@ pub(super) fn check(file: &Path, log: &LogDir, output: Output) -> Result<(), Fai
             ));
         }
     })?;
-    match compared {
-        Ok(_) => Ok(()),
-        Err(HeldError::Proof(error)) => Err(Failure::untrusted(error)),
-        Err(HeldError::Log(error)) => Err(unproven(&error)),
-        Err(error @ (HeldError::Shorter { .. } | HeldError::Forked { .. })) => Err(Failure::new(
+    compared.map(drop).map_err(not_held)
+}
+
+/// What to do about a log and a proof that do not agree.
+pub(in crate::commands) fn not_held(error: HeldError) -> Failure {
+    match error {
+        HeldError::Proof(error) => Failure::untrusted(error),
+        HeldError::Log(error) => unproven(&error),
+        error @ (HeldError::Shorter { .. } | HeldError::Forked { .. }) => Failure::new(
             Exit::Found,
             [
                 error.to_string(),
@@ -98,7 +102,7 @@ pub(super) fn check(file: &Path, log: &LogDir, output: Output) -> Result<(), Fai
                 "Keep the proof and the directory as they are. If a newer copy of the log says the same, give both to the auditor.",
                 "احفظ الإثبات والمجلد كما هما. فإن قالت نسخة أحدث من السجل الشيء نفسه فسلّمهما للمدقّق.",
             ],
-        )),
+        ),
     }
 }
 

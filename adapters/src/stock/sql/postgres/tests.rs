@@ -1,5 +1,7 @@
 //! PostgreSQL, where `MOHAWEL_TEST_POSTGRES` names one.
 
+mod items;
+
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 

@@ -15,6 +15,11 @@ fn placeholders_become_positions() {
         (&*query.text, query.order),
         (expected, vec!["ab".to_owned(), "a".to_owned()])
     );
+    let of_items = query.of_items.unwrap();
+    assert!(
+        of_items.ends_with("WHERE ab = CAST(mohawel_items.p1 AS date) AND a = mohawel_items.p2 AND c[1:2] = mohawel_items.p2"),
+        "{of_items}"
+    );
     let query = Query::parse("SELECT :a, :ab, :a", Dialect::Sqlite, &parameters).unwrap();
     assert_eq!(&*query.text, "SELECT ?1, ?2, ?1");
     for bad in [
