@@ -1,5 +1,6 @@
 //! PostgreSQL, where `MOHAWEL_TEST_POSTGRES` names one.
 
+mod bulk;
 mod items;
 
 use std::str::FromStr;
