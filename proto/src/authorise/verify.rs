@@ -86,23 +86,21 @@ pub fn answers(
     {
         return Err(AnswerFault::Field(field.to_string()));
     }
-    // Items are answered by items, or not at all.
-    let of_items = |form| form == Form::Items;
-    if answer.status == AnswerStatus::Answered
-        && of_items(request.payload.form) != of_items(answer.payload.form)
-    {
-        return Err(AnswerFault::Malformed);
-    }
     if answer.status != AnswerStatus::Answered && !answer.fields.is_empty() {
         return Err(AnswerFault::Malformed);
     }
     let payload = &answer.payload;
+    let is_result = answer.status == AnswerStatus::Answered;
     let holds = match (request.payload.form, payload.form) {
         // Who sealed the question gave the key for the answer; nothing of it goes in the open.
         (Form::Sealed, Form::Sealed) => true,
-        (Form::Sealed, _) => answer.status != AnswerStatus::Answered && payload.length == 0,
+        (Form::Sealed, _) => !is_result && payload.length == 0,
         (_, Form::Sealed) => false,
-        (_, Form::Whole | Form::Chunks | Form::Items) => true,
+        // Items are answered by items, or not at all.
+        (Form::Items, Form::Items) => true,
+        (Form::Items, _) => !is_result,
+        (_, Form::Items) => false,
+        (_, Form::Whole | Form::Chunks) => true,
     };
     if holds {
         Ok(())
@@ -262,7 +260,7 @@ pub enum AnswerFault {
     OtherExchange,
     /// A field that was not asked for.
     Field(String),
-    /// Open where the question was sealed, or sealed where it was open.
+    /// Open where the question was sealed, or one where items were asked; or the reverse.
     Form,
 }
 
