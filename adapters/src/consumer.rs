@@ -30,6 +30,7 @@ mod outcome;
 mod refusal;
 mod send;
 mod stream;
+mod submission;
 pub mod verify;
 
 pub use file::Saved;
@@ -37,6 +38,7 @@ pub(crate) use items::At;
 pub use items::Results;
 pub use outcome::{Answer, Attempt, ExchangeError, Refused, StreamError};
 pub use stream::{Complete, Incoming, Streamed};
+pub use submission::{Collected, Kept, KeptError, Submitted};
 pub use verify::Untrusted;
 
 /// Asks in the name of one system. Cheap to clone; clones share the adapter.

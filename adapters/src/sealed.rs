@@ -5,11 +5,12 @@
 //! sealed to a key that is made for one question, travels under its encryption, and is nowhere once the answer was read.
 //! Specification: `docs/protocol.md` §2, "Sealed payloads".
 
+use aws_lc_rs::agreement;
 use bytes::Bytes;
 use proto::commitment::{Form, Salt};
 use proto::envelope::Envelope;
 use proto::header::RequestHeader;
-use proto::sealed::{Contents, EncryptionKey, Of, SealedPayload};
+use proto::sealed::{Contents, EncryptionKey, KEY_BYTES, Of, SealedPayload};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_128 as SUITE;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke as _, HpkePrivateKey, HpkePublicKey};
 use thiserror::Error;
@@ -41,6 +42,22 @@ impl OpeningKey {
     /// What others seal to.
     pub fn key(&self) -> &EncryptionKey {
         &self.key
+    }
+
+    /// The secret half, for whoever keeps it.
+    pub(crate) fn secret_bytes(&self) -> &[u8] {
+        self.secret.secret_bytes()
+    }
+
+    /// The key with this secret half.
+    pub(crate) fn from_secret(secret: &[u8]) -> Option<Self> {
+        let agreed = agreement::PrivateKey::from_private_key(&agreement::X25519, secret).ok()?;
+        let public = agreed.compute_public_key().ok()?;
+        let secret = Vec::from(<[u8; KEY_BYTES]>::try_from(secret).ok()?);
+        Some(Self {
+            secret: HpkePrivateKey::from(secret),
+            key: EncryptionKey::from_slice(public.as_ref()).ok()?,
+        })
     }
 
     /// Opens what was sealed to this key beside `header`, for the log `origin`.

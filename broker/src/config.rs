@@ -135,6 +135,12 @@ pub struct Limits {
     /// `limits.refusals_per_minute`, 1 to 6,000, default 60: refusals of one peer that are recorded singly. Above,
     /// one entry a minute, peer and code counts them. Larger: a flood fills the log.
     pub refusals_per_minute: u32,
+    /// `limits.submissions_per_agency`, 0 to 1,000,000, default 10,000: submissions of one agency that may wait here at
+    /// once, for their provider or to be collected. Above: `overloaded`. 0: none is taken.
+    pub submissions_per_agency: u64,
+    /// `limits.submission_mib_per_agency`, MiB, 1 to 65,536, default 256: how much of them. They lie in the folder
+    /// `submissions` beside the log's, which needs as much room for each agency.
+    pub submission_mib_per_agency: u64,
     /// `limits.certificate_life`, a whole number with its unit (`90s`, `45m`, `36h`, `7d`), 5 seconds to 90 days,
     /// default 7 days: life of a member's certificate. Larger: a stolen one serves longer. Smaller: adapters renew
     /// more often, each time with an entry, and what is under way longer than a third of it is cut off with the old
@@ -157,9 +163,19 @@ impl Default for Limits {
             connections_per_agency: 64,
             handshake_timeout_ms: 5_000,
             refusals_per_minute: 60,
+            submissions_per_agency: 10_000,
+            submission_mib_per_agency: 256,
             certificate_life: Duration::from_secs(7 * 86_400),
             drain_ms: 30_000,
         }
+    }
+}
+
+impl LogConfig {
+    /// Where submissions wait: beside the log's folder, which holds the log and nothing else.
+    #[must_use]
+    pub fn submissions_dir(&self) -> PathBuf {
+        self.dir.with_file_name("submissions")
     }
 }
 

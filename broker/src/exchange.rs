@@ -28,6 +28,7 @@ mod response;
 mod resume;
 mod route;
 mod stream;
+pub mod submission;
 
 use std::fmt;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ use self::record::{Recorded, Unrecorded};
 use self::refusal::Refusal;
 use self::route::Routed;
 use self::stream::Places;
+use self::submission::Submissions;
 use crate::api::roles::{self, Rpc};
 use crate::door::limits::{Limits, Permit, Work};
 use crate::door::standing::Standing;
@@ -112,6 +114,8 @@ pub struct Parts {
     pub settings: Settings,
     /// How much may wait on links.
     pub links: links::Settings,
+    /// Where submissions wait, and how many may.
+    pub submissions: submission::Settings,
 }
 
 /// All exchanges of a switch.
@@ -127,6 +131,7 @@ pub struct Exchange {
     rates: Arc<Rates>,
     budget: Budget,
     streams: Arc<Places>,
+    submissions: Submissions,
     ended: Ended,
     /// Exchanges under way. They end even when their callers hang up.
     exchanges: TaskTracker,
@@ -162,6 +167,7 @@ impl Exchange {
             rates: Arc::default(),
             budget: Budget::new(parts.settings.refusals_per_minute),
             streams: Arc::default(),
+            submissions: Submissions::new(parts.submissions),
             ended: Ended::default(),
             log: parts.log,
             registry: parts.registry,
@@ -180,6 +186,9 @@ impl Exchange {
         exchange
             .beside
             .spawn(budget::record_counted(Arc::clone(&exchange)));
+        exchange
+            .beside
+            .spawn(submission::dispatch(Arc::clone(&exchange)));
         Ok((exchange, resumed))
     }
 

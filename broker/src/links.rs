@@ -180,6 +180,12 @@ impl Links {
         Err(none)
     }
 
+    /// Whether an adapter of `system` is attached.
+    #[must_use]
+    pub(crate) fn has(&self, system: &SystemId) -> bool {
+        self.table.links_of(system).is_some()
+    }
+
     /// The systems with attached adapters, and how many each has.
     #[must_use]
     pub fn attached(&self) -> Vec<(SystemId, usize)> {

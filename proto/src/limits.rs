@@ -131,6 +131,9 @@ pub const WINDOW_MS_MAX: u64 = 300_000;
 pub const DEADLINE_MS_MAX: u32 = 120_000;
 /// The deadline when the caller names none.
 pub const DEADLINE_MS_DEFAULT: u32 = 10_000;
+/// Milliseconds for which a submission waits for its answer at most: 30 days. Longer than [`DEADLINE_MS_MAX`] only what is
+/// sealed to its receiver may wait.
+pub const SUBMISSION_MS_MAX: u32 = 2_592_000_000;
 
 /// Verified tree heads remembered per TLS peer.
 pub const SEAL_MEMORY_ROOTS: usize = 256;

@@ -58,6 +58,11 @@
 //! | … sealed to a key that is not there, or of another request | `blind::what_does_not_open_never_reaches_the_backend` |
 //! | … an answer in the open to a sealed request | `blind::an_open_answer_to_a_sealed_request_is_invalid` |
 //! | a switch that is searched: memory, log, disk | `blind::searched::*` |
+//! | a submission as a call, a call as one, one in the open or for too long; the same twice | `submissions::what_is_no_submission_is_refused_and_the_same_twice_is_one` |
+//! | submissions over the room there is | `submissions::a_full_queue_refuses_with_a_time_and_has_room_again` |
+//! | two who collect one answer, and strangers | `submissions::two_who_collect_get_the_same_until_one_has_it_and_strangers_get_nothing` |
+//! | a submission that expires, is taken back, or is not permitted any more | `submissions::its_time_a_withdrawal_and_a_revocation_end_it_on_record` |
+//! | a switch killed while submissions come and go | `submissions::processes::*` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
 //! | a consumer killed in the middle of a case; a case run twice | `cases::*` |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -100,6 +105,7 @@ mod roles;
 mod rows;
 mod shutdown;
 mod streams;
+mod submissions;
 mod tail;
 mod tidy;
 mod trusted_time;

@@ -56,6 +56,22 @@ async fn call(channel: Channel, rpc: Rpc) -> Result<(), Status> {
             let request = exchange_wire::DisputeRequest::default();
             ExchangeClient::new(channel).dispute(request).await?;
         }
+        Rpc::LeaveRequest => {
+            let request = exchange_wire::SubmitRequest::default();
+            ExchangeClient::new(channel).submit(request).await?;
+        }
+        Rpc::Collect => {
+            let request = exchange_wire::CollectRequest::default();
+            ExchangeClient::new(channel).collect(request).await?;
+        }
+        Rpc::Submissions => {
+            let request = exchange_wire::SubmissionsRequest {};
+            ExchangeClient::new(channel).submissions(request).await?;
+        }
+        Rpc::Withdraw => {
+            let request = exchange_wire::WithdrawRequest::default();
+            ExchangeClient::new(channel).withdraw(request).await?;
+        }
         Rpc::Attach => drop(LinkClient::new(channel).attach(nothing()).await?),
         Rpc::Submit => {
             let request = wire::SubmitRequest::default();

@@ -48,6 +48,44 @@ impl<'a> Noted<'a> {
         }
     }
 
+    /// Notes a submission that the switch holds. It is open until its answer was collected.
+    pub(super) fn submitted(&self, receipt: Option<&Receipt>, try_: &Try, payload: &Bytes) {
+        let mut record = self.record();
+        record.request_receipt = receipt.map(bytes_of);
+        let permitted = receipt.and_then(|receipt| permitted_in(&receipt.facts));
+        let registry = self.adapter.mirror().snapshot();
+        let days = permitted.map_or(0, |(agreement, grant)| {
+            retention_days(&registry, &agreement, grant)
+        });
+        let half = (Role::Consumer, self.header.exchange_id, Half::Request);
+        let journal = self.adapter.journal();
+        journal.keep(half, days, &try_.salt.0, payload.clone());
+        journal.note(record);
+    }
+
+    /// Notes its answer.
+    pub(super) fn collected(&self, answer: &Answer) {
+        let mut record = self.record();
+        let permitted = self.answered(&mut record, answer);
+        let registry = self.adapter.mirror().snapshot();
+        let days = permitted.map_or(0, |(agreement, grant)| {
+            retention_days(&registry, &agreement, grant)
+        });
+        let half = (Role::Consumer, self.header.exchange_id, Half::Answer);
+        let (salt, payload) = (&answer.envelope.salt, answer.envelope.payload.clone());
+        let journal = self.adapter.journal();
+        journal.keep(half, days, salt, payload);
+        journal.note(record);
+    }
+
+    /// Notes that it was taken back.
+    pub(super) fn withdrawn(&self, receipt: &Receipt) {
+        let mut record = self.record();
+        record.outcome = Outcome::Cancelled.name().to_owned();
+        record.answer_receipt = Some(bytes_of(receipt));
+        self.adapter.journal().note(record);
+    }
+
     /// Notes a stream that is complete: its trailer, with the proof. Of its content, salt and plan are kept.
     pub(super) fn complete(
         &self,

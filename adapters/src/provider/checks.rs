@@ -98,7 +98,15 @@ pub fn permission(
     if facts.agreement[..] != permitted.agreement.0 || facts.grant != permitted.grant {
         return Err(Code::NotLogged);
     }
-    if own.now_ms.abs_diff(request.issued_at_ms) > own.window_ms {
+    // A submission may have waited, for as long as its sealed deadline says and no longer.
+    let since_ms = own.now_ms.saturating_sub(request.issued_at_ms);
+    let in_time = if request.is_submission() {
+        request.issued_at_ms <= own.now_ms.saturating_add(own.window_ms)
+            && since_ms <= u64::from(request.deadline_ms)
+    } else {
+        own.now_ms.abs_diff(request.issued_at_ms) <= own.window_ms
+    };
+    if !in_time {
         return Err(Code::Stale);
     }
     Ok((request, permitted))

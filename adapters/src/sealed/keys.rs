@@ -8,13 +8,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::agreement;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use certs::key_files::{self, KeyFileError};
 use proto::digest::Digest;
-use proto::sealed::{EncryptionKey, KEY_BYTES};
-use rustls::crypto::hpke::HpkePrivateKey;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use thiserror::Error;
@@ -91,7 +88,7 @@ impl EncryptionKeys {
 }
 
 fn to_pem(key: &OpeningKey) -> Zeroizing<String> {
-    let der = Zeroizing::new([&PKCS8, key.secret.secret_bytes()].concat());
+    let der = Zeroizing::new([&PKCS8, key.secret_bytes()].concat());
     let text = Zeroizing::new(STANDARD.encode(&*der));
     Zeroizing::new(format!(
         "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
@@ -102,13 +99,7 @@ fn to_pem(key: &OpeningKey) -> Zeroizing<String> {
 fn from_pem(pem: &[u8]) -> Option<OpeningKey> {
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem).ok()?;
     let secret = der.secret_pkcs8_der().strip_prefix(&PKCS8)?;
-    let agreed = agreement::PrivateKey::from_private_key(&agreement::X25519, secret).ok()?;
-    let public = agreed.compute_public_key().ok()?;
-    let secret = Vec::from(<[u8; KEY_BYTES]>::try_from(secret).ok()?);
-    Some(OpeningKey {
-        secret: HpkePrivateKey::from(secret),
-        key: EncryptionKey::from_slice(public.as_ref()).ok()?,
-    })
+    OpeningKey::from_secret(secret)
 }
 
 /// Why a home's encryption key cannot be used.

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::id::{ExchangeId, SystemId};
 use proto::limits::MESSAGE_BYTES_MAX;
+use proto::wire::exchange::v1::collect_response::Outcome;
 use proto::wire::exchange::v1::exchange_server::{self, ExchangeServer};
 use proto::wire::exchange::v1::{
-    CallRequest, CallResponse, CallsRequest, DisputeRequest, DisputeResponse, Envelope,
-    StreamRequest,
+    CallRequest, CallResponse, CallsRequest, CollectRequest, CollectResponse, DisputeRequest,
+    DisputeResponse, Envelope, StreamRequest, SubmissionsRequest, SubmissionsResponse,
+    SubmitRequest, SubmitResponse, WithdrawRequest, WithdrawResponse,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
@@ -15,7 +18,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::calls::Calls;
 use super::roles::Rpc;
+use super::status;
+use crate::door::standing::Standing;
 use crate::door::trace;
+use crate::exchange::submission::Collected;
 use crate::exchange::{Exchange, Received, Streamed, reply};
 use crate::registry::RegistryHandle;
 
@@ -42,6 +48,16 @@ impl ExchangeApi {
         ExchangeServer::new(api)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+}
+
+impl ExchangeApi {
+    /// The system that calls, if it may.
+    fn system<T>(&self, request: &Request<T>, rpc: Rpc) -> Result<SystemId, Status> {
+        match super::permitted(&self.registry.load(), request, rpc)? {
+            (_, Standing::System(system)) => Ok(system),
+            _ => Err(status::no_peer()),
+        }
     }
 }
 
@@ -80,6 +96,62 @@ impl exchange_server::Exchange for ExchangeApi {
         }
     }
 
+    async fn submit(
+        &self,
+        request: Request<SubmitRequest>,
+    ) -> Result<Response<SubmitResponse>, Status> {
+        let received = received(request, |message| message.envelope)?;
+        match self.exchange.submit(received).await {
+            Ok((receipt, submission)) => Ok(Response::new(SubmitResponse {
+                receipt: Some(receipt.to_wire()),
+                submission: Some(submission),
+            })),
+            Err(refused) => Err(reply::status(&refused)),
+        }
+    }
+
+    async fn collect(
+        &self,
+        request: Request<CollectRequest>,
+    ) -> Result<Response<CollectResponse>, Status> {
+        let consumer = self.system(&request, Rpc::Collect)?;
+        let message = request.into_inner();
+        let exchange = exchange_id(&message.exchange_id)?;
+        let how = (message.wait_ms, message.taken);
+        let outcome = match self.exchange.collect(&consumer, exchange, how).await {
+            Ok(Collected::Answered(answer)) => Outcome::Answered(*answer),
+            Ok(Collected::Not(submission)) => Outcome::Submission(submission),
+            Err(refused) => return Err(reply::status(&refused)),
+        };
+        Ok(Response::new(CollectResponse {
+            outcome: Some(outcome),
+        }))
+    }
+
+    async fn submissions(
+        &self,
+        request: Request<SubmissionsRequest>,
+    ) -> Result<Response<SubmissionsResponse>, Status> {
+        let consumer = self.system(&request, Rpc::Submissions)?;
+        Ok(Response::new(SubmissionsResponse {
+            submissions: self.exchange.submissions(&consumer),
+        }))
+    }
+
+    async fn withdraw(
+        &self,
+        request: Request<WithdrawRequest>,
+    ) -> Result<Response<WithdrawResponse>, Status> {
+        let consumer = self.system(&request, Rpc::Withdraw)?;
+        let exchange = exchange_id(&request.get_ref().exchange_id)?;
+        match self.exchange.withdraw(&consumer, exchange).await {
+            Ok(receipt) => Ok(Response::new(WithdrawResponse {
+                receipt: Some(receipt.to_wire()),
+            })),
+            Err(refused) => Err(reply::status(&refused)),
+        }
+    }
+
     async fn dispute(
         &self,
         request: Request<DisputeRequest>,
@@ -92,6 +164,12 @@ impl exchange_server::Exchange for ExchangeApi {
             Err(refused) => Err(reply::status(&refused)),
         }
     }
+}
+
+/// The exchange that a message names.
+fn exchange_id(bytes: &[u8]) -> Result<ExchangeId, Status> {
+    ExchangeId::from_slice(bytes)
+        .ok_or_else(|| status::malformed("its exchange_id is not the 16 bytes of a UUIDv7"))
 }
 
 fn received<T>(

@@ -114,6 +114,14 @@ rpcs! {
     Stream = "mohawel.exchange.v1.Exchange/Stream": System;
     /// Object to an answer.
     Dispute = "mohawel.exchange.v1.Exchange/Dispute": System;
+    /// Leave a request that may wait.
+    LeaveRequest = "mohawel.exchange.v1.Exchange/Submit": System;
+    /// The answer to it.
+    Collect = "mohawel.exchange.v1.Exchange/Collect": System;
+    /// How one's own stand.
+    Submissions = "mohawel.exchange.v1.Exchange/Submissions": System;
+    /// Take one back.
+    Withdraw = "mohawel.exchange.v1.Exchange/Withdraw": System;
     /// Serve as a provider.
     Attach = "mohawel.exchange.v1.Link/Attach": System;
     /// Carry an act of one's own agency.

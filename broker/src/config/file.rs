@@ -121,6 +121,8 @@ section! {
         connections_per_agency: u64,
         handshake_timeout_ms: u64,
         refusals_per_minute: u64,
+        submissions_per_agency: u64,
+        submission_mib_per_agency: u64,
         certificate_life: String,
         drain_ms: u64,
     }

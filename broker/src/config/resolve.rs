@@ -251,7 +251,7 @@ impl Reading<'_> {
             "limits",
             &given.unknown,
             "window_ms, in_flight, in_flight_per_agency, in_flight_per_provider, waiting, connections, connections_per_agency, \
-             handshake_timeout_ms, refusals_per_minute, certificate_life, drain_ms",
+             handshake_timeout_ms, refusals_per_minute, submissions_per_agency, submission_mib_per_agency, certificate_life, drain_ms",
         );
         let mut limits = Limits::default();
         let l = &mut limits;
@@ -306,6 +306,22 @@ impl Reading<'_> {
             refusals,
             1,
             6_000,
+        );
+        let submissions = &mut l.submissions_per_agency;
+        self.limit(
+            "submissions_per_agency",
+            given.submissions_per_agency,
+            submissions,
+            0,
+            1_000_000,
+        );
+        let mib = &mut l.submission_mib_per_agency;
+        self.limit(
+            "submission_mib_per_agency",
+            given.submission_mib_per_agency,
+            mib,
+            1,
+            65_536,
         );
         l.certificate_life = self.duration(
             "limits.certificate_life",

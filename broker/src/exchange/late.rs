@@ -57,6 +57,10 @@ impl Exchange {
             return Err(Dropped::TooLate);
         }
         let opened = RequestHeader::open(&entry.header)?;
+        // Its provider is asked again: that answer is the one that counts.
+        if opened.is_submission() {
+            return Err(Dropped::Submission);
+        }
         let request = SealedRequest {
             header: &entry.header,
             opened: &opened,
@@ -101,6 +105,8 @@ enum Dropped {
     NoRequest,
     #[error("its exchange is too long ago: whoever replays the log no longer expects it")]
     TooLate,
+    #[error("it is of a submission, which its provider is asked again")]
+    Submission,
     #[error("it does not hold: {0}")]
     Answer(AnswerFault),
     #[error(transparent)]

@@ -60,6 +60,11 @@ impl Fault {
         &self.recorded
     }
 
+    /// What ended it.
+    pub(super) fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
     /// How the exchange is closed.
     pub(super) fn outcome(&self) -> Outcome {
         match self.cause {

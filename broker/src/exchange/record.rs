@@ -9,17 +9,19 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use audit::log::{AppendError, Appended, Arriving};
+use audit::log::{AppendError, Appended, Arriving, LogError};
 use audit::receipt::Receipt as LogReceipt;
 use bytes::Bytes;
 use proto::Code;
 use proto::authorise::Permission;
-use proto::entry::{Draft, Kind};
+use proto::digest::leaf_hash;
+use proto::entry::{Draft, Entry, EntryError, Kind};
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::Outcome;
 use proto::id::ExchangeId;
 use proto::wire::audit::v1::RecordedEntry;
+use thiserror::Error;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -51,6 +53,32 @@ struct Inner {
     seat: Seat,
 }
 
+/// A durable request with its place, before it is on its way.
+#[derive(Debug)]
+pub(super) struct Durable<P> {
+    pub(super) verified: Verified,
+    pub(super) permission: Permission,
+    pub(super) request: Appended,
+    pub(super) place: P,
+}
+
+/// Why a request of before is not taken up again.
+#[derive(Debug, Error)]
+pub(super) enum NotHeld {
+    /// It is not there.
+    #[error("the log does not hold it")]
+    Missing,
+    /// Another one is.
+    #[error("the log holds another one in its place")]
+    Other,
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] LogError),
+    /// What stands there is no entry.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+}
+
 /// The end of an answered exchange: what the consumer gets.
 #[derive(Debug)]
 pub struct Receipt {
@@ -69,6 +97,22 @@ pub(super) enum Unrecorded {
 }
 
 impl Recorded {
+    fn new(durable: Durable<Seat>, deadline: Instant) -> Self {
+        let Durable {
+            verified,
+            permission,
+            request,
+            place: seat,
+        } = durable;
+        Self(Box::new(Inner {
+            verified,
+            permission,
+            request,
+            deadline,
+            seat,
+        }))
+    }
+
     /// The entry of the request.
     pub(crate) fn request(&self) -> &Appended {
         &self.0.request
@@ -136,7 +180,17 @@ impl Receipt {
 
 impl Exchange {
     /// Makes the request durable. From here on there is exactly one closing entry, whatever happens.
-    pub(super) async fn record(&self, mut routed: Routed) -> Result<Recorded, Unrecorded> {
+    pub(super) async fn record(&self, routed: Routed) -> Result<Recorded, Unrecorded> {
+        let durable = self.record_request(routed).await?;
+        let deadline = self.deadline(&durable.verified);
+        Ok(Recorded::new(durable, deadline))
+    }
+
+    /// The same for any place that it may have.
+    pub(super) async fn record_request<P>(
+        &self,
+        mut routed: Routed<P>,
+    ) -> Result<Durable<P>, Unrecorded> {
         let (draft, judged, arriving) = request_draft(&mut routed);
         let request = match self.append(draft, Some(judged), arriving).await {
             Ok(request) => request,
@@ -150,7 +204,7 @@ impl Exchange {
         let Route {
             permitted,
             counted,
-            seat,
+            place,
         } = routed.into_parts();
         let permission = permitted.permission();
         let (mut verified, reservation, _) = permitted.into_fresh().into_parts();
@@ -162,14 +216,46 @@ impl Exchange {
             request: request.index,
         });
         counted.keep();
-        let deadline = self.deadline(&verified);
-        Ok(Recorded(Box::new(Inner {
+        Ok(Durable {
             verified,
             permission,
             request,
-            deadline,
-            seat,
-        })))
+            place,
+        })
+    }
+
+    /// A request that the log has held for a while, on its way to an adapter: what the log holds at `index` must be this
+    /// very one.
+    pub(super) async fn recorded_before(
+        &self,
+        verified: Verified,
+        permission: Permission,
+        index: u64,
+        (seat, deadline): (Seat, Instant),
+    ) -> Result<Recorded, NotHeld> {
+        let bytes = self.log.entry(index).await?.ok_or(NotHeld::Missing)?;
+        let entry = Entry::decode(&bytes)?;
+        let envelope = verified.envelope();
+        let same = entry.kind == Kind::Request
+            && entry.header == envelope.header
+            && entry.seal.as_ref() == Some(&envelope.seal);
+        if !same {
+            return Err(NotHeld::Other);
+        }
+        let receipt = self.log.receipt(index).await?.ok_or(NotHeld::Missing)?;
+        let request = Appended {
+            index,
+            entry,
+            leaf: leaf_hash(&bytes),
+            receipt,
+        };
+        let durable = Durable {
+            verified,
+            permission,
+            request,
+            place: seat,
+        };
+        Ok(Recorded::new(durable, deadline))
     }
 
     /// Makes the one closing entry durable, then tells both sides.
@@ -340,7 +426,7 @@ pub(super) fn closing_facts(recorded: &Recorded) -> ExchangeFacts {
     }
 }
 
-fn request_draft(routed: &mut Routed) -> (Draft, u64, Option<Arriving>) {
+fn request_draft<P>(routed: &mut Routed<P>) -> (Draft, u64, Option<Arriving>) {
     let arriving = routed.take_arriving();
     let permission = routed.permission();
     let verified = routed.verified();

@@ -44,6 +44,11 @@ impl Attested {
         &self.answer
     }
 
+    /// What the provider said.
+    pub(super) fn status(&self) -> AnswerStatus {
+        self.status
+    }
+
     /// How the exchange is closed.
     pub(super) fn outcome(&self) -> Outcome {
         self.status.outcome()

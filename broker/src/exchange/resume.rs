@@ -22,6 +22,8 @@ use super::Exchange;
 use super::memory::{Key, State};
 use super::quota::{Counter, DAY_MS};
 use super::refusal::bytes_of;
+use super::submission::Left;
+use super::submission::store::StoreError;
 
 /// Entries asked for at once.
 const CHUNK: u64 = 1024;
@@ -35,6 +37,8 @@ pub struct Resumed {
     pub remembered: u64,
     /// Exchanges that an earlier run left open, closed now.
     pub abandoned: u64,
+    /// Submissions that wait on.
+    pub waiting: u64,
 }
 
 /// A request without a closing entry so far.
@@ -51,6 +55,7 @@ struct Walk<'a> {
     registry: &'a Registry,
     now_ms: u64,
     open: BTreeMap<u64, Open>,
+    left: Left,
     resumed: Resumed,
 }
 
@@ -58,6 +63,7 @@ impl Exchange {
     /// Reads what must be known and closes what was left open.
     pub(super) async fn resume(&self) -> Result<Resumed, ResumeError> {
         let registry = self.registry.load();
+        let left = self.left().await?;
         let now_ms = self.clock.now_ms();
         let size = self.log.head().size();
         let since_ms = self.since_ms(now_ms, size).await?;
@@ -67,6 +73,7 @@ impl Exchange {
             registry: &registry,
             now_ms,
             open: BTreeMap::new(),
+            left,
             resumed: Resumed::default(),
         };
         while index < size {
@@ -80,16 +87,25 @@ impl Exchange {
             }
         }
         let Walk {
-            open, mut resumed, ..
+            open,
+            left,
+            mut resumed,
+            ..
         } = walk;
         for (request, open) in open {
+            // It waits on, and so does who asked.
+            if left.holds(request) {
+                continue;
+            }
             self.abandon(request, open).await?;
             resumed.abandoned += 1;
         }
+        resumed.waiting = self.take_up(left).await? as u64;
         info!(
             read = resumed.read,
             remembered = resumed.remembered,
             abandoned = resumed.abandoned,
+            waiting = resumed.waiting,
             "exchanges resumed from the log"
         );
         Ok(resumed)
@@ -154,6 +170,7 @@ impl Walk<'_> {
             Kind::Request => self.request(index, bytes, &entry, facts)?,
             Kind::Closing | Kind::Trailer => {
                 let outcome = Outcome::parse(&facts.code);
+                self.left.close(facts.request_index, index);
                 if let (Some(open), Some(outcome)) =
                     (self.open.remove(&facts.request_index), outcome)
                 {
@@ -197,6 +214,7 @@ impl Walk<'_> {
             entry.stamp.recorded_at_ms(),
             State::Open { request: index },
         );
+        self.left.meet(index, &header);
         let exchange = Bytes::copy_from_slice(header.exchange_id.as_bytes());
         self.open.insert(
             index,
@@ -298,6 +316,9 @@ pub enum ResumeError {
     /// The log cannot be read.
     #[error("reading the log's last entries: {0}")]
     Read(#[from] LogError),
+    /// What waits here cannot be read.
+    #[error("reading the submissions that wait: {0}")]
+    Submissions(#[from] StoreError),
     /// The log does not take the closing entries of abandoned exchanges.
     #[error("closing abandoned exchanges: {0}")]
     Append(#[from] AppendError),

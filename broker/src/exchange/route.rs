@@ -16,26 +16,30 @@ use super::authorise::Permitted;
 use super::quota::{Counted, Counter, DAY_MS};
 use super::rate::Drawn;
 use super::refusal::Refusal;
+use super::submission::queue::{NoPlace, Place};
 use super::verify::{Received, Verified};
 use crate::links::seat::{NoSeat, Seat};
 
-/// A request that can be recorded and delivered.
+/// When a submission is tried again for which there was no room.
+const FULL_AGAIN_MS: u64 = 60_000;
+
+/// A request that can be recorded and delivered: `P` is its place, a seat on a link, or one in the queue of submissions.
 #[derive(Debug)]
-pub(super) struct Routed {
+pub(super) struct Routed<P = Seat> {
     permitted: Permitted,
     counted: Counts,
-    seat: Seat,
+    place: P,
 }
 
 /// A routed request in its parts, for the record.
 #[derive(Debug)]
-pub(super) struct Route {
+pub(super) struct Route<P> {
     pub(super) permitted: Permitted,
     pub(super) counted: Counts,
-    pub(super) seat: Seat,
+    pub(super) place: P,
 }
 
-impl Routed {
+impl<P> Routed<P> {
     pub(super) fn verified(&self) -> &Verified {
         self.permitted.fresh().verified()
     }
@@ -59,15 +63,15 @@ impl Routed {
     }
 
     /// For the record.
-    pub(super) fn into_parts(self) -> Route {
+    pub(super) fn into_parts(self) -> Route<P> {
         Route {
             permitted: self.permitted,
             counted: self.counted,
-            seat: self.seat,
+            place: self.place,
         }
     }
 
-    /// Back to the first room. The id stays reserved; seat and quota are given back.
+    /// Back to the first room. The id stays reserved; place and quota are given back.
     pub(super) fn back(self) -> Received {
         let (mut verified, reservation, _) = self.permitted.into_fresh().into_parts();
         verified.passage_mut().reservation = Some(reservation);
@@ -82,18 +86,8 @@ impl Routed {
 
 impl Exchange {
     /// Says where it goes, and that there is room.
-    pub(super) fn route(&self, mut permitted: Permitted) -> Result<Routed, Box<Refusal>> {
-        let verified = permitted.fresh().verified();
-        if let Err(code) = locate(verified.registry(), verified.header()) {
-            let notice = (code == Code::OperationDisabled)
-                .then(|| notice(verified.registry(), verified.header()))
-                .flatten();
-            return Err(permitted.into_fresh().refuse(code).with_notice(notice));
-        }
-        let counted = match self.count(&permitted) {
-            Ok(counted) => counted,
-            Err(over) => return Err(over.refuse(permitted)),
-        };
+    pub(super) fn route(&self, permitted: Permitted) -> Result<Routed, Box<Refusal>> {
+        let (mut permitted, counted) = self.located(permitted)?;
         if let Err(code) = reach(&mut permitted) {
             return Err(permitted.into_fresh().refuse(code));
         }
@@ -103,13 +97,52 @@ impl Exchange {
             .links
             .seat(&header.provider, header.exchange_id, verified.key().system)
         {
-            Ok(seat) => Ok(Routed {
+            Ok(place) => Ok(Routed {
                 permitted,
                 counted,
-                seat,
+                place,
             }),
             Err(NoSeat::Offline) => Err(permitted.into_fresh().refuse(Code::ProviderOffline)),
             Err(NoSeat::Full) => Err(permitted.into_fresh().refuse(Code::Overloaded)),
+        }
+    }
+
+    /// The same for a submission: it goes into the queue, whether its provider is there or not.
+    pub(super) fn queue(&self, permitted: Permitted) -> Result<Routed<Place>, Box<Refusal>> {
+        let (permitted, counted) = self.located(permitted)?;
+        let verified = permitted.fresh().verified();
+        match self
+            .submissions
+            .place(verified.header(), verified.envelope())
+        {
+            Ok(place) => Ok(Routed {
+                permitted,
+                counted,
+                place,
+            }),
+            Err(NoPlace::Full) => Err(permitted
+                .into_fresh()
+                .refuse(Code::Overloaded)
+                .with_retry_after_ms(FULL_AGAIN_MS)),
+            Err(NoPlace::Known(state)) => Err(permitted
+                .into_fresh()
+                .refuse(Code::Duplicate)
+                .with_first(state.first())),
+        }
+    }
+
+    /// The operation is published, and every limit has room for one more.
+    fn located(&self, permitted: Permitted) -> Result<(Permitted, Counts), Box<Refusal>> {
+        let verified = permitted.fresh().verified();
+        if let Err(code) = locate(verified.registry(), verified.header()) {
+            let notice = (code == Code::OperationDisabled)
+                .then(|| notice(verified.registry(), verified.header()))
+                .flatten();
+            return Err(permitted.into_fresh().refuse(code).with_notice(notice));
+        }
+        match self.count(&permitted) {
+            Ok(counted) => Ok((permitted, counted)),
+            Err(over) => Err(over.refuse(permitted)),
         }
     }
 

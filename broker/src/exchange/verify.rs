@@ -52,6 +52,8 @@ pub(super) struct Passage {
     pub(super) arriving: Option<Arriving>,
     /// Whether the caller takes an answer in chunks.
     pub(super) takes_chunks: bool,
+    /// Whether the caller leaves it here, to be answered later.
+    pub(super) submits: bool,
     /// Held over from a judgement that the registry overtook, or by a refusal until it is recorded.
     pub(super) reservation: Option<Reservation>,
 }
@@ -71,6 +73,23 @@ struct Opened {
     key: Key,
 }
 
+impl Passage {
+    fn of(peer: Arc<Peer>, traceparent: String, patience: Option<Duration>) -> Self {
+        Self {
+            peer,
+            traceparent,
+            arrived: Instant::now(),
+            patience,
+            permit: None,
+            work: None,
+            arriving: None,
+            takes_chunks: false,
+            submits: false,
+            reservation: None,
+        }
+    }
+}
+
 impl Received {
     /// An envelope that `peer` brought. `patience` is the rest of the caller's own deadline.
     pub fn new(
@@ -83,19 +102,8 @@ impl Received {
             .as_ref()
             .map(|envelope| envelope.header.clone())
             .unwrap_or_default();
-        let passage = Passage {
-            peer,
-            traceparent,
-            arrived: Instant::now(),
-            patience,
-            permit: None,
-            work: None,
-            arriving: None,
-            takes_chunks: false,
-            reservation: None,
-        };
         Self {
-            passage: Box::new(passage),
+            passage: Box::new(Passage::of(peer, traceparent, patience)),
             header,
             envelope: Envelope::from_wire(envelope),
         }
@@ -121,6 +129,11 @@ impl Received {
     /// The caller takes an answer in chunks.
     pub(super) fn take_chunks(&mut self) {
         self.passage.takes_chunks = true;
+    }
+
+    /// The caller leaves it here.
+    pub(super) fn submit(&mut self) {
+        self.passage.submits = true;
     }
 
     /// What came, for a service that is not an exchange.
@@ -184,6 +197,31 @@ impl Verified {
 }
 
 impl Exchange {
+    /// A submission that was recorded before, judged again by the registry of now. `peer` is the adapter that is about to
+    /// take it: the connection that brought it may be gone long since, and nothing after the record asks for it.
+    pub(super) fn verify_again(
+        &self,
+        envelope: Envelope,
+        peer: Arc<Peer>,
+    ) -> Result<Verified, Code> {
+        let registry = self.registry.load();
+        let header = verify_request(&registry, &envelope.header, &envelope.seal, None)?;
+        let known = registry.system(&header.consumer).ok_or(Code::UnknownPeer)?;
+        let key = Key {
+            system: known.index,
+            exchange: header.exchange_id,
+        };
+        Ok(Verified {
+            passage: Box::new(Passage::of(peer, String::new(), None)),
+            opened: Box::new(Opened {
+                envelope,
+                header,
+                key,
+            }),
+            registry,
+        })
+    }
+
     /// Says who speaks. The seal memory of the connection saves repeated public-key operations, nothing else.
     pub(super) fn verify(&self, received: Received) -> Result<Verified, Box<Refusal>> {
         let registry = self.registry.load();
@@ -227,6 +265,10 @@ fn judge(
     let header = verify_request(registry, &envelope.header, &envelope.seal, memory)?;
     if header.consumer != *system {
         return Err(Code::WrongSigner);
+    }
+    // A question that wants its answer now does not wait here, and one that waits is not asked as a call.
+    if header.is_submission() != received.passage.submits {
+        return Err(Code::Malformed);
     }
     header
         .payload

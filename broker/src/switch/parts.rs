@@ -75,6 +75,13 @@ impl Parts {
                 refusals_per_minute: limits.refusals_per_minute,
                 ..exchange::Settings::default()
             },
+            submissions: exchange::submission::Settings {
+                dir: self.config.log.submissions_dir(),
+                bounds: exchange::submission::Bounds {
+                    per_agency: limits.submissions_per_agency,
+                    bytes_per_agency: limits.submission_mib_per_agency << 20,
+                },
+            },
             links: links::Settings {
                 in_flight_max: limits.in_flight,
                 ..links::Settings::default()

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::id::{ExchangeId, Part, SystemId};
 use crate::limits::{
     DEADLINE_MS_MAX, DELEGATION_MAX, HEADER_BYTES_MAX, HEADER_VERSION, SUBJECTS_MAX,
+    SUBMISSION_MS_MAX,
 };
 use crate::wire::exchange::v1 as wire;
 
@@ -61,7 +62,8 @@ pub struct RequestHeader {
     pub fields: Vec<Part>,
     /// Unix time, milliseconds.
     pub issued_at_ms: u64,
-    /// Milliseconds after `issued_at_ms` within which the answer is wanted, 1 to [`DEADLINE_MS_MAX`].
+    /// Milliseconds after `issued_at_ms` within which the answer is wanted, 1 to [`DEADLINE_MS_MAX`]; of a submission up to
+    /// [`SUBMISSION_MS_MAX`].
     pub deadline_ms: u32,
     /// The payload.
     pub payload: Commitment,
@@ -114,6 +116,13 @@ impl RequestHeader {
         .into()
     }
 
+    /// Whether it is a submission: it may wait at the switch until its provider is there, and its answer until it is
+    /// collected. The sealed deadline alone says so, so nobody can make one of a question that wants its answer now.
+    #[must_use]
+    pub fn is_submission(&self) -> bool {
+        self.deadline_ms > DEADLINE_MS_MAX
+    }
+
     /// Reads canonical bytes, every field strictly.
     pub fn open(bytes: &[u8]) -> Result<Self, HeaderError> {
         let wire: wire::RequestHeader = decode_header(bytes, HEADER_BYTES_MAX)?;
@@ -131,9 +140,9 @@ impl RequestHeader {
                 "its delegation or its subjects are too many",
             ));
         }
-        if !(1..=DEADLINE_MS_MAX).contains(&wire.deadline_ms) {
+        if !(1..=SUBMISSION_MS_MAX).contains(&wire.deadline_ms) {
             return Err(HeaderError::Malformed(
-                "its deadline is not within 1 ms and two minutes",
+                "its deadline is not within 1 ms and two minutes, or 30 days where it may wait",
             ));
         }
         if wire.sequence == 0 {
@@ -145,6 +154,13 @@ impl RequestHeader {
             [] => None,
             bytes => Some(exchange_id(bytes)?),
         };
+        let payload = in_one_piece(Commitment::from_wire(wire.payload)?, wire.subjects.len())?;
+        // What waits at the switch is not for the switch to read.
+        if wire.deadline_ms > DEADLINE_MS_MAX && payload.form != Form::Sealed {
+            return Err(HeaderError::Malformed(
+                "its deadline is over two minutes, and it is not sealed to its receiver",
+            ));
+        }
         Ok(Self {
             exchange_id: exchange_id(&wire.exchange_id)?,
             attempt_of,
@@ -181,7 +197,7 @@ impl RequestHeader {
             fields: fields(&wire.fields)?,
             issued_at_ms: wire.issued_at_ms,
             deadline_ms: wire.deadline_ms,
-            payload: in_one_piece(Commitment::from_wire(wire.payload)?, wire.subjects.len())?,
+            payload,
             seen: Seen::from_wire(wire.seen)?,
         })
     }

@@ -44,7 +44,8 @@ impl Judge<'_> {
             .stamp
             .recorded_at_ms()
             .saturating_sub(request.recorded_at_us / 1_000);
-        if outcome == Outcome::Answered && late_ms > u64::from(DEADLINE_MS_MAX) + RECORD_DELAY_MS {
+        let most_ms = request.opened.deadline_ms.max(DEADLINE_MS_MAX);
+        if outcome == Outcome::Answered && late_ms > u64::from(most_ms) + RECORD_DELAY_MS {
             self.fault(
                 index,
                 rule::TIME,

@@ -329,6 +329,10 @@ async fn start(
     limits: Arc<Limits>,
 ) -> Arc<Exchange> {
     let parts = Parts {
+        submissions: crate::exchange::submission::Settings {
+            dir: site.config.log.submissions_dir(),
+            ..Default::default()
+        },
         log: log.clone(),
         registry: registry.clone(),
         limits,

@@ -63,6 +63,8 @@ fn print(config: &Config, output: Output) -> Result<(), Failure> {
             "connections_per_agency": config.limits.connections_per_agency,
             "handshake_timeout_ms": config.limits.handshake_timeout_ms,
             "refusals_per_minute": config.limits.refusals_per_minute,
+            "submissions_per_agency": config.limits.submissions_per_agency,
+            "submission_mib_per_agency": config.limits.submission_mib_per_agency,
             "certificate_life_s": config.limits.certificate_life.as_secs(),
             "drain_ms": config.limits.drain_ms,
         },

@@ -63,6 +63,9 @@ key = "keys/log.key"
 # connections_per_agency = 64
 # handshake_timeout_ms = 5000
 # refusals_per_minute = 60
+# Submissions of one agency that may wait here, and MiB of them; 0 submissions: none is taken.
+# submissions_per_agency = 10000
+# submission_mib_per_agency = 256
 # certificate_life = "7d"
 # drain_ms = 30000
 "#

@@ -1,0 +1,443 @@
+//! Submissions: what is left for a provider that is not there reaches it once it is, and its answer whoever asked.
+
+use std::time::Duration;
+
+use adapters::consumer::{Collected, Kept, Submitted};
+use adapters::sealed::{OpeningKey, seal};
+use adapters::{ExchangeError, Failure};
+use bytes::Bytes;
+use proto::Code;
+use proto::entry::Kind;
+use proto::envelope::Envelope;
+use proto::sealed::{Contents, Of};
+use proto::wire::exchange::v1 as wire;
+use proto::wire::exchange::v1::SubmissionState as State;
+use serde_json::{Value, json};
+use tests::ground::{ORIGIN, walk};
+use tests::provider::{Backend, Does};
+use tests::raw::{PAYLOAD, RawConsumer, Refusal, SALT};
+use tests::world::{MOSS, PERSONS, World};
+use tests::{PATIENCE, soon, until};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Stands in the payload and nowhere else.
+const MARKER: &str = "the neighbour of flat 17";
+
+/// What every scenario here asks.
+macro_rules! ask {
+    ($consumer:expr) => {
+        $consumer
+            .ask(PERSONS)
+            .operation("read")
+            .purpose("social-benefit")
+            .fields(["name"])
+            .payload_json(&json!({ "nid": "29001019900011", "about": MARKER }))
+    };
+}
+
+mod processes;
+
+/// Two agencies that agreed, and a provider that something can be sealed to.
+async fn world(limits: &str) -> World {
+    let world = World::with_limits(limits).await;
+    world.civil.bind_encryption_key(&world.switch).await;
+    world
+}
+
+async fn submitted(world: &World) -> (adapters::Consumer, Submitted) {
+    let consumer = world.consumer().await.consumer();
+    let submitted = soon("a receipt", ask!(consumer).submit(HOUR))
+        .await
+        .unwrap();
+    assert_eq!(submitted.receipt.as_ref().unwrap().kind, Kind::Request);
+    (consumer, submitted)
+}
+
+async fn standing(consumer: &adapters::Consumer, submitted: &Submitted) -> wire::Submission {
+    let all = consumer.submissions().await.unwrap();
+    let own = all
+        .into_iter()
+        .find(|one| one.exchange_id[..] == submitted.exchange_id.as_bytes()[..]);
+    own.unwrap()
+}
+
+async fn answer(consumer: &adapters::Consumer, submitted: &Submitted) -> adapters::Answer {
+    let collected = consumer.collect(submitted.exchange_id, PATIENCE);
+    match soon("an answer", collected).await.unwrap() {
+        Collected::Answered(answer) => *answer,
+        Collected::Not(standing) => panic!("{standing:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_waits_for_its_provider_and_its_answer_for_who_asked() {
+    let world = world("").await;
+    let (consumer, one) = submitted(&world).await;
+    let two = soon("a receipt", ask!(consumer).submit(HOUR))
+        .await
+        .unwrap();
+    let (first, second) = (&one.standing, &two.standing);
+    assert_eq!((first.state(), first.before), (State::Waiting, 0));
+    assert_eq!((second.state(), second.before), (State::Waiting, 1));
+    assert_eq!(first.expires_at_ms - first.submitted_at_ms, 3_600_000);
+    assert_eq!(
+        (first.service.as_str(), first.operation.as_str()),
+        (PERSONS, "read")
+    );
+    // Nothing of it lies in the open, neither here nor there.
+    let holds = |dir: &std::path::Path| {
+        let holds = |path: std::path::PathBuf| {
+            let bytes = std::fs::read(&path).unwrap();
+            bytes
+                .windows(MARKER.len())
+                .any(|seen| seen == MARKER.as_bytes())
+        };
+        walk(dir).into_iter().any(holds)
+    };
+    assert!(!holds(world.switch.ground().dir()));
+    let collected = consumer.collect(one.exchange_id, Duration::ZERO);
+    assert!(matches!(collected.await.unwrap(), Collected::Not(_)));
+    let backend = Backend::new(Does::Answers);
+    let handle = world
+        .civil
+        .serve(world.switch.ground(), backend.clone())
+        .await;
+    let given = answer(&consumer, &one).await;
+    assert_eq!(given.json::<Value>().unwrap(), json!({ "name": "Mona" }));
+    until("the other is answered, too", || backend.seen() == 2).await;
+    // Collected it is gone, here and in the home; the other waits.
+    assert_eq!(standing(&consumer, &one).await.state(), State::Collected);
+    assert_eq!(Kept::all(&world.moss.home_dir()), [two.exchange_id]);
+    assert!(matches!(
+        consumer.collect(one.exchange_id, Duration::ZERO).await,
+        Err(ExchangeError::Unsent(_))
+    ));
+    answer(&consumer, &two).await;
+    handle.drain().await.unwrap();
+    drop(consumer);
+    let told = world.finish().await;
+    for submitted in [one, two] {
+        assert_eq!(
+            told.story(submitted.exchange_id),
+            [(Kind::Request, ""), (Kind::Closing, "answered")]
+        );
+    }
+    assert_eq!(told.report.open, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_outlives_power_cuts_before_and_after_its_answer() {
+    let world = world("").await;
+    let (consumer, one) = submitted(&world).await;
+    drop(consumer);
+    let world = world.after_a_power_cut().await;
+    // A window and the longest deadline later nothing else of that time is remembered.
+    world.switch.clock().advance_ms(300_000);
+    let backend = Backend::new(Does::Answers);
+    let handle = world
+        .civil
+        .serve(world.switch.ground(), backend.clone())
+        .await;
+    let consumer = world.consumer().await.consumer();
+    soon("it is answered", async {
+        while standing(&consumer, &one).await.state() != State::Answered {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    drop(handle);
+    drop(consumer);
+    let world = world.after_a_power_cut().await;
+    // Another run of the consumer, from the same home.
+    let consumer = world.consumer().await.consumer();
+    assert_eq!(standing(&consumer, &one).await.state(), State::Answered);
+    let given = answer(&consumer, &one).await;
+    assert_eq!(given.json::<Value>().unwrap(), json!({ "name": "Mona" }));
+    assert_eq!(backend.seen(), 1);
+    drop(consumer);
+    let world = world.restart().await;
+    let consumer = world.consumer().await.consumer();
+    assert_eq!(standing(&consumer, &one).await.state(), State::Collected);
+    drop(consumer);
+    let told = world.finish().await;
+    assert_eq!(
+        told.story(one.exchange_id),
+        [(Kind::Request, ""), (Kind::Closing, "answered")]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_cannot_answer_or_goes_away_is_asked_again() {
+    let world = world("").await;
+    let (consumer, one) = submitted(&world).await;
+    let backend = Backend::new(Does::Fails(Failure::Unavailable));
+    let handle = world
+        .civil
+        .serve(world.switch.ground(), backend.clone())
+        .await;
+    until("it was asked", || backend.seen() == 1).await;
+    world.switch.clock().advance_ms(2_000);
+    until("it was asked again", || backend.seen() == 2).await;
+    soon("it waits again", async {
+        loop {
+            let now = standing(&consumer, &one).await;
+            if now.state() == State::Waiting && now.attempts == 2 {
+                assert!(now.next_at_ms > 0);
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    handle.drain().await.unwrap();
+    // One that takes it and is gone.
+    let mut gone = world.raw_provider(1).await;
+    world.switch.clock().advance_ms(10_000);
+    gone.delivery().await;
+    drop(gone);
+    soon("the link is known to be lost", async {
+        while standing(&consumer, &one).await.state() != State::Waiting {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    world.switch.clock().advance_ms(20_000);
+    let backend = Backend::new(Does::Answers);
+    let handle = world
+        .civil
+        .serve(world.switch.ground(), backend.clone())
+        .await;
+    answer(&consumer, &one).await;
+    handle.drain().await.unwrap();
+    drop(consumer);
+    let told = world.finish().await;
+    // Of all the asking the log has the one end.
+    assert_eq!(
+        told.story(one.exchange_id),
+        [(Kind::Request, ""), (Kind::Closing, "answered")]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_time_a_withdrawal_and_a_revocation_end_it_on_record() {
+    let world = world("").await;
+    let backend = Backend::new(Does::Answers);
+    let consumer = world.consumer().await.consumer();
+    let submit = |within| soon("a receipt", ask!(consumer).submit(within));
+    let late = submit(Duration::from_secs(130)).await.unwrap();
+    let back = submit(HOUR).await.unwrap();
+    let cut = submit(HOUR).await.unwrap();
+    let receipt = soon("a receipt", consumer.withdraw(back.exchange_id))
+        .await
+        .unwrap();
+    assert_eq!(receipt.kind, Kind::Closing);
+    world.switch.clock().advance_ms(140_000);
+    let ended = soon("its end", consumer.collect(late.exchange_id, PATIENCE)).await;
+    let refused = |ended: Result<Collected, ExchangeError>| match ended {
+        Err(ExchangeError::Refused(refused)) => {
+            assert!(refused.proven);
+            (refused.code, refused.clause)
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(ended), (Code::Deadline, None));
+    world.civil.revoke(&world.switch, world.agreement).await;
+    let handle = world
+        .civil
+        .serve(world.switch.ground(), backend.clone())
+        .await;
+    let ended = soon("its end", consumer.collect(cut.exchange_id, PATIENCE)).await;
+    let clause = Some("cut: agreement_revoked".to_owned());
+    assert_eq!(refused(ended), (Code::AgreementRevoked, clause));
+    assert_eq!(backend.seen(), 0);
+    // What the home kept of them is gone.
+    assert!(Kept::all(&world.moss.home_dir()).is_empty());
+    let standing = standing(&consumer, &back).await;
+    assert_eq!(
+        (standing.state(), standing.outcome.as_str()),
+        (State::Ended, "cancelled")
+    );
+    handle.drain().await.unwrap();
+    drop(consumer);
+    let told = world.finish().await;
+    for (submitted, outcome) in [(late, "deadline"), (back, "cancelled"), (cut, "cancelled")] {
+        assert_eq!(
+            told.story(submitted.exchange_id),
+            [(Kind::Request, ""), (Kind::Closing, outcome)]
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_refuses_with_a_time_and_has_room_again() {
+    let world = world("submissions_per_agency = 2").await;
+    let (consumer, one) = submitted(&world).await;
+    soon("a receipt", ask!(consumer).submit(HOUR))
+        .await
+        .unwrap();
+    let full = soon("a refusal", ask!(consumer).submit(HOUR))
+        .await
+        .unwrap_err();
+    let ExchangeError::Refused(refused) = full else {
+        panic!("{full:?}");
+    };
+    assert_eq!(refused.code, Code::Overloaded);
+    assert_eq!(refused.retry_after, Some(Duration::from_secs(60)));
+    assert_eq!(Kept::all(&world.moss.home_dir()).len(), 2);
+    consumer.withdraw(one.exchange_id).await.unwrap();
+    soon("a receipt", ask!(consumer).submit(HOUR))
+        .await
+        .unwrap();
+    drop(consumer);
+    let world = world.restart().await;
+    assert_eq!(world.finish().await.count(Kind::Request), 3);
+}
+
+/// A submission built by hand, sealed to `key`.
+fn by_hand(
+    consumer: &RawConsumer,
+    key: &proto::sealed::EncryptionKey,
+    change: impl FnOnce(&mut proto::header::RequestHeader),
+) -> Envelope {
+    let open = consumer.envelope(|header| {
+        header.deadline_ms = 3_600_000;
+        header.payload = header.payload.clone().sealed();
+        change(header);
+    });
+    let contents = Contents {
+        salt: SALT,
+        answer_key: Some(*OpeningKey::generate().unwrap().key()),
+        payload: Bytes::from_static(PAYLOAD),
+    };
+    let payload = seal(key, Of::Request, ORIGIN, &open.header, &contents).unwrap();
+    Envelope {
+        salt: Bytes::new(),
+        payload,
+        ..open
+    }
+}
+
+async fn submit(
+    consumer: &RawConsumer,
+    envelope: &Envelope,
+) -> Result<wire::SubmitResponse, Refusal> {
+    let request = wire::SubmitRequest {
+        envelope: Some(envelope.to_wire()),
+    };
+    let response = consumer.client().submit(request).await;
+    response
+        .map(tonic::Response::into_inner)
+        .map_err(|status| Refusal::read(&status))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_submission_is_refused_and_the_same_twice_is_one() {
+    let world = World::new().await;
+    let key = world.civil.bind_encryption_key(&world.switch).await;
+    let consumer = world.raw_consumer().await;
+    let well = by_hand(&consumer, &key, |_| {});
+    // As a call; a call as a submission; in the open; for longer than any may wait.
+    assert_eq!(consumer.refused(&well).await.code, Some(Code::Malformed));
+    for wrong in [
+        consumer.envelope(|_| {}),
+        consumer.envelope(|header| header.deadline_ms = 3_600_000),
+        by_hand(&consumer, &key, |header| header.deadline_ms = 120_000),
+        by_hand(&consumer, &key, |header| header.deadline_ms = 2_592_000_001),
+    ] {
+        let refusal = submit(&consumer, &wrong).await.unwrap_err();
+        assert_eq!(refusal.code, Some(Code::Malformed));
+    }
+    let purpose = by_hand(&consumer, &key, |header| {
+        header.purpose = tests::agreements::part("curiosity");
+    });
+    let refusal = submit(&consumer, &purpose).await.unwrap_err();
+    assert_eq!(refusal.code, Some(Code::PurposeNotGranted));
+    let mut cut = well.clone();
+    cut.payload = cut.payload.slice(..cut.payload.len() - 1);
+    assert!(submit(&consumer, &cut).await.is_err());
+    submit(&consumer, &well).await.unwrap();
+    let again = submit(&consumer, &well).await.unwrap_err();
+    assert_eq!(
+        (again.code, again.word("outcome")),
+        (Some(Code::Duplicate), "open")
+    );
+    // The id stays taken for as long as the first one is here, whatever else is forgotten.
+    world.switch.clock().advance_ms(600_000);
+    let id = proto::header::RequestHeader::open(&well.header)
+        .unwrap()
+        .exchange_id;
+    let later = by_hand(&consumer, &key, |header| header.exchange_id = id);
+    let again = submit(&consumer, &later).await.unwrap_err();
+    assert_eq!(
+        (again.code, again.word("outcome")),
+        (Some(Code::Duplicate), "open")
+    );
+    let told = world.finish().await;
+    assert_eq!(told.count(Kind::Request), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_collect_get_the_same_until_one_has_it_and_strangers_get_nothing() {
+    let world = world("").await;
+    let (consumer, one) = submitted(&world).await;
+    let backend = Backend::new(Does::Answers);
+    let handle = world
+        .civil
+        .serve(world.switch.ground(), backend.clone())
+        .await;
+    let raw = world.raw_consumer().await;
+    let collect = |client: &RawConsumer, taken| {
+        let mut client = client.client();
+        let request = wire::CollectRequest {
+            exchange_id: one.exchange_id.as_bytes().to_vec().into(),
+            wait_ms: 20_000,
+            taken,
+        };
+        async move {
+            client
+                .collect(request)
+                .await
+                .map(tonic::Response::into_inner)
+        }
+    };
+    let [first, second] = [collect(&raw, false).await, collect(&raw, false).await];
+    let first = first.unwrap();
+    assert!(matches!(
+        first.outcome,
+        Some(wire::collect_response::Outcome::Answered(_))
+    ));
+    assert_eq!(first, second.unwrap());
+    // Another agency is not even told that there is one.
+    let channel = tests::channel::channel(
+        world.switch.exchange(),
+        world.civil.tls(world.switch.ground()),
+    )
+    .await
+    .unwrap();
+    let stranger = raw.over(channel);
+    let refusal = Refusal::read(&collect(&stranger, false).await.unwrap_err());
+    assert_eq!(refusal.code, Some(Code::Stale));
+    let refusal = Refusal::read(&collect(&stranger, true).await.unwrap_err());
+    assert_eq!(refusal.code, Some(Code::Stale));
+    let mut client = stranger.client();
+    let all = client
+        .submissions(wire::SubmissionsRequest {})
+        .await
+        .unwrap();
+    assert!(all.into_inner().submissions.is_empty());
+    let withdrawal = wire::WithdrawRequest {
+        exchange_id: one.exchange_id.as_bytes().to_vec().into(),
+    };
+    let refusal = Refusal::read(&client.withdraw(withdrawal).await.unwrap_err());
+    assert_eq!(refusal.code, Some(Code::Stale));
+    answer(&consumer, &one).await;
+    let after = collect(&raw, false).await.unwrap();
+    let Some(wire::collect_response::Outcome::Submission(after)) = after.outcome else {
+        panic!("given out after it was collected");
+    };
+    assert_eq!(after.state(), State::Collected);
+    assert_eq!(raw.header().consumer.to_string(), MOSS);
+    handle.drain().await.unwrap();
+    drop(consumer);
+    world.finish().await;
+}
