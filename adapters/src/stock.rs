@@ -127,6 +127,20 @@
 //! content_type = "text/csv"        # default application/octet-stream
 //! fields = ["name_ar", "status"]
 //! ```
+//! # `inbox`
+//! A folder into which questions are laid, for a clerk or another program: `EXCHANGE.json` says who asks what for. Once
+//! `EXCHANGE.answer.json` stands beside it, a JSON object, that is the answer; until then the provider says "not now". For
+//! submissions, which the switch asks again; a call gets no answer unless it waits there already. Write the answer under
+//! another name and rename it.
+//! ```toml
+//! [service.complaints]
+//! kind = "inbox"
+//! folder = "inbox"
+//!
+//! [service.complaints.operation.file]
+//! parameters = { from = "text", about = "text" }
+//! fields = { number = "file_number", state = "state" }
+//! ```
 //! # `echo`
 //! Gives the payload back unchanged, with no fields.
 //! ```toml
@@ -148,6 +162,7 @@ mod echo;
 mod file;
 mod files;
 mod http;
+mod inbox;
 mod operation;
 mod payload;
 mod sql;
@@ -169,6 +184,7 @@ enum Service {
     Http(http::Http),
     Csv(csv::Csv),
     Files(files::Files),
+    Inbox(inbox::Inbox),
     Echo(Echo),
 }
 
@@ -214,6 +230,7 @@ impl Providers {
                 Service::Http(http) => http.operations.list(),
                 Service::Csv(csv) => csv.operations.list(),
                 Service::Files(files) => files.operations.list(),
+                Service::Inbox(inbox) => inbox.operations.list(),
                 Service::Echo(_) => Vec::new(),
             };
             let named = operations.into_iter();
@@ -256,6 +273,7 @@ fn read_service(place: &str, mut table: toml::Table, reading: &mut Reading) -> O
         Some("http") => http::Http::read(place, table, reading).map(Service::Http),
         Some("csv") => csv::Csv::read(place, table, reading).map(Service::Csv),
         Some("files") => files::Files::read(place, table, reading).map(Service::Files),
+        Some("inbox") => inbox::Inbox::read(place, table, reading).map(Service::Inbox),
         Some("echo") => {
             for key in table.keys() {
                 reading.say(place, format_args!("unknown key `{key}`"));
@@ -265,7 +283,7 @@ fn read_service(place: &str, mut table: toml::Table, reading: &mut Reading) -> O
         _ => {
             reading.say(
                 place,
-                "kind is one of \"sql\", \"http\", \"csv\", \"files\", \"echo\"",
+                "kind is one of \"sql\", \"http\", \"csv\", \"files\", \"inbox\", \"echo\"",
             );
             None
         }
@@ -290,9 +308,13 @@ impl Provider for Providers {
     fn form(&self, service: &str) -> Form {
         match self.services.get(service) {
             Some(Service::Echo(_)) | None => Form::Whole,
-            Some(Service::Sql(_) | Service::Http(_) | Service::Csv(_) | Service::Files(_)) => {
-                Form::Rows
-            }
+            Some(
+                Service::Sql(_)
+                | Service::Http(_)
+                | Service::Csv(_)
+                | Service::Files(_)
+                | Service::Inbox(_),
+            ) => Form::Rows,
         }
     }
 
@@ -303,6 +325,7 @@ impl Provider for Providers {
             Some(Service::Http(http)) => http.answer(&request).await,
             Some(Service::Csv(csv)) => csv.answer(&request).await,
             Some(Service::Files(files)) => files.answer(&request).await,
+            Some(Service::Inbox(inbox)) => inbox.answer(&request).await,
             Some(Service::Echo(echo)) => return echo.answer(request).await,
             None => Err(Failure::failed("the stock file has no such service")),
         };

@@ -179,7 +179,7 @@ impl Exchange {
             stop: CancellationToken::new(),
             end: CancellationToken::new(),
         });
-        let resumed = exchange.resume().await?;
+        let resumed = Box::pin(exchange.resume()).await?;
         exchange
             .beside
             .spawn(late::record_late(Arc::clone(&exchange), waiting));

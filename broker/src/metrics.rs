@@ -107,6 +107,17 @@ impl Sources {
             "Exchanges under way",
             self.exchange.under_way() as u64,
         )?;
+        let (waiting, answered) = self.exchange.submissions_waiting();
+        figures.gauge(
+            "submissions_waiting",
+            "Submissions that have no end yet",
+            waiting as u64,
+        )?;
+        figures.gauge(
+            "submissions_answered",
+            "Answers to submissions that wait to be collected",
+            answered as u64,
+        )?;
         let attached = self.exchange.links().attached();
         let links: usize = attached.iter().map(|(_, links)| links).sum();
         figures.gauge("links_attached", "Adapters that serve", links as u64)?;

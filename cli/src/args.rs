@@ -25,6 +25,7 @@ mod operate;
 mod people;
 mod receipts;
 mod service;
+mod submission;
 mod witness;
 
 pub use agency::{Agency, AuthorityKey, NewAuthorityKey};
@@ -48,6 +49,7 @@ pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revo
 pub use people::{About, Begins, Breach, Hold, Masters, SubjectKey, Subjects, Suspect};
 pub use receipts::{Alarms, Erase, NewEncryptionKey, Receipts, Reconcile};
 pub use service::{Care, CopyService, Publish, Sensitivity, Service, Switched, Try};
+pub use submission::{SendSubmission, Submission};
 pub use witness::Witness;
 
 /// Mohawel (المحوِّل): a government data-exchange switch.
@@ -97,6 +99,12 @@ impl From<Lang> for Language {
     }
 }
 
+/// A whole number and its unit.
+fn span(text: &str) -> Result<std::time::Duration, &'static str> {
+    broker::config::duration_of(text)
+        .ok_or("a span is a whole number and s, m, h or d, for example 30d")
+}
+
 /// The first word.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -135,6 +143,9 @@ pub enum Command {
     /// Ask one question for each line of a file; list this home's batches, and prove one item of them.
     #[command(subcommand)]
     Batch(Batch),
+    /// Leave questions for providers that are not there, and collect their answers later.
+    #[command(subcommand)]
+    Submission(Submission),
     /// Add, list and end systems.
     #[command(subcommand)]
     System(System),

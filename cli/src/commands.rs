@@ -31,6 +31,7 @@ pub mod refused;
 pub mod registry;
 pub mod service;
 pub mod signal;
+pub mod submission;
 pub mod switch_dir;
 mod toml_keys;
 pub mod witness;

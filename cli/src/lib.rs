@@ -79,6 +79,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Export(export) => block_on(commands::declare::export(export, output)),
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Compose(compose) => block_on(commands::compose::run(compose, output)),
+        Command::Submission(submission) => block_on(commands::submission::run(submission, output)),
         Command::Batch(batch) => block_on(commands::batch::run(batch, output)),
         Command::Witness(witness) => block_on(commands::witness::run(witness, output)),
         Command::Bench(bench) => bench::run(bench, output),

@@ -263,18 +263,8 @@ impl Desk {
         };
         let (request, permission) = checks::permission(envelope, &logged.facts, own)?;
         let rows = row_scope(&registry, &request, &permission);
-        // Once only, even if the switch brings it twice; but a submission, which comes until its answer is recorded: what was
-        // answered a while ago is answered with what was kept.
-        if !request.is_submission() {
-            let until_ms = request.issued_at_ms.saturating_add(config.window_ms);
-            self.memory.first(
-                &request.consumer,
-                request.exchange_id,
-                index,
-                until_ms,
-                now_ms,
-            )?;
-        }
+        self.memory
+            .first(&request, index, (config.window_ms, now_ms))?;
         // What the header commits to is what we opened.
         let envelope = self.unseal(delivered)?;
         checks::contents(&request, envelope, |content_type, payload| {

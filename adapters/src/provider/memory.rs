@@ -6,6 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use proto::header::RequestHeader;
 use proto::id::{ExchangeId, SystemId};
 use proto::refusal::Code;
 
@@ -35,8 +36,24 @@ impl Memory {
         }
     }
 
-    /// Remembers an exchange until `until_ms`, the first time it comes.
+    /// Lets a request through the first time it comes; but a submission, which the switch brings until its answer is
+    /// recorded: what was answered a while ago is answered with what was kept.
     pub(super) fn first(
+        &self,
+        request: &RequestHeader,
+        request_index: u64,
+        (window_ms, now_ms): (u64, u64),
+    ) -> Result<(), Code> {
+        if request.is_submission() {
+            return Ok(());
+        }
+        let until_ms = request.issued_at_ms.saturating_add(window_ms);
+        let (consumer, id) = (&request.consumer, request.exchange_id);
+        self.remember(consumer, id, request_index, until_ms, now_ms)
+    }
+
+    /// Remembers an exchange until `until_ms`, the first time it comes.
+    fn remember(
         &self,
         consumer: &SystemId,
         id: ExchangeId,
@@ -79,10 +96,10 @@ mod tests {
         let one = SystemId::parse("EG/GOV/MOSS/takaful").unwrap();
         let other = SystemId::parse("EG/GOV/MOSS/other").unwrap();
         let id = ExchangeId::parse("0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b").unwrap();
-        assert_eq!(memory.first(&one, id, 9, 100, 50), Err(Code::Duplicate));
-        assert_eq!(memory.first(&one, id, 10, 100, 50), Ok(()));
-        assert_eq!(memory.first(&one, id, 11, 100, 60), Err(Code::Duplicate));
-        assert_eq!(memory.first(&other, id, 11, 100, 60), Ok(()));
-        assert_eq!(memory.first(&one, id, 12, 300, 101), Ok(()));
+        assert_eq!(memory.remember(&one, id, 9, 100, 50), Err(Code::Duplicate));
+        assert_eq!(memory.remember(&one, id, 10, 100, 50), Ok(()));
+        assert_eq!(memory.remember(&one, id, 11, 100, 60), Err(Code::Duplicate));
+        assert_eq!(memory.remember(&other, id, 11, 100, 60), Ok(()));
+        assert_eq!(memory.remember(&one, id, 12, 300, 101), Ok(()));
     }
 }

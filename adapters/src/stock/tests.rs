@@ -92,7 +92,8 @@ fn every_documented_example_loads_as_it_stands() {
     std::fs::write(dir.path().join("vehicles.csv"), format!("{header}{row}")).unwrap();
     let examples = examples();
     std::fs::create_dir(dir.path().join("exports")).unwrap();
-    assert_eq!(examples.len(), 6);
+    assert_eq!(examples.len(), 7);
+    std::fs::create_dir(dir.path().join("inbox")).unwrap();
     let file = dir.path().join("stock.toml");
     std::fs::write(&file, examples.concat()).unwrap();
     let providers = Providers::load(&file).unwrap();

@@ -291,38 +291,18 @@ impl Reading<'_> {
             *into = (*into).min(whole);
             self.limit(key, given, into, 1, whole as u64);
         }
-        let handshake = &mut l.handshake_timeout_ms;
-        self.limit(
-            "handshake_timeout_ms",
-            given.handshake_timeout_ms,
-            handshake,
-            100,
-            60_000,
-        );
-        let refusals = &mut l.refusals_per_minute;
-        self.limit(
-            "refusals_per_minute",
-            given.refusals_per_minute,
-            refusals,
-            1,
-            6_000,
-        );
-        let submissions = &mut l.submissions_per_agency;
-        self.limit(
-            "submissions_per_agency",
-            given.submissions_per_agency,
-            submissions,
-            0,
-            1_000_000,
-        );
-        let mib = &mut l.submission_mib_per_agency;
-        self.limit(
-            "submission_mib_per_agency",
+        let (handshake, most) = (given.handshake_timeout_ms, &mut l.handshake_timeout_ms);
+        self.limit("handshake_timeout_ms", handshake, most, 100, 60_000);
+        let (count, most) = (given.submissions_per_agency, &mut l.submissions_per_agency);
+        self.limit("submissions_per_agency", count, most, 0, 1_000_000);
+        let (mib, most) = (
             given.submission_mib_per_agency,
-            mib,
-            1,
-            65_536,
+            &mut l.submission_mib_per_agency,
         );
+        self.limit("submission_mib_per_agency", mib, most, 1, 65_536);
+        let refusals = &mut l.refusals_per_minute;
+        let given_refusals = given.refusals_per_minute;
+        self.limit("refusals_per_minute", given_refusals, refusals, 1, 6_000);
         l.certificate_life = self.duration(
             "limits.certificate_life",
             given.certificate_life,

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use broker::config::duration_of;
 use clap::Subcommand;
 use proto::id::Part;
 
@@ -16,7 +15,7 @@ pub enum Certs {
     List {
         /// Only those that end within this time and that nothing has replaced, for example 30d, 36h or 20m; exit code 1
         /// when there are any.
-        #[arg(long, value_parser = span)]
+        #[arg(long, value_parser = super::span)]
         expiring: Option<Duration>,
         #[command(flatten)]
         /// Where to read.
@@ -53,8 +52,4 @@ pub enum Certs {
         /// What it is sealed with.
         authority: AuthorityKey,
     },
-}
-
-fn span(text: &str) -> Result<Duration, &'static str> {
-    duration_of(text).ok_or("a span is a whole number and s, m, h or d, for example 30d")
 }

@@ -24,7 +24,7 @@ use crate::output::{Output, time_of_ms};
 
 mod attempt;
 mod saved;
-mod told;
+pub(super) mod told;
 
 pub use told::failure;
 
@@ -140,7 +140,7 @@ fn named(registry: &Registry, text: &str) -> Result<Digest, Failure> {
 }
 
 /// The parameters: JSON text, `@FILE`, or `-` for standard input.
-fn data(text: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn data(text: &str) -> Result<Vec<u8>, Failure> {
     let bytes = match text.strip_prefix('@') {
         Some(path) => {
             std::fs::read(path).map_err(|error| Failure::usage(format!("{path}: {error}")))?
@@ -163,6 +163,15 @@ fn data(text: &str) -> Result<Vec<u8>, Failure> {
 }
 
 fn print(answer: &Answer, actor: Option<Digest>, output: Output) -> Result<(), Failure> {
+    let (value, pretty) = shown(answer, actor)?;
+    output.show(&value, || {
+        output.line(pretty);
+        proved(answer, output);
+    })
+}
+
+/// An answer for machines, and its payload for people.
+pub(super) fn shown(answer: &Answer, actor: Option<Digest>) -> Result<(Value, String), Failure> {
     let json = answer.json::<Value>().ok();
     let value = json!({
         "outcome": answer.status.name(),
@@ -181,18 +190,20 @@ fn print(answer: &Answer, actor: Option<Digest>, output: Output) -> Result<(), F
         Some(json) => serde_json::to_string_pretty(json).map_err(Failure::unavailable)?,
         None => String::from_utf8_lossy(&answer.payload).into_owned(),
     };
-    output.show(&value, || {
-        output.line(pretty);
-        output.line(format!(
-            "{} {}  {} {} + {}  {}",
-            output.say("exchange", "التبادل"),
-            answer.exchange_id,
-            output.say("entries", "القيدان"),
-            answer.request_index,
-            answer.closing_index,
-            output.say("proof verified", "تم التحقق من الإثبات"),
-        ));
-    })
+    Ok((value, pretty))
+}
+
+/// Where it stands in the log.
+pub(super) fn proved(answer: &Answer, output: Output) {
+    output.line(format!(
+        "{} {}  {} {} + {}  {}",
+        output.say("exchange", "التبادل"),
+        answer.exchange_id,
+        output.say("entries", "القيدان"),
+        answer.request_index,
+        answer.closing_index,
+        output.say("proof verified", "تم التحقق من الإثبات"),
+    ));
 }
 
 /// The proof of the entry that ended it as a C2SP tlog-proof, with the entry itself as its extra data.

@@ -140,11 +140,6 @@ impl RequestHeader {
                 "its delegation or its subjects are too many",
             ));
         }
-        if !(1..=SUBMISSION_MS_MAX).contains(&wire.deadline_ms) {
-            return Err(HeaderError::Malformed(
-                "its deadline is not within 1 ms and two minutes, or 30 days where it may wait",
-            ));
-        }
         if wire.sequence == 0 {
             return Err(HeaderError::Malformed(
                 "its sequence number is 0; the first is 1",
@@ -155,12 +150,7 @@ impl RequestHeader {
             bytes => Some(exchange_id(bytes)?),
         };
         let payload = in_one_piece(Commitment::from_wire(wire.payload)?, wire.subjects.len())?;
-        // What waits at the switch is not for the switch to read.
-        if wire.deadline_ms > DEADLINE_MS_MAX && payload.form != Form::Sealed {
-            return Err(HeaderError::Malformed(
-                "its deadline is over two minutes, and it is not sealed to its receiver",
-            ));
-        }
+        in_time(wire.deadline_ms, payload.form)?;
         Ok(Self {
             exchange_id: exchange_id(&wire.exchange_id)?,
             attempt_of,
@@ -201,6 +191,21 @@ impl RequestHeader {
             seen: Seen::from_wire(wire.seen)?,
         })
     }
+}
+
+/// What waits for longer than a call does is not for the switch to read.
+fn in_time(deadline_ms: u32, form: Form) -> Result<(), HeaderError> {
+    if !(1..=SUBMISSION_MS_MAX).contains(&deadline_ms) {
+        return Err(HeaderError::Malformed(
+            "its deadline is not within 1 ms and two minutes, or 30 days where it may wait",
+        ));
+    }
+    if deadline_ms > DEADLINE_MS_MAX && form != Form::Sealed {
+        return Err(HeaderError::Malformed(
+            "its deadline is over two minutes, and it is not sealed to its receiver",
+        ));
+    }
+    Ok(())
 }
 
 fn subject(wire: &wire::Subject) -> Result<Subject, HeaderError> {

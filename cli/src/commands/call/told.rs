@@ -191,7 +191,7 @@ fn provider(status: AnswerStatus, answer: &Answer) -> Failure {
 }
 
 /// The same for machines; `attempt_of` is what a retry says.
-pub(super) fn error_json(error: &ExchangeError, again: Option<ExchangeId>) -> Value {
+pub(in crate::commands) fn error_json(error: &ExchangeError, again: Option<ExchangeId>) -> Value {
     let mut value = outcome_json(error);
     if let Some(id) = again {
         value["attempt_of"] = json!(id.to_string());
