@@ -58,9 +58,9 @@
 //! | … sealed to a key that is not there, or of another request | `blind::what_does_not_open_never_reaches_the_backend` |
 //! | … an answer in the open to a sealed request | `blind::an_open_answer_to_a_sealed_request_is_invalid` |
 //! | a switch that is searched: memory, log, disk | `blind::searched::*` |
-//! | a submission as a call, a call as one, one in the open or for too long; the same twice | `submissions::what_is_no_submission_is_refused_and_the_same_twice_is_one` |
+//! | a submission as a call, a call as one, one in the open or for too long; the same twice | `submissions::by_hand::what_is_no_submission_is_refused_and_the_same_twice_is_one` |
 //! | submissions over the room there is | `submissions::a_full_queue_refuses_with_a_time_and_has_room_again` |
-//! | two who collect one answer, and strangers | `submissions::two_who_collect_get_the_same_until_one_has_it_and_strangers_get_nothing` |
+//! | two who collect one answer, and strangers | `submissions::by_hand::two_who_collect_get_the_same_until_one_has_it_and_strangers_get_nothing` |
 //! | a submission that expires, is taken back, or is not permitted any more | `submissions::its_time_a_withdrawal_and_a_revocation_end_it_on_record` |
 //! | a switch killed while submissions come and go | `submissions::processes::*` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |

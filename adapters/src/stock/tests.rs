@@ -102,6 +102,7 @@ fn every_documented_example_loads_as_it_stands() {
         services,
         [
             "benefits",
+            "complaints",
             "echo",
             "insured",
             "persons",
@@ -110,7 +111,7 @@ fn every_documented_example_loads_as_it_stands() {
         ]
     );
     let operations = providers.operations();
-    assert_eq!(operations.len(), 8);
+    assert_eq!(operations.len(), 9);
     let household = operations
         .iter()
         .find(|(_, operation, _)| *operation == "household")

@@ -9,19 +9,17 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use audit::log::{AppendError, Appended, Arriving, LogError};
+use audit::log::{AppendError, Appended, Arriving};
 use audit::receipt::Receipt as LogReceipt;
 use bytes::Bytes;
 use proto::Code;
 use proto::authorise::Permission;
-use proto::digest::leaf_hash;
-use proto::entry::{Draft, Entry, EntryError, Kind};
+use proto::entry::{Draft, Kind};
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::Outcome;
 use proto::id::ExchangeId;
 use proto::wire::audit::v1::RecordedEntry;
-use thiserror::Error;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -34,6 +32,10 @@ use super::route::{Route, Routed};
 use super::verify::Verified;
 use crate::door::trace;
 use crate::links::seat::Seat;
+
+mod before;
+
+pub(super) use before::NotHeld;
 
 /// What is kept of the caller's own deadline to tell it that its time is up.
 const TELLING_MS: u64 = 20;
@@ -62,23 +64,6 @@ pub(super) struct Durable<P> {
     pub(super) place: P,
 }
 
-/// Why a request of before is not taken up again.
-#[derive(Debug, Error)]
-pub(super) enum NotHeld {
-    /// It is not there.
-    #[error("the log does not hold it")]
-    Missing,
-    /// Another one is.
-    #[error("the log holds another one in its place")]
-    Other,
-    /// The log cannot be read.
-    #[error(transparent)]
-    Read(#[from] LogError),
-    /// What stands there is no entry.
-    #[error(transparent)]
-    Entry(#[from] EntryError),
-}
-
 /// The end of an answered exchange: what the consumer gets.
 #[derive(Debug)]
 pub struct Receipt {
@@ -98,18 +83,12 @@ pub(super) enum Unrecorded {
 
 impl Recorded {
     fn new(durable: Durable<Seat>, deadline: Instant) -> Self {
-        let Durable {
-            verified,
-            permission,
-            request,
-            place: seat,
-        } = durable;
         Self(Box::new(Inner {
-            verified,
-            permission,
-            request,
+            verified: durable.verified,
+            permission: durable.permission,
+            request: durable.request,
             deadline,
-            seat,
+            seat: durable.place,
         }))
     }
 
@@ -222,40 +201,6 @@ impl Exchange {
             request,
             place,
         })
-    }
-
-    /// A request that the log has held for a while, on its way to an adapter: what the log holds at `index` must be this
-    /// very one.
-    pub(super) async fn recorded_before(
-        &self,
-        verified: Verified,
-        permission: Permission,
-        index: u64,
-        (seat, deadline): (Seat, Instant),
-    ) -> Result<Recorded, NotHeld> {
-        let bytes = self.log.entry(index).await?.ok_or(NotHeld::Missing)?;
-        let entry = Entry::decode(&bytes)?;
-        let envelope = verified.envelope();
-        let same = entry.kind == Kind::Request
-            && entry.header == envelope.header
-            && entry.seal.as_ref() == Some(&envelope.seal);
-        if !same {
-            return Err(NotHeld::Other);
-        }
-        let receipt = self.log.receipt(index).await?.ok_or(NotHeld::Missing)?;
-        let request = Appended {
-            index,
-            entry,
-            leaf: leaf_hash(&bytes),
-            receipt,
-        };
-        let durable = Durable {
-            verified,
-            permission,
-            request,
-            place: seat,
-        };
-        Ok(Recorded::new(durable, deadline))
     }
 
     /// Makes the one closing entry durable, then tells both sides.

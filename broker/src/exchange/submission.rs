@@ -8,22 +8,24 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`queue`] | how each stands, whose turn it is, how many an agency may leave |
+//! | `item.rs`, [`queue`] | how each stands, whose turn it is, how many an agency may leave |
 //! | [`store`] | the sealed envelopes, one file each |
 //! | `deliver.rs` | asking the provider, as any exchange does, and again where it could not answer |
+//! | `collect.rs` | giving the answer to who asked, and taking one back |
 //! | `resume.rs` | the start: pages and the log's last entries, put together |
 //!
 //! The log decides what there is: a page is written before its entry is durable, and counts once it is. Everything is
 //! sealed from adapter to adapter, so what waits here is nothing that the switch can read. `docs/protocol.md` §3, "Submissions".
 
+mod collect;
 mod deliver;
+mod item;
 pub(super) mod queue;
 mod resume;
 pub mod store;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use audit::receipt::Receipt as LogReceipt;
 use bytes::Bytes;
@@ -32,19 +34,20 @@ use proto::entry::{Draft, Entry, Kind};
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::{Outcome, RequestHeader};
-use proto::id::{ExchangeId, SystemId};
+use proto::id::SystemId;
 use proto::wire::exchange::v1 as wire;
-use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
+pub use collect::Collected;
 pub(super) use deliver::dispatch;
 pub use queue::Bounds;
 pub(super) use resume::Left;
 
-use self::queue::{Id, Item, NoPlace, Place, Queue, State};
+use self::item::{Id, Item, State};
+use self::queue::{NoPlace, Place, Queue};
 use self::store::{Page, Store};
 use super::record::Durable;
-use super::refusal::{Recording, Refused, bytes_of};
+use super::refusal::{Refused, bytes_of};
 use super::{Exchange, JUDGEMENTS_MAX, Received, Unrecorded};
 use crate::door::trace;
 
@@ -52,9 +55,6 @@ use crate::door::trace;
 const ANSWER_KEPT_MS: u64 = 30 * 24 * 3_600 * 1_000;
 /// How long is told how a submission ended whose payloads are gone.
 const END_KEPT_MS: u64 = 7 * 24 * 3_600 * 1_000;
-/// The longest that a collector is let wait at once.
-const COLLECT_WAIT_MS: u32 = 60_000;
-
 /// Where submissions wait, and how many may.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -69,15 +69,6 @@ pub struct Settings {
 pub(super) struct Submissions {
     queue: Arc<Queue>,
     store: Store,
-}
-
-/// What whoever collects gets.
-#[derive(Debug)]
-pub enum Collected {
-    /// The answer, as a call would have brought it.
-    Answered(Box<wire::CallResponse>),
-    /// None: how it stands.
-    Not(wire::Submission),
 }
 
 impl Submissions {
@@ -233,127 +224,6 @@ impl Exchange {
         self.submissions.queue.counts()
     }
 
-    /// The answer to a submission of `consumer`, waiting for it up to `wait_ms`. With `taken` the switch lets go of it.
-    ///
-    /// # Errors
-    /// `unknown_service` has no place here: of an id that is not known, or is another's, `stale`; of an end without an answer its code.
-    pub async fn collect(
-        &self,
-        consumer: &SystemId,
-        exchange: ExchangeId,
-        (wait_ms, taken): (u32, bool),
-    ) -> Result<Collected, Box<Refused>> {
-        let id = Id {
-            consumer: consumer.clone(),
-            exchange,
-        };
-        let until = Instant::now() + Duration::from_millis(wait_ms.min(COLLECT_WAIT_MS).into());
-        loop {
-            let queue = &self.submissions.queue;
-            let mut moved = std::pin::pin!(queue.moved.notified());
-            moved.as_mut().enable();
-            let Some((item, before)) = queue.item(&id) else {
-                return Err(unknown(exchange));
-            };
-            match item.state {
-                State::Waiting | State::Asked => {
-                    let over = tokio::select! {
-                        late = timeout_at(until, moved) => late.is_err(),
-                        () = self.stop.cancelled() => true,
-                    };
-                    if over {
-                        return Ok(Collected::Not(told(&id, &item, before)));
-                    }
-                }
-                State::Collected { .. } => return Ok(Collected::Not(told(&id, &item, before))),
-                State::Answered { closing } if taken => {
-                    self.collected(&id, closing).await?;
-                    return Ok(Collected::Not(self.told(&id)));
-                }
-                State::Answered { .. } | State::Ended { .. } => return self.kept(&id).await,
-            }
-        }
-    }
-
-    /// What its page says of its end.
-    async fn kept(&self, id: &Id) -> Result<Collected, Box<Refused>> {
-        let page = self.submissions.store.read(id).await.map_err(|error| {
-            warn!(%error, "a submission cannot be read");
-            Refused::unrecorded(Code::LogUnavailable)
-        })?;
-        if let Some(code) = Code::parse(&page.code) {
-            return Err(Box::new(Refused {
-                exchange_id: Some(id.exchange),
-                clause: (!page.clause.is_empty()).then_some(page.clause),
-                recording: Recording::Recorded,
-                receipt: page
-                    .closing
-                    .and_then(|receipt| LogReceipt::from_wire(receipt).ok()),
-                retry_after_ms: None,
-                ..*Refused::unrecorded(code)
-            }));
-        }
-        Ok(Collected::Answered(Box::new(wire::CallResponse {
-            answer: page.answer,
-            receipt: page.closing,
-            request: page.request,
-        })))
-    }
-
-    /// The consumer has it: the copy here is let go.
-    async fn collected(&self, id: &Id, closing: u64) -> Result<(), Box<Refused>> {
-        let unread = |error: store::StoreError| {
-            warn!(%error, "a submission cannot be let go");
-            Refused::unrecorded(Code::LogUnavailable)
-        };
-        let page = self.submissions.store.read(id).await.map_err(unread)?;
-        let now_ms = self.clock.now_ms();
-        let page = Page {
-            collected: true,
-            changed_at_ms: now_ms,
-            ..page.without_payloads()
-        };
-        self.submissions
-            .store
-            .write(id, page)
-            .await
-            .map_err(unread)?;
-        let state = State::Collected { closing };
-        let forget_ms = now_ms.saturating_add(END_KEPT_MS);
-        self.submissions.queue.end(id, state, 0, forget_ms);
-        Ok(())
-    }
-
-    /// Ends a submission of `consumer` that waits.
-    ///
-    /// # Errors
-    /// `stale` of one that is not known or has ended; `overloaded` while its provider is asked.
-    pub async fn withdraw(
-        &self,
-        consumer: &SystemId,
-        exchange: ExchangeId,
-    ) -> Result<LogReceipt, Box<Refused>> {
-        let id = Id {
-            consumer: consumer.clone(),
-            exchange,
-        };
-        let Some(item) = self.submissions.queue.take(&id) else {
-            let open = self.submissions.queue.item(&id);
-            return Err(match open {
-                Some((item, _)) if item.is_open() => Refused::unrecorded(Code::Overloaded),
-                _ => unknown(exchange),
-            });
-        };
-        let end = Unanswered {
-            outcome: Outcome::Cancelled,
-            code: Code::Deadline,
-            clause: "withdrawn".to_owned(),
-        };
-        self.end_unanswered(&id, item.request, end)
-            .await
-            .ok_or_else(|| Refused::unrecorded(Code::LogUnavailable))
-    }
-
     /// Makes the one closing entry of a submission that gets no answer. `None`: it could not be, and it waits again.
     async fn end_unanswered(&self, id: &Id, request: u64, end: Unanswered) -> Option<LogReceipt> {
         let ended = self.closed_unanswered(id, request, &end).await;
@@ -434,14 +304,6 @@ struct Unanswered {
     /// What its consumer hears.
     code: Code,
     clause: String,
-}
-
-/// Of an id that is not here: never was, is another's, or is forgotten.
-fn unknown(exchange: ExchangeId) -> Box<Refused> {
-    Box::new(Refused {
-        exchange_id: Some(exchange),
-        ..*Refused::unrecorded(Code::Stale)
-    })
 }
 
 fn told(id: &Id, item: &Item, before: usize) -> wire::Submission {

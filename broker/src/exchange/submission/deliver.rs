@@ -20,7 +20,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
-use super::queue::{Due, Id, Item, State};
+use super::item::{Id, Item, State};
+use super::queue::Due;
 use super::store::Page;
 use super::{ANSWER_KEPT_MS, END_KEPT_MS, Unanswered};
 use crate::exchange::outcome::{Cause, Fault};

@@ -11,7 +11,7 @@ use proto::facts;
 use proto::header::{Outcome, RequestHeader};
 use tracing::warn;
 
-use super::queue::{Id, Item, State};
+use super::item::{Id, Item, State};
 use super::store::{Page, StoreError};
 use super::{ANSWER_KEPT_MS, END_KEPT_MS};
 use crate::exchange::Exchange;

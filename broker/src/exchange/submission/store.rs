@@ -15,7 +15,7 @@ use proto::wire::exchange::v1::Envelope;
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-use super::queue::Id;
+use super::item::Id;
 
 /// How files of submissions end.
 const SUFFIX: &str = "submission";

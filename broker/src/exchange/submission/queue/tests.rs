@@ -1,5 +1,9 @@
+//! Whose turn it is, how often, until when, and how many there may be.
+
 use proto::commitment::{Commitment, Salt};
 use proto::digest::Digest;
+use proto::header::Outcome;
+use proto::id::{ExchangeId, Part};
 
 use super::*;
 
