@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         // Payloads, headers and seals are split off the receive buffer, not copied.
         .bytes(".")
+        .codec_path("crate::codec::Small")
         .compile_fds(descriptors)?;
     println!("cargo::rerun-if-changed=mohawel");
     Ok(())

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use audit::clock::Clock;
-use certs::tls::{TimeSource, TlsError, client_config, enrolment_client_config};
+use certs::tls::{Gathered, TimeSource, TlsError, client_config, enrolment_client_config};
 use hyper_util::rt::TokioIo;
 use proto::digest::Digest;
 use proto::limits::MESSAGE_BYTES_MAX;
@@ -183,7 +183,7 @@ fn lazy(endpoint: &Endpoint, dialler: &Dialler) -> Channel {
     let dialler = dialler.clone();
     endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
         let dialler = dialler.clone();
-        async move { dialler.dial().await.map(TokioIo::new) }
+        async move { dialler.dial().await.map(Gathered::new).map(TokioIo::new) }
     }))
 }
 

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use cli::bench::cost;
-use cli::bench::evidence::{Evidence, examine};
-use cli::bench::load::{Arrival, Order};
-use cli::bench::window::{Measured, Watched, measure};
+use cli::bench::evidence::{Evidence, verified};
+use cli::bench::load::{Arrival, Order, Outcome};
+use cli::bench::window::{self, Measured, Watched, measure};
 use serde::Serialize;
 
 use crate::harness::Ground;
@@ -72,7 +72,7 @@ struct Step {
 }
 
 /// The return of all of them after the switch started again.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Storm {
     adapters: u32,
     /// From the start of the process until it listened.
@@ -85,6 +85,11 @@ struct Storm {
     all_ms: f64,
     /// CPU of the switch until then, with its start.
     switch_cpu_ms: f64,
+    /// The most memory that the switch had by then, its start included.
+    switch_peak_kib: u64,
+    /// What others heard who asked [`STORM_RATE`] times a second from the moment when it listened. Refused is who asked before
+    /// the provider was back.
+    caller: Outcome,
 }
 
 /// Exchanges of others beside so many attached.
@@ -113,6 +118,10 @@ struct Report {
 const IDLE_LOOK: Duration = Duration::from_secs(5);
 /// How long all adapters may take to attach.
 const ATTACH_LIMIT: Duration = Duration::from_secs(180);
+/// How often others ask during the storm, a second.
+const STORM_RATE: f64 = 100.0;
+/// How long they ask, and how much longer for each adapter.
+const STORM_MS: (u64, u64) = (5_000, 1);
 /// How often it is looked whether they have.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -150,6 +159,8 @@ async fn whole(plan: &Plan, most: u32, ground: &Ground) -> anyhow::Result<Report
     let mut answered: u64 = world.load.ready().parse()?;
     let steps = steps(plan, &mut world, &progress).await?;
     let storm = storm(most, &mut world).await?;
+    answered += storm.caller.answered_in_all;
+    let refused: u64 = storm.caller.refusals.values().sum();
     progress.done(&format!(
         "after a restart all {most} were attached in {:.0} ms",
         storm.all_ms
@@ -184,6 +195,11 @@ async fn whole(plan: &Plan, most: u32, ground: &Ground) -> anyhow::Result<Report
         }
     }
     let (log, key) = world.stop().await?;
+    let (log, others) = verified(&log, key)?;
+    ensure!(
+        log.requests == answered && log.closings == answered && others <= refused,
+        "{answered} exchanges were answered and {refused} refused, but the log holds {others} of these and {log:?}"
+    );
     Ok(Report {
         machine: cost::machine(),
         optimised: !cfg!(debug_assertions),
@@ -192,7 +208,7 @@ async fn whole(plan: &Plan, most: u32, ground: &Ground) -> anyhow::Result<Report
         steps,
         storm,
         beside,
-        log: examine(&log, key, answered)?,
+        log,
     })
 }
 
@@ -259,6 +275,13 @@ async fn storm(most: u32, world: &mut World) -> anyhow::Result<Storm> {
     let began = Instant::now();
     let start = world.restart().await?;
     let listening = Instant::now();
+    let order = Order {
+        arrival: Arrival::PerSecond(STORM_RATE),
+        warm_up_ms: 0,
+        measure_ms: STORM_MS.0 + u64::from(most) * STORM_MS.1,
+        may_refuse: true,
+    };
+    window::begin(&mut world.load, order).await?;
     let (mut half, mut nearly) = (None, None);
     loop {
         let now = attached(world).await?;
@@ -279,6 +302,11 @@ async fn storm(most: u32, world: &mut World) -> anyhow::Result<Storm> {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     let all = listening.elapsed();
+    let switch = world.switch_id()?;
+    let switch_cpu_ms = cost::usage(switch, false)?.cpu_us as f64 / 1e3;
+    let switch_peak_kib = cost::peak_kib(switch)?;
+    window::expect(&mut world.load, "end").await?;
+    let caller = window::outcome(&mut world.load).await?;
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     Ok(Storm {
         adapters: most,
@@ -286,7 +314,9 @@ async fn storm(most: u32, world: &mut World) -> anyhow::Result<Storm> {
         half_ms: ms(half.unwrap_or(all)),
         most_ms: ms(nearly.unwrap_or(all)),
         all_ms: ms(all),
-        switch_cpu_ms: cost::usage(world.switch_id()?, false)?.cpu_us as f64 / 1e3,
+        switch_cpu_ms,
+        switch_peak_kib,
+        caller,
     })
 }
 

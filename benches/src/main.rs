@@ -16,11 +16,12 @@
 //! `benches overload` is another measurement, of what happens above the peak: [`overload`]. `benches attached` is one of
 //! what grows with attached adapters: [`attached`].
 //! `benches authorise` is another measurement, of one function: [`authorise`]. `benches replay` is one of an auditor's
-//! walk over a log: [`replay`].
+//! walk over a log: [`replay`]. `benches draw` draws a table of figures: [`draw`].
 
 mod attached;
 mod authorise;
 mod crowd;
+mod draw;
 mod harness;
 mod overload;
 mod peer;
@@ -64,6 +65,8 @@ enum Role {
     Overload(overload::Plan),
     /// What grows with the adapters that are attached.
     Attached(attached::Plan),
+    /// A chart of a table of figures.
+    Draw(draw::Plan),
     /// The gRPC server behind nginx and haproxy.
     #[command(hide = true)]
     Backend {
@@ -129,6 +132,7 @@ fn main() -> ExitCode {
             Some(Role::Overload(plan)) => conduct(overload::run(&plan)),
             Some(Role::Authorise) => authorise::run(),
             Some(Role::Replay(plan)) => replay::run(&plan),
+            Some(Role::Draw(plan)) => draw::run(&plan),
             Some(Role::Backend { dir }) => play(peer::backend::run(dir)),
             Some(Role::Hub { dir }) => play(peer::hub::run(dir)),
             Some(Role::HubBackend { dir, address }) => play(peer::hub::backend(dir, address)),

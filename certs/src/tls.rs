@@ -27,14 +27,22 @@ use crate::identity::{ReloadableIdentity, WithRoot};
 use crate::name::{PeerName, PeerRole, TrustDomain};
 
 mod clients;
+mod gathered;
 mod outside;
 mod verify;
 
+pub use gathered::Gathered;
 pub use outside::{OUTSIDE_ROOTS_MAX, OutsideRootError, RSA_BITS_MIN};
 pub use verify::{PeerRefusal, find_pinned_root, peer_refusal};
 
 /// HTTP/2, the one protocol spoken here.
 pub const ALPN: &[u8] = b"h2";
+
+/// The largest TLS record that we send, its five bytes of header and what encryption adds included: rustls reads 4,096
+/// bytes at a time, and a record that is larger makes the other side enlarge its buffer, and shrink it again, for each.
+const RECORD_BYTES: usize = 4_096;
+/// A record's last byte, which says its kind, and the tag of AES-GCM or ChaCha20-Poly1305.
+const SEALED_BYTES: usize = 1 + 16;
 
 /// Where handshakes take the time from.
 pub type TimeSource = Arc<dyn TimeProvider>;
@@ -198,6 +206,8 @@ pub fn enrolment_client_config(
 
 fn harden_server(mut config: ServerConfig) -> ServerConfig {
     config.alpn_protocols = vec![ALPN.to_vec()];
+    // Counted with the header and without what encryption adds.
+    config.max_fragment_size = Some(RECORD_BYTES - SEALED_BYTES);
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.max_early_data_size = 0;
@@ -206,6 +216,8 @@ fn harden_server(mut config: ServerConfig) -> ServerConfig {
 
 fn harden_client(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![ALPN.to_vec()];
+    // Counted with the header and without what encryption adds.
+    config.max_fragment_size = Some(RECORD_BYTES - SEALED_BYTES);
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
     config

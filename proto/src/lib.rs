@@ -11,6 +11,7 @@ pub mod authorise;
 pub mod canonical;
 pub mod case;
 pub mod chunks;
+pub mod codec;
 pub mod commitment;
 pub mod digest;
 pub mod entry;

@@ -7,6 +7,8 @@
 #   nginx     a peer of `make bench`          from the system
 #   haproxy   another one                     from the system
 #   go        compiles the Go judges          from the system
+#   perf      samples for flames.sh     from the system
+#   inferno   draws them                .tools/bin/inferno-flamegraph
 #   openssl   time-stamp authority of tests   from the system
 #   judges    Python for the outside judges   .tools/judges/bin/python
 #
@@ -19,6 +21,7 @@ tools=$root/.tools
 
 buf_version=1.75.0
 deny_version=0.20.2
+inferno_version=0.12.8
 
 say() { printf '    %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
@@ -99,14 +102,26 @@ need_go() {
   [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || apt_install golang-golang-x-mod-dev
 }
 
+need_perf() { command -v perf >/dev/null || apt_install linux-perf; }
+
+need_inferno() {
+  # It has no --version.
+  [ -x "$tools/bin/inferno-flamegraph" ] && [ "$(cat "$tools/inferno" 2>/dev/null)" = "$inferno_version" ] && return
+  ignored_folder
+  say "compiling inferno $inferno_version, once"
+  cargo install inferno --version "$inferno_version" --no-default-features --features cli,nameattr --locked --quiet --no-track \
+    --force --root "$tools" --target-dir "${CARGO_TARGET_DIR:-$root/target}/tools" </dev/null
+  echo "$inferno_version" >"$tools/inferno"
+}
+
 need_openssl() { command -v openssl >/dev/null || apt_install openssl; }
 
 need_judges() { python_env judges --ignore-requires-python --requirement "$scripts/judges.txt"; }
 
-[ $# -gt 0 ] || die "usage: tools.sh buf|deny|postgres|nginx|haproxy|go|openssl|judges ..."
+[ $# -gt 0 ] || die "usage: tools.sh buf|deny|postgres|nginx|haproxy|go|openssl|judges|perf|inferno ..."
 for tool in "$@"; do
   case $tool in
-    buf | deny | postgres | nginx | haproxy | go | openssl | judges) "need_$tool" ;;
+    buf | deny | postgres | nginx | haproxy | go | openssl | judges | perf | inferno) "need_$tool" ;;
     *) die "tools.sh does not know '$tool'" ;;
   esac
 done

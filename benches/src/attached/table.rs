@@ -71,13 +71,23 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "\nthe switch started again ({:.0} ms) with {} adapters coming back: half after {:.0} ms, 99 % after {:.0} ms, all \
-             after {:.0} ms; {:.0} ms of its CPU",
+             after {:.0} ms; {:.0} ms of its CPU, at most {:.0} MiB of memory",
             storm.start_ms,
             storm.adapters,
             storm.half_ms,
             storm.most_ms,
             storm.all_ms,
-            storm.switch_cpu_ms
+            storm.switch_cpu_ms,
+            storm.switch_peak_kib as f64 / 1_024.0
+        )?;
+        let caller = &storm.caller;
+        writeln!(
+            f,
+            "others meanwhile: {} answered, p50 {:.1} ms, p99 {:.1} ms; {} refused before the provider was back",
+            caller.latency.count,
+            caller.latency.p50_ms(),
+            caller.latency.p99_ms(),
+            caller.refused
         )?;
         self.exchanges(f)?;
         writeln!(

@@ -6,6 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use certs::tls::Gathered;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -17,7 +18,7 @@ use super::connections::Place;
 /// A connection and `I`, what its handlers find in a request's extensions.
 #[derive(Debug)]
 pub struct Connection<I> {
-    io: TlsStream<TcpStream>,
+    io: Gathered<TlsStream<TcpStream>>,
     info: I,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
     over: bool,
@@ -33,7 +34,7 @@ impl<I> Connection<I> {
     ) -> Self {
         let closed = Box::pin(closed.cancelled_owned());
         Self {
-            io,
+            io: Gathered::new(io),
             info,
             closed,
             over: false,

@@ -61,8 +61,17 @@ fn one(id: u32) -> anyhow::Result<Usage> {
     let ticks = ticks_of(&stat).ok_or_else(|| anyhow!("/proc/{id}/stat is not what it was"))?;
     Ok(Usage {
         cpu_us: micros(ticks),
-        rss_kib: rss_of(&status).unwrap_or(0),
+        rss_kib: kib_of(&status, "VmRSS:").unwrap_or(0),
     })
+}
+
+/// The most memory that process `id` ever had at once, KiB.
+///
+/// # Errors
+/// What `/proc` does not say.
+pub fn peak_kib(id: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    kib_of(&status, "VmHWM:").ok_or_else(|| anyhow!("/proc/{id}/status is not what it was"))
 }
 
 fn parent(id: u32) -> Option<u32> {
@@ -83,10 +92,8 @@ fn ticks_of(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-fn rss_of(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+fn kib_of(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 

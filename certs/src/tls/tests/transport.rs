@@ -1,5 +1,7 @@
 //! What a good handshake agrees on, and what is never agreed on.
 
+use std::io::Write as _;
+
 use super::*;
 
 #[test]
@@ -247,4 +249,28 @@ fn configurations_refuse_what_grants_nothing() {
             .not_after(),
         own.not_after
     );
+}
+
+#[test]
+fn a_record_is_never_larger_than_what_the_other_side_reads_at_once() {
+    let world = World::new();
+    let (mut client, mut server) = shake(&world.client(), &world.server(), "localhost").unwrap();
+    let mut wire = Vec::new();
+    client.writer().write_all(&[7; 60_000]).unwrap();
+    while client.wants_write() {
+        client.write_tls(&mut wire).unwrap();
+    }
+    server.writer().write_all(&[7; 60_000]).unwrap();
+    while server.wants_write() {
+        server.write_tls(&mut wire).unwrap();
+    }
+    assert!(wire.len() > 2 * 60_000);
+    let (mut rest, mut largest) = (&wire[..], 0);
+    while let [_, _, _, high, low, ..] = *rest {
+        let record = 5 + usize::from(u16::from_be_bytes([high, low]));
+        largest = largest.max(record);
+        rest = &rest[record..];
+    }
+    assert!(rest.is_empty());
+    assert_eq!(largest, 4_096);
 }
