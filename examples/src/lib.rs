@@ -7,9 +7,10 @@
 //! | `one_window.rs` | a licence at a service centre: one case over four registers, a decision, a fee, notices |
 //! | `registers_joined.rs` | one person across four registers, as two agencies may see it |
 //! | `state_property.rs` | restricted data of the state, which the switch itself cannot read |
+//! | `complaints.rs` | complaints handed on to a system that is away; they wait at the switch, sealed, and are answered in the morning |
 //! | `takaful_karama.rs` | cash support for many households: batches over six registers, a corrected register, one disbursement |
 //!
-//! The last three speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
+//! From `one_window.rs` on they speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
 pub mod households;
 pub mod mail_service;

@@ -57,7 +57,8 @@ pub struct Town {
     voice: Voice,
     agencies: Vec<Agency>,
     switch: Server,
-    adapters: Vec<Server>,
+    /// By agency.
+    adapters: Vec<(String, Server)>,
     /// Decisions, fees, short messages.
     pub offices: Offices,
     /// Where letters arrive.
@@ -192,10 +193,30 @@ impl Town {
     /// # Errors
     /// A process that does not end as it should.
     pub async fn close(&mut self) -> Result<()> {
-        for adapter in self.adapters.drain(..) {
+        for (_, adapter) in self.adapters.drain(..) {
             adapter.stop().await.map_err(told)?;
         }
         Ok(())
+    }
+
+    /// Stops an agency's adapter: its services stay published, and nobody answers.
+    ///
+    /// # Errors
+    /// A process that does not end as it should.
+    pub async fn leave(&mut self, key: &str) -> Result<()> {
+        let at = self.adapters.iter().position(|(whose, _)| whose == key);
+        let at = at.with_context(|| format!("{key} serves nothing"))?;
+        let (_, adapter) = self.adapters.remove(at);
+        adapter.stop().await.map_err(told)
+    }
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// A process that does not do what it should.
+    pub async fn come_back(&mut self, key: &str) -> Result<()> {
+        let folder = self.folder_of(key);
+        self.start(key, &folder).await
     }
 
     /// Stops the switch too, and shows that its log holds: verified, replayed, and the exchanges of one thread.
@@ -286,11 +307,7 @@ impl Town {
     /// # Errors
     /// A process that does not do what it should.
     pub async fn serve(&mut self, key: &str) -> Result<()> {
-        let own = self.story.join(key);
-        let folder = match own.exists() {
-            true => own,
-            false => self.story.with_file_name("town").join(key),
-        };
+        let folder = self.folder_of(key);
         let service = folder.join("service.toml");
         if !service.exists() {
             return Ok(());
@@ -304,10 +321,24 @@ impl Town {
             &home,
         ])
         .await?;
+        self.start(key, &folder).await
+    }
+
+    /// What an agency publishes and serves: the story's own, or the town's.
+    fn folder_of(&self, key: &str) -> PathBuf {
+        let own = self.story.join(key);
+        match own.exists() {
+            true => own,
+            false => self.story.with_file_name("town").join(key),
+        }
+    }
+
+    async fn start(&mut self, key: &str, folder: &Path) -> Result<()> {
+        let home = self.home(key);
         let log = self.dir.path().join(format!("{key}.log"));
         let server = match folder.join("providers.toml").exists() {
             true => {
-                let providers = self.register(key, &folder).await?.display().to_string();
+                let providers = self.register(key, folder).await?.display().to_string();
                 Server::start(
                     key,
                     &["adapter", "run", "--home", &home, "--providers", &providers],
@@ -319,7 +350,7 @@ impl Town {
             false if key == PAY_KEY => Server::start(key, &[PAY, &home], "serving", &log).await,
             false => Server::start(key, &[MAIL, &home, &self.post.address], "serving", &log).await,
         };
-        self.adapters.push(server.map_err(told)?);
+        self.adapters.push((key.to_owned(), server.map_err(told)?));
         Ok(())
     }
 

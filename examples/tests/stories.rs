@@ -76,6 +76,22 @@ fn restricted_data_of_the_state_goes_past_the_switch() {
 }
 
 #[test]
+fn complaints_wait_for_a_system_that_is_away_and_are_answered() {
+    let told = tell(env!("CARGO_BIN_EXE_complaints"), "en");
+    for said in [
+        "provider_offline",
+        "waiting, before it: 2",
+        "supervisor of the night shift",
+        "C-2026-0418",
+        "1 not answered yet",
+        "ended without an answer (cancelled)",
+        "the log holds",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+}
+
+#[test]
 fn a_month_of_cash_support_is_checked_corrected_paid_and_proved() {
     let told = tell(env!("CARGO_BIN_EXE_takaful_karama"), "en");
     for said in [

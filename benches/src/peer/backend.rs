@@ -8,8 +8,9 @@ use proto::limits::CHUNK_BYTES_DEFAULT;
 use proto::wire::exchange::v1::exchange_server::{Exchange, ExchangeServer};
 use proto::wire::exchange::v1::stream_response::Message;
 use proto::wire::exchange::v1::{
-    CallRequest, CallResponse, CallsRequest, CallsResponse, DisputeRequest, DisputeResponse,
-    StreamRequest, StreamResponse,
+    CallRequest, CallResponse, CallsRequest, CallsResponse, CollectRequest, CollectResponse,
+    DisputeRequest, DisputeResponse, StreamRequest, StreamResponse, SubmissionsRequest,
+    SubmissionsResponse, SubmitRequest, SubmitResponse, WithdrawRequest, WithdrawResponse,
 };
 use tokio_stream::Stream;
 use tonic::transport::Server;
@@ -28,6 +29,9 @@ pub(crate) async fn run(dir: PathBuf) -> anyhow::Result<()> {
 }
 
 struct Echo;
+
+/// Said to everything else.
+const ONLY: &str = "this server only gives envelopes back";
 
 #[tonic::async_trait]
 impl Exchange for Echo {
@@ -66,12 +70,35 @@ impl Exchange for Echo {
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
     }
 
+    async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
+        Err(Status::unimplemented(ONLY))
+    }
+
+    async fn collect(
+        &self,
+        _: Request<CollectRequest>,
+    ) -> Result<Response<CollectResponse>, Status> {
+        Err(Status::unimplemented(ONLY))
+    }
+
+    async fn submissions(
+        &self,
+        _: Request<SubmissionsRequest>,
+    ) -> Result<Response<SubmissionsResponse>, Status> {
+        Err(Status::unimplemented(ONLY))
+    }
+
+    async fn withdraw(
+        &self,
+        _: Request<WithdrawRequest>,
+    ) -> Result<Response<WithdrawResponse>, Status> {
+        Err(Status::unimplemented(ONLY))
+    }
+
     async fn dispute(
         &self,
         _: Request<DisputeRequest>,
     ) -> Result<Response<DisputeResponse>, Status> {
-        Err(Status::unimplemented(
-            "this server only gives envelopes back",
-        ))
+        Err(Status::unimplemented(ONLY))
     }
 }

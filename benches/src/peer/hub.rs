@@ -21,8 +21,9 @@ use proto::wire::exchange::v1::link_client::LinkClient;
 use proto::wire::exchange::v1::link_server::{Link, LinkServer};
 use proto::wire::exchange::v1::{
     Answer, Attach, AttachRequest, AttachResponse, Attached, CallRequest, CallResponse,
-    CallsRequest, CallsResponse, Deliver, DisputeRequest, DisputeResponse, Envelope, StreamRequest,
-    StreamResponse,
+    CallsRequest, CallsResponse, CollectRequest, CollectResponse, Deliver, DisputeRequest,
+    DisputeResponse, Envelope, StreamRequest, StreamResponse, SubmissionsRequest,
+    SubmissionsResponse, SubmitRequest, SubmitResponse, WithdrawRequest, WithdrawResponse,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -79,6 +80,9 @@ impl Shared {
     }
 }
 
+/// Said to everything else.
+const ONLY: &str = "the hub only carries calls";
+
 #[tonic::async_trait]
 impl Exchange for Hub {
     async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {
@@ -127,11 +131,36 @@ impl Exchange for Hub {
         Err(Status::unimplemented("this server takes single calls only"))
     }
 
+    async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
+        Err(Status::unimplemented(ONLY))
+    }
+
+    async fn collect(
+        &self,
+        _: Request<CollectRequest>,
+    ) -> Result<Response<CollectResponse>, Status> {
+        Err(Status::unimplemented(ONLY))
+    }
+
+    async fn submissions(
+        &self,
+        _: Request<SubmissionsRequest>,
+    ) -> Result<Response<SubmissionsResponse>, Status> {
+        Err(Status::unimplemented(ONLY))
+    }
+
+    async fn withdraw(
+        &self,
+        _: Request<WithdrawRequest>,
+    ) -> Result<Response<WithdrawResponse>, Status> {
+        Err(Status::unimplemented(ONLY))
+    }
+
     async fn dispute(
         &self,
         _: Request<DisputeRequest>,
     ) -> Result<Response<DisputeResponse>, Status> {
-        Err(Status::unimplemented("the hub only carries calls"))
+        Err(Status::unimplemented(ONLY))
     }
 }
 

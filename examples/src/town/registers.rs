@@ -26,6 +26,7 @@ impl Town {
         std::fs::create_dir_all(&into)?;
         let mut text = std::fs::read_to_string(folder.join("providers.toml"))?;
         text = text.replace("@BACKEND@", &self.offices.address);
+        text = text.replace("@DESK@", &self.folder(key)?.display().to_string());
         match key {
             "civil" => {
                 people::write_sqlite(&self.plan, &into.join("registry.sqlite"), |_, _| {}).await?;
