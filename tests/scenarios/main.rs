@@ -34,6 +34,7 @@
 //! | a trailer that lies about its chunks | `streams::lying::a_trailer_that_lies_is_seen_by_the_switch_or_by_the_consumer` |
 //! | too many chunks, empty ones, huge ones; no trailer | `streams::lying::chunks_that_may_not_be_and_a_stream_without_a_trailer_are_void` |
 //! | chunks for who did not ask for them | `streams::lying::who_did_not_ask_for_chunks_gets_none` |
+//! | every wrong chunk, trailer, item and sealed payload in one table | `refusals::forms::*` |
 //! | a manifest that lies: an item too many, too few, out of order, twice | `batches::a_manifest_that_lies_about_its_items_never_reaches_the_backend` |
 //! | results too many or too few | `batches::results_too_many_or_too_few_are_not_handed_out_and_are_disputed` |
 //! | one answer to many items, many to one | `batches::items_are_answered_by_items_and_one_question_by_one_answer` |

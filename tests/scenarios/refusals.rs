@@ -22,6 +22,8 @@ use tests::soon;
 use tests::world::World;
 use tonic::Code as Grpc;
 
+mod forms;
+
 /// How a refusal stands in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stands {

@@ -30,7 +30,7 @@ macro_rules! ask {
 }
 
 mod auditing;
-mod lying;
+pub(crate) mod lying;
 mod processes;
 
 const MIB: u64 = 1024 * 1024;

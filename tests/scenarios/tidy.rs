@@ -43,6 +43,10 @@ const LONG: &[(&str, &str)] = &[
         "one row and one provocation for each code",
     ),
     (
+        "tests/scenarios/refusals/forms.rs",
+        "one table, and who provokes its rows",
+    ),
+    (
         "tests/scenarios/answers.rs",
         "one wrong answer after the other",
     ),

@@ -25,15 +25,15 @@ use tests::world::{PERSONS, World};
 use super::{begin, consumer, refused, rest, void};
 
 /// A provider by hand, which has opened an answer of chunks of four bytes.
-struct Liar {
-    link: RawProvider,
+pub(crate) struct Liar {
+    pub(crate) link: RawProvider,
     delivered: Delivered,
     answer: Envelope,
 }
 
 impl Liar {
     /// Opens the next request's answer, and waits for proof and credit.
-    async fn open(mut link: RawProvider, announced: Option<u64>) -> Self {
+    pub(crate) async fn open(mut link: RawProvider, announced: Option<u64>) -> Self {
         let delivered = link.delivery().await;
         let plan = Bytes::from(ChunkPlan::of(4).encode());
         let mut answer = link.answer(&delivered, |header| {
@@ -54,11 +54,11 @@ impl Liar {
         }
     }
 
-    fn id(&self) -> Bytes {
+    pub(crate) fn id(&self) -> Bytes {
         Bytes::copy_from_slice(self.delivered.header.exchange_id.as_bytes())
     }
 
-    async fn chunk(&self, data: &'static [u8]) {
+    pub(crate) async fn chunk(&self, data: &'static [u8]) {
         let data = Bytes::from_static(data);
         let exchange_id = self.id();
         let chunk = wire::Chunk { exchange_id, data };
@@ -66,7 +66,7 @@ impl Liar {
     }
 
     /// A right trailer over `payload`, but for what `change` does before it is sealed.
-    async fn trailer(&self, payload: &[u8], change: impl FnOnce(&mut TrailerHeader)) {
+    pub(crate) async fn trailer(&self, payload: &[u8], change: impl FnOnce(&mut TrailerHeader)) {
         let mut chunks = Chunks::new(SALT, ChunkPlan::of(4));
         payload.chunks(4).for_each(|c| chunks.push(c).unwrap());
         let total = chunks.total();
