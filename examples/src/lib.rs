@@ -8,8 +8,9 @@
 //! | `registers_joined.rs` | one person across four registers, as two agencies may see it |
 //! | `state_property.rs` | restricted data of the state, which the switch itself cannot read |
 //! | `takaful_karama.rs` | cash support for many households: batches over six registers, a corrected register, one disbursement |
+//! | `roll_out.rs` | a proved service is live in another governorate with one command, over its ERP's table |
 //!
-//! The last three speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
+//! The last four speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
 pub mod households;
 pub mod mail_service;
