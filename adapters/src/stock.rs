@@ -244,6 +244,19 @@ impl Providers {
         self.services.keys().map(String::as_str)
     }
 
+    /// The columns that each query gives as its database names them, by service and operation, or what the database said
+    /// against the query. Only of databases; a table in a file was read when the file was loaded.
+    pub async fn columns(&self) -> Vec<(&str, &str, Result<Vec<String>, String>)> {
+        let mut all = Vec::new();
+        for (name, service) in &self.services {
+            if let Service::Sql(sql) = service {
+                let columns = sql.columns().await.into_iter();
+                all.extend(columns.map(|(operation, columns)| (name.as_str(), operation, columns)));
+            }
+        }
+        all
+    }
+
     /// Connects to every database and has it prepare every query: a wrong table, column or type is
     /// found here and not by the first request.
     ///

@@ -48,7 +48,7 @@ pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 pub use people::{About, Begins, Breach, Hold, Masters, SubjectKey, Subjects, Suspect};
 pub use receipts::{Alarms, Erase, NewEncryptionKey, Receipts, Reconcile};
-pub use service::{Care, CopyService, Publish, Sensitivity, Service, Switched, Try};
+pub use service::{Care, CopyService, Publish, RollOut, Sensitivity, Service, Switched, Try};
 pub use submission::{SendSubmission, Submission};
 pub use witness::Witness;
 

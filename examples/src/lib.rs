@@ -9,6 +9,7 @@
 //! | `state_property.rs` | restricted data of the state, which the switch itself cannot read |
 //! | `complaints.rs` | complaints handed on to a system that is away; they wait at the switch, sealed, and are answered in the morning |
 //! | `takaful_karama.rs` | cash support for many households: batches over six registers, a corrected register, one disbursement |
+//! | `roll_out.rs` | a proved service is live in another governorate with one command, over its ERP's table |
 //!
 //! From `one_window.rs` on they speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 

@@ -165,7 +165,7 @@ impl Town {
     ///
     /// # Errors
     /// Another exit code, with what it said.
-    pub async fn tell(&self, code: i32, arguments: &[&str]) -> Result<String> {
+    pub async fn tell<S: AsRef<str>>(&self, code: i32, arguments: &[S]) -> Result<String> {
         let (ended, said) = as_read(self.voice.lang(), arguments).await.map_err(told)?;
         for line in said.lines() {
             show(format!("   {line}"));
@@ -173,7 +173,11 @@ impl Town {
         if ended != code {
             bail!(
                 "mohawel {} ended with {ended}, not {code}",
-                arguments.join(" ")
+                arguments
+                    .iter()
+                    .map(AsRef::as_ref)
+                    .collect::<Vec<_>>()
+                    .join(" ")
             );
         }
         Ok(said)
@@ -351,6 +355,17 @@ impl Town {
             false => Server::start(key, &[MAIL, &home, &self.post.address], "serving", &log).await,
         };
         self.adapters.push((key.to_owned(), server.map_err(told)?));
+        Ok(())
+    }
+
+    /// Starts `mohawel` with these arguments as an agency's adapter.
+    ///
+    /// # Errors
+    /// It does not come to serve.
+    pub async fn start(&mut self, key: &str, arguments: &[&str]) -> Result<()> {
+        let log = self.dir.path().join(format!("{key}.log"));
+        let server = Server::start(key, arguments, "serving", &log).await;
+        self.adapters.push(server.map_err(told)?);
         Ok(())
     }
 

@@ -108,3 +108,17 @@ fn a_month_of_cash_support_is_checked_corrected_paid_and_proved() {
     }
     assert!(!told.contains(" 0  stopped"), "{told}");
 }
+
+#[test]
+fn a_proved_service_is_live_elsewhere_with_one_command() {
+    let told = tell(env!("CARGO_BIN_EXE_roll_out"), "ar");
+    for said in [
+        "field_not_granted",
+        "الخدمة متاحة بعد",
+        "قائمة من قبل",
+        "'valid_until'",
+        "السجل سليم",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+}

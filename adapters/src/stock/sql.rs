@@ -201,9 +201,9 @@ impl Sql {
             .collect()
     }
 
-    /// Has the database prepare every query, and says what it does not like.
-    pub(super) async fn probe(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+    /// Has the database prepare every query: the columns of each operation's, or what the database does not like.
+    pub(super) async fn columns(&self) -> Vec<(&str, Result<Vec<String>, String>)> {
+        let mut all = Vec::new();
         for (name, operation) in self.operations.iter() {
             let columns = match &self.store {
                 Store::Sqlite(sqlite) => sqlite.columns(&operation.way).await,
@@ -213,6 +213,16 @@ impl Sql {
                         .await
                 }
             };
+            all.push((name, columns.map_err(|error| error.to_string())));
+        }
+        all
+    }
+
+    /// Has the database prepare every query, and says what it does not like.
+    pub(super) async fn probe(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let prepared = self.columns().await.into_iter();
+        for ((name, operation), (_, columns)) in self.operations.iter().zip(prepared) {
             match columns {
                 Ok(columns) => {
                     let missing = operation

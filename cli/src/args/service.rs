@@ -14,6 +14,8 @@ pub enum Service {
     Publish(Box<Publish>),
     /// Publish another agency's definition under the own system.
     Copy(CopyService),
+    /// Make another agency's service live here in one command: its contract over the own table, published, agreed, served.
+    RollOut(RollOut),
     /// Switch an operation or a whole service off, with a notice to those who ask.
     Disable {
         #[command(flatten)]
@@ -127,6 +129,28 @@ pub struct CopyService {
     /// Whom to ask about it here.
     #[arg(long)]
     pub owner_contact: String,
+    #[command(flatten)]
+    /// What about changes.
+    pub care: Care,
+    /// The adapter's home.
+    #[arg(long, env = "MOHAWEL_HOME")]
+    pub home: PathBuf,
+    #[command(flatten)]
+    /// What it is sealed with.
+    pub authority: AuthorityKey,
+}
+
+/// `mohawel service roll-out`.
+#[derive(Debug, Args)]
+pub struct RollOut {
+    /// Which service is taken over, and in which table of the own store its answers lie; see docs/operating.md.
+    pub plan: PathBuf,
+    /// The providers file to which the service is added; `providers.toml` beside the plan when not given.
+    #[arg(long)]
+    pub providers: Option<PathBuf>,
+    /// Go on as `mohawel adapter run` with that file.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub serve: bool,
     #[command(flatten)]
     /// What about changes.
     pub care: Care,

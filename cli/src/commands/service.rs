@@ -1,4 +1,4 @@
-//! `mohawel service`: publish what a system offers, copy, switch off, try, list.
+//! `mohawel service`: publish what a system offers, copy, roll out, switch off, try, list.
 
 use std::path::Path;
 
@@ -22,6 +22,7 @@ mod copy;
 pub mod definition;
 mod notice;
 pub mod review;
+mod roll_out;
 mod trial;
 
 use definition::{Definition, Naming};
@@ -42,6 +43,7 @@ pub async fn run(service: Service, output: Output) -> Result<(), Failure> {
                 .map(drop)
         }
         Service::Copy(copy) => copy::run(copy, output).await,
+        Service::RollOut(roll_out) => Box::pin(roll_out::run(roll_out, output)).await,
         Service::Disable {
             switched,
             notice_ar,

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use cli::demo::people;
 use cli::demo::stores::{self, Postgres};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::Town;
 use crate::{show, told};
@@ -42,11 +44,43 @@ impl Town {
                 let (store, table) = self.insurance(&into).await?;
                 text = text.replace("@STORE@", &store).replace("@TABLE@", table);
             }
-            _ => {}
+            // A register that is small enough to be read stands in the story's own folder.
+            _ => {
+                for file in std::fs::read_dir(folder)? {
+                    let file = file?.path();
+                    if let Some(name) = file
+                        .file_name()
+                        .filter(|_| file.extension().is_some_and(|end| end == "csv"))
+                    {
+                        std::fs::copy(&file, into.join(name))?;
+                    }
+                }
+            }
         }
         let providers = into.join("providers.toml");
         std::fs::write(&providers, text)?;
         Ok(providers)
+    }
+
+    /// Makes the ERP of an agency out of the story's `erp.sql`, with the agency's plan beside it; gives the plan.
+    ///
+    /// # Errors
+    /// The disk, or what SQLite does not take.
+    pub async fn erp(&self, key: &str) -> Result<String> {
+        let (from, into) = (self.story.join(key), self.folder(key)?);
+        let mut file = SqliteConnectOptions::new()
+            .filename(into.join("erp.sqlite"))
+            .create_if_missing(true)
+            .connect()
+            .await?;
+        let statements = std::fs::read_to_string(from.join("erp.sql"))?;
+        sqlx::raw_sql(AssertSqlSafe(statements))
+            .execute(&mut file)
+            .await?;
+        file.close().await?;
+        let plan = into.join("plan.toml");
+        std::fs::copy(from.join("plan.toml"), &plan)?;
+        Ok(plan.display().to_string())
     }
 
     /// The insurance register: in PostgreSQL where the variable names a server, else in a file.
