@@ -26,6 +26,7 @@ mod quota;
 mod rate;
 mod response;
 mod resume;
+pub(crate) mod reviews;
 mod route;
 mod stream;
 pub mod submission;
@@ -62,6 +63,7 @@ use self::quota::Quota;
 use self::rate::Rates;
 use self::record::{Recorded, Unrecorded};
 use self::refusal::Refusal;
+use self::reviews::ReviewBook;
 use self::route::Routed;
 use self::stream::Places;
 use self::submission::Submissions;
@@ -129,6 +131,7 @@ pub struct Exchange {
     memory: Arc<Memory>,
     quota: Arc<Quota>,
     rates: Arc<Rates>,
+    reviews: Arc<ReviewBook>,
     budget: Budget,
     streams: Arc<Places>,
     submissions: Submissions,
@@ -165,6 +168,7 @@ impl Exchange {
             memory: Memory::new(retain_ms, parts.settings.remembered),
             quota: Arc::default(),
             rates: Arc::default(),
+            reviews: Arc::default(),
             budget: Budget::new(parts.settings.refusals_per_minute),
             streams: Arc::default(),
             submissions: Submissions::new(parts.submissions),
@@ -200,6 +204,11 @@ impl Exchange {
     /// Exchanges under way.
     pub fn under_way(&self) -> usize {
         self.exchanges.len()
+    }
+
+    /// What waits for its review.
+    pub(crate) fn reviews(&self) -> &Arc<ReviewBook> {
+        &self.reviews
     }
 
     /// The providers' adapters.
