@@ -24,6 +24,7 @@ mod members;
 mod operate;
 mod people;
 mod receipts;
+mod review;
 mod service;
 mod submission;
 mod witness;
@@ -48,6 +49,7 @@ pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 pub use people::{About, Begins, Breach, Hold, Masters, SubjectKey, Subjects, Suspect};
 pub use receipts::{Alarms, Erase, NewEncryptionKey, Receipts, Reconcile};
+pub use review::{Finding, GiveReview, Review};
 pub use service::{Care, CopyService, Publish, Sensitivity, Service, Switched, Try};
 pub use submission::{SendSubmission, Submission};
 pub use witness::Witness;
@@ -146,6 +148,9 @@ pub enum Command {
     /// Leave questions for providers that are not there, and collect their answers later.
     #[command(subcommand)]
     Submission(Submission),
+    /// List what waits for a review after the glass was broken, and give one.
+    #[command(subcommand)]
+    Review(Review),
     /// Add, list and end systems.
     #[command(subcommand)]
     System(System),

@@ -76,6 +76,23 @@ fn restricted_data_of_the_state_goes_past_the_switch() {
 }
 
 #[test]
+fn the_glass_is_broken_reviewed_and_not_broken_again_while_a_review_is_overdue() {
+    for (lang, holds) in [("en", "the log holds"), ("ar", "السجل سليم")] {
+        let told = tell(env!("CARGO_BIN_EXE_prevention"), lang);
+        for said in [
+            "tramadol-7731",
+            "field notes",
+            "case_reference",
+            "review_overdue",
+            "EG/GOV/TREATMENT: unjustified of 1",
+            holds,
+        ] {
+            assert!(told.contains(said), "{said}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_month_of_cash_support_is_checked_corrected_paid_and_proved() {
     let told = tell(env!("CARGO_BIN_EXE_takaful_karama"), "en");
     for said in [

@@ -33,9 +33,7 @@ impl Judge<'_> {
                     );
                 }
                 self.count(index, facts, permission.daily_quota);
-                if permission.wants_review {
-                    self.broken_glass(&exchange, &opened);
-                }
+                self.broken_glass(&exchange, &opened, permission.wants_review);
             }
             Err(denial) => {
                 let detail = format!(
@@ -162,7 +160,10 @@ impl Judge<'_> {
     }
 
     /// A request under a break-glass grant: nothing was owed from before, and from now on it waits.
-    fn broken_glass(&mut self, exchange: &Exchange<'_>, opened: &RequestHeader) {
+    fn broken_glass(&mut self, exchange: &Exchange<'_>, opened: &RequestHeader, broken: bool) {
+        if !broken {
+            return;
+        }
         let (facts, stamp) = (&exchange.facts, &exchange.entry.stamp);
         let (consumer, provider) = (opened.consumer.agency(), opened.provider.agency());
         let since = self
