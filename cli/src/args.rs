@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use proto::digest::Digest;
 use proto::id::{ExchangeId, Part, ServiceId};
 use proto::refusal::Language;
 
@@ -346,6 +347,9 @@ pub struct Call {
     /// home's own actor.key.
     #[arg(long)]
     pub actor: Option<String>,
+    /// The case that it is asked in, by its commitment, 64 hex digits: `mohawel compose show` tells it.
+    #[arg(long, value_name = "COMMITMENT", value_parser = people::digest)]
+    pub case: Option<Digest>,
 }
 
 /// `mohawel demo`.

@@ -8,10 +8,12 @@
 //! | `registers_joined.rs` | one person across four registers, as two agencies may see it |
 //! | `state_property.rs` | restricted data of the state, which the switch itself cannot read |
 //! | `prevention.rs` | the most sensitive data: the glass is broken at night, and somebody else looks at it afterwards |
+//! | `tenders.rs` | opportunities for every commercial member, bids, and each bidder's standing in two registers |
 //! | `takaful_karama.rs` | cash support for many households: batches over six registers, a corrected register, one disbursement |
 //!
 //! All but the first two speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
+pub mod desk;
 pub mod households;
 pub mod mail_service;
 pub mod offices;
@@ -98,13 +100,14 @@ impl Stage {
     /// Invites an agency, enrols it with keys of its own, and connects its adapter.
     pub async fn join(&self, agency: &str, system: &str, names: [&str; 2]) -> Result<Adapter> {
         let operator = Operator::open(&self.switch, &self.clock).map_err(told)?;
+        let home = format!("{}-{system}", agency.replace('/', "-"));
         let agency = agency.parse().context("the agency's name")?;
         let hour = Duration::from_secs(3_600);
         let invited = agency::invite(&operator, &agency, hour, &self.clock)
             .await
             .map_err(told)?;
         let enrolled = enrol(EnrolOptions {
-            home: self.dir.path().join(system),
+            home: self.dir.path().join(home),
             invitation: invited.invitation.encode()?,
             address: None,
             system: system.to_owned(),

@@ -145,3 +145,6 @@ fn who(waiting: &Waiting) -> Who {
         None => Who::System(waiting.consumer.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;
