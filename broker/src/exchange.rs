@@ -196,19 +196,9 @@ impl Exchange {
         Ok((exchange, resumed))
     }
 
-    /// How exchanges ended since the start: each outcome or refusal code that there was, and how often.
-    pub fn ended(&self) -> Vec<(&'static str, u64)> {
-        self.ended.counts()
-    }
-
     /// Exchanges under way.
     pub fn under_way(&self) -> usize {
         self.exchanges.len()
-    }
-
-    /// What waits for its review.
-    pub(crate) fn reviews(&self) -> &Arc<ReviewBook> {
-        &self.reviews
     }
 
     /// The providers' adapters.

@@ -19,7 +19,6 @@ use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::Outcome;
 use proto::id::ExchangeId;
-use proto::reviews::Waiting;
 use proto::wire::audit::v1::RecordedEntry;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -196,17 +195,7 @@ impl Exchange {
             request: request.index,
         });
         counted.keep();
-        if permission.wants_review {
-            let stamp = &request.entry.stamp;
-            let grant = (permission.agreement, permission.grant);
-            let waiting = Waiting::of(
-                verified.header(),
-                grant,
-                request.leaf,
-                stamp.recorded_at_ms(),
-            );
-            self.reviews.begin(request.index, waiting);
-        }
+        self.note_look(permission, verified.header(), &request);
         Ok(Durable {
             verified,
             permission,

@@ -7,8 +7,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use audit::log::Appended;
 use bytes::Bytes;
 use proto::act::Review;
+use proto::authorise::Permission;
 use proto::entry::{Entry, EntryError, Kind};
 use proto::facts;
 use proto::header::RequestHeader;
@@ -114,6 +116,26 @@ impl Drop for Reviewing {
 }
 
 impl Exchange {
+    /// What waits for its review.
+    pub(crate) fn reviews(&self) -> &Arc<ReviewBook> {
+        &self.reviews
+    }
+
+    /// Notes a request that is durable now, if it waits for a review.
+    pub(super) fn note_look(
+        &self,
+        permission: Permission,
+        header: &RequestHeader,
+        request: &Appended,
+    ) {
+        if permission.wants_review {
+            let grant = (permission.agreement, permission.grant);
+            let recorded_at_ms = request.entry.stamp.recorded_at_ms();
+            let waiting = Waiting::of(header, grant, request.leaf, recorded_at_ms);
+            self.reviews.begin(request.index, waiting);
+        }
+    }
+
     /// Reads what waits for its review: a debt may be older than anything else that is remembered. Without any
     /// break-glass agreement nothing is read.
     pub(super) async fn resume_reviews(&self, registry: &Registry) -> Result<(), ResumeError> {
