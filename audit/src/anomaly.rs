@@ -6,16 +6,17 @@
 
 use std::collections::BTreeMap;
 
+use proto::Digest;
 use proto::entry::Kind;
 use proto::header::Subject;
 use proto::id::{AgencyId, SystemId};
-use proto::{Code, Digest};
 
 use crate::find::Row;
 
 mod hours;
 mod lookups;
 mod refusals;
+mod reviews;
 #[cfg(test)]
 mod tests;
 mod volume;
@@ -26,6 +27,7 @@ pub use zone::Zone;
 use hours::Hours;
 use lookups::{ManySubjects, Repeated};
 use refusals::{Clusters, Sequences};
+use reviews::Reviews;
 use volume::Volume;
 
 /// Indexes that an oddity names at most: the first ones, and the last.
@@ -164,6 +166,16 @@ pub enum Odd {
         /// What was changed in between; empty: nothing, so the registry changed.
         changed: Vec<&'static str>,
     },
+    /// Looks under break-glass grants that this agency was asked for, and has not reviewed in time.
+    ReviewOverdue {
+        /// Who looked.
+        consumer: AgencyId,
+    },
+    /// Looks under break-glass grants that were found unjustified.
+    Unjustified {
+        /// Who found so.
+        provider: AgencyId,
+    },
 }
 
 impl Odd {
@@ -177,6 +189,8 @@ impl Odd {
             Self::ManySubjects => "many_subjects",
             Self::Refused { .. } => "refused",
             Self::RefusedThenPermitted { .. } => "refused_then_permitted",
+            Self::ReviewOverdue { .. } => "review_overdue",
+            Self::Unjustified { .. } => "unjustified",
         }
     }
 }
@@ -243,6 +257,7 @@ pub struct Watch {
     subjects: ManySubjects,
     clusters: Clusters,
     sequences: Sequences,
+    reviews: Reviews,
 }
 
 impl Watch {
@@ -256,11 +271,13 @@ impl Watch {
             subjects: ManySubjects::default(),
             clusters: Clusters::new(),
             sequences: Sequences::new(),
+            reviews: Reviews::default(),
         }
     }
 
-    /// Takes the next row; only requests and refusals matter.
+    /// Takes the next row; only requests and refusals matter, and for reviews what they are about.
     pub fn take(&mut self, row: &Row) {
+        self.reviews.take(row);
         let Some(asked) = Asked::of(row) else { return };
         self.clusters.take(&asked);
         if !matches!(asked.who, Who::Connection(_)) {
@@ -282,6 +299,7 @@ impl Watch {
             ("unusual_hour", self.hours.unwatched()),
             ("many_subjects", self.subjects.unwatched()),
             ("refused_then_permitted", self.sequences.unwatched()),
+            ("review_overdue", self.reviews.unwatched()),
         ];
         let mut report = Report {
             unwatched: unwatched
@@ -291,7 +309,10 @@ impl Watch {
             ..Report::default()
         };
         let (outside, unusual) = self.hours.finish(rules);
+        let (overdue, unjustified) = self.reviews.finish();
         for mut found in [
+            overdue,
+            unjustified,
             self.volume.finish(rules),
             outside,
             unusual,
@@ -358,37 +379,4 @@ impl<'a> Asked<'a> {
         let facts = self.row.facts.as_ref();
         facts.map_or(1, |facts| facts.count.max(1))
     }
-}
-
-/// Whether a refusal says something about who asked or what was asked, rather than about load, clocks or outages.
-fn speaks_of_the_asker(code: &str) -> bool {
-    !matches!(
-        Code::parse(code),
-        Some(
-            Code::Stale
-                | Code::Duplicate
-                | Code::RateLimited
-                | Code::Overloaded
-                | Code::QuotaExceeded
-                | Code::ProviderOffline
-                | Code::OperationDisabled
-                | Code::LogUnavailable
-        )
-    )
-}
-
-/// Whether a refusal says that a right is missing.
-fn is_about_rights(code: &str) -> bool {
-    matches!(
-        Code::parse(code),
-        Some(
-            Code::NoAgreement
-                | Code::AgreementExpired
-                | Code::AgreementRevoked
-                | Code::PurposeNotGranted
-                | Code::OperationNotGranted
-                | Code::FieldNotGranted
-                | Code::DelegationBroken
-        )
-    )
 }

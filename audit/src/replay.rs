@@ -64,7 +64,9 @@ pub mod rule {
     pub const QUOTA: &str = "quota";
     /// Times that contradict each other.
     pub const TIME: &str = "time";
-    /// A reading, hold, erasure or witness change that is not what it must be.
+    /// Let through under a break-glass grant while a review was overdue.
+    pub const REVIEW: &str = "review";
+    /// A reading, hold, erasure, review or witness change that is not what it must be.
     pub const OVERSIGHT: &str = "oversight";
     /// A broker start that does not continue the log.
     pub const EPOCH: &str = "epoch";

@@ -39,7 +39,7 @@ fn peer<T>(request: &Request<T>) -> Result<Arc<Peer>, Status> {
         .extensions()
         .get::<Arc<Peer>>()
         .cloned()
-        .ok_or_else(status::no_peer)
+        .ok_or_else(status::unknown_peer)
 }
 
 /// Who is connected, if it may call `rpc` now: what every handler begins with, but those of exchanges, whose first

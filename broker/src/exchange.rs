@@ -26,6 +26,7 @@ mod quota;
 mod rate;
 mod response;
 mod resume;
+pub(crate) mod reviews;
 mod route;
 mod stream;
 pub mod submission;
@@ -62,6 +63,7 @@ use self::quota::Quota;
 use self::rate::Rates;
 use self::record::{Recorded, Unrecorded};
 use self::refusal::Refusal;
+use self::reviews::ReviewBook;
 use self::route::Routed;
 use self::stream::Places;
 use self::submission::Submissions;
@@ -129,6 +131,7 @@ pub struct Exchange {
     memory: Arc<Memory>,
     quota: Arc<Quota>,
     rates: Arc<Rates>,
+    reviews: Arc<ReviewBook>,
     budget: Budget,
     streams: Arc<Places>,
     submissions: Submissions,
@@ -165,6 +168,7 @@ impl Exchange {
             memory: Memory::new(retain_ms, parts.settings.remembered),
             quota: Arc::default(),
             rates: Arc::default(),
+            reviews: Arc::default(),
             budget: Budget::new(parts.settings.refusals_per_minute),
             streams: Arc::default(),
             submissions: Submissions::new(parts.submissions),
@@ -190,11 +194,6 @@ impl Exchange {
             .beside
             .spawn(submission::dispatch(Arc::clone(&exchange)));
         Ok((exchange, resumed))
-    }
-
-    /// How exchanges ended since the start: each outcome or refusal code that there was, and how often.
-    pub fn ended(&self) -> Vec<(&'static str, u64)> {
-        self.ended.counts()
     }
 
     /// Exchanges under way.

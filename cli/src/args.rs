@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use proto::digest::Digest;
 use proto::id::{ExchangeId, Part, ServiceId};
 use proto::refusal::Language;
 
@@ -24,6 +25,7 @@ mod members;
 mod operate;
 mod people;
 mod receipts;
+mod review;
 mod service;
 mod submission;
 mod witness;
@@ -48,6 +50,7 @@ pub use members::{Apply, Enrol, Key, System};
 pub use operate::{Acting, Approvals, Membership, Policy, Purpose, Registry, Revoke, Role};
 pub use people::{About, Begins, Breach, Hold, Masters, SubjectKey, Subjects, Suspect};
 pub use receipts::{Alarms, Erase, NewEncryptionKey, Receipts, Reconcile};
+pub use review::{Finding, GiveReview, Review};
 pub use service::{Care, CopyService, Publish, RollOut, Sensitivity, Service, Switched, Try};
 pub use submission::{SendSubmission, Submission};
 pub use witness::Witness;
@@ -146,6 +149,9 @@ pub enum Command {
     /// Leave questions for providers that are not there, and collect their answers later.
     #[command(subcommand)]
     Submission(Submission),
+    /// List what waits for a review after the glass was broken, and give one.
+    #[command(subcommand)]
+    Review(Review),
     /// Add, list and end systems.
     #[command(subcommand)]
     System(System),
@@ -341,6 +347,9 @@ pub struct Call {
     /// home's own actor.key.
     #[arg(long)]
     pub actor: Option<String>,
+    /// The case that it is asked in, by its commitment, 64 hex digits: `mohawel compose show` tells it.
+    #[arg(long, value_name = "COMMITMENT", value_parser = people::digest)]
+    pub case: Option<Digest>,
 }
 
 /// `mohawel demo`.

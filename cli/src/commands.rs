@@ -29,6 +29,7 @@ pub mod people;
 pub mod person;
 pub mod refused;
 pub mod registry;
+pub mod review;
 pub mod service;
 pub mod signal;
 pub mod submission;

@@ -81,6 +81,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Compose(compose) => block_on(commands::compose::run(compose, output)),
         Command::Submission(submission) => block_on(commands::submission::run(submission, output)),
         Command::Batch(batch) => block_on(commands::batch::run(batch, output)),
+        Command::Review(review) => block_on(commands::review::run(review, output)),
         Command::Witness(witness) => block_on(commands::witness::run(witness, output)),
         Command::Bench(bench) => bench::run(bench, output),
         Command::Demo(demo) => block_on(demo::run(demo, output)),

@@ -8,11 +8,14 @@
 //! | `registers_joined.rs` | one person across four registers, as two agencies may see it |
 //! | `state_property.rs` | restricted data of the state, which the switch itself cannot read |
 //! | `complaints.rs` | complaints handed on to a system that is away; they wait at the switch, sealed, and are answered in the morning |
+//! | `prevention.rs` | the most sensitive data: the glass is broken at night, and somebody else looks at it afterwards |
+//! | `tenders.rs` | opportunities for every commercial member, bids, and each bidder's standing in two registers |
 //! | `takaful_karama.rs` | cash support for many households: batches over six registers, a corrected register, one disbursement |
 //! | `roll_out.rs` | a proved service is live in another governorate with one command, over its ERP's table |
 //!
-//! From `one_window.rs` on they speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
+//! All but the first two speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
+pub mod desk;
 pub mod households;
 pub mod mail_service;
 pub mod offices;
@@ -31,12 +34,19 @@ use adapters::authority::AuthorityPlace;
 use adapters::enrol::{EnrolOptions, enrol};
 use anyhow::{Context as _, Result, anyhow};
 use audit::clock::Clock;
+use audit::replay::Event;
 use cli::commands::agency;
 use cli::commands::broker::{BrokerOptions, Running};
 use cli::commands::init::{InitOptions, create};
+use cli::commands::operate;
 use cli::commands::operator::Operator;
 use cli::commands::switch_dir::SwitchDir;
 use cli::failure::Failure;
+use proto::act::{OperatorDeed, Purpose};
+use proto::registry::Registry;
+
+/// How long an adapter may take to have the registry.
+const CONNECT_WAIT: Duration = Duration::from_secs(15);
 
 /// A switch of the story's own, in a folder that is removed at its end.
 #[derive(Debug)]
@@ -44,11 +54,17 @@ pub struct Stage {
     dir: tempfile::TempDir,
     switch: SwitchDir,
     running: Running,
+    clock: Clock,
 }
 
 impl Stage {
     /// Makes and starts a switch on free loopback ports, with its echo service.
     pub async fn start() -> Result<Self> {
+        Self::start_with("", Clock::System).await
+    }
+
+    /// As [`Stage::start`], with these lines in `[limits]` and a clock of the story's own, which everybody on the stage goes by.
+    pub async fn start_with(limits: &str, clock: Clock) -> Result<Self> {
         // Every TLS configuration names its provider; this is for libraries that ask for the default.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let dir = tempfile::tempdir()?;
@@ -63,12 +79,15 @@ impl Stage {
             exchange_address: None,
             enrol_address: None,
         };
-        let created = create(&options, &Clock::System).await.map_err(told)?;
+        let created = create(&options, &clock).await.map_err(told)?;
         let switch = created.switch;
+        let config = std::fs::read_to_string(switch.config())?;
+        let config = config.replacen("[limits]\n", &format!("[limits]\n{limits}\n"), 1);
+        std::fs::write(switch.config(), config)?;
         let options = BrokerOptions {
             switch: switch.clone(),
             echo: true,
-            clock: Clock::System,
+            clock: clock.clone(),
             given_up: Default::default(),
         };
         let running = Box::pin(Running::start(options)).await.map_err(told)?;
@@ -76,19 +95,21 @@ impl Stage {
             dir,
             switch,
             running,
+            clock,
         })
     }
 
     /// Invites an agency, enrols it with keys of its own, and connects its adapter.
     pub async fn join(&self, agency: &str, system: &str, names: [&str; 2]) -> Result<Adapter> {
-        let operator = Operator::open(&self.switch, &Clock::System).map_err(told)?;
+        let operator = Operator::open(&self.switch, &self.clock).map_err(told)?;
+        let home = format!("{}-{system}", agency.replace('/', "-"));
         let agency = agency.parse().context("the agency's name")?;
         let hour = Duration::from_secs(3_600);
-        let invited = agency::invite(&operator, &agency, hour, &Clock::System)
+        let invited = agency::invite(&operator, &agency, hour, &self.clock)
             .await
             .map_err(told)?;
         let enrolled = enrol(EnrolOptions {
-            home: self.dir.path().join(system),
+            home: self.dir.path().join(home),
             invitation: invited.invitation.encode()?,
             address: None,
             system: system.to_owned(),
@@ -97,24 +118,57 @@ impl Stage {
             name_ar: names[1].to_owned(),
             // A story keeps its keys together; an agency keeps this one apart, under a passphrase.
             authority: AuthorityPlace::InHome,
-            clock: Clock::System,
+            clock: self.clock.clone(),
         })
         .await?;
-        Ok(Adapter::connect(enrolled.home).await?)
+        let adapter = Adapter::start(enrolled.home, self.clock.clone())?;
+        adapter.ready(CONNECT_WAIT).await?;
+        Ok(adapter)
+    }
+
+    /// Puts a purpose into the catalogue.
+    pub async fn list(&self, purpose: Purpose, policy: &Registry) -> Result<()> {
+        let operator = Operator::open(&self.switch, &self.clock).map_err(told)?;
+        operate::act(&operator, OperatorDeed::SetPurpose(purpose), policy)
+            .await
+            .map_err(told)?;
+        Ok(())
+    }
+
+    /// Lets time pass for everybody on the stage, where the story has a clock of its own.
+    pub fn pass(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.clock.advance_ms(ms);
+    }
+
+    /// The switch's folder: its log, its store, its keys.
+    pub fn switch(&self) -> &Path {
+        self.switch.path()
     }
 
     /// Stops the switch and replays its log from the files: nothing in the story may be missing.
     pub async fn end(self) -> Result<()> {
+        self.end_with(Voice(proto::refusal::Language::English), |_| ())
+            .await
+    }
+
+    /// As [`Stage::end`], told in the story's language; `on_event` sees each entry on the way.
+    pub async fn end_with(self, voice: Voice, mut on_event: impl FnMut(&Event)) -> Result<()> {
         let log: PathBuf = self.switch.log();
         Box::pin(self.running.shutdown()).await.map_err(told)?;
-        let report = audit::replay::replay(Path::new(&log), audit::replay::Options::default());
+        let options = audit::replay::Options {
+            on_event: Some(&mut on_event),
+            ..Default::default()
+        };
+        let report = audit::replay::replay(Path::new(&log), options);
         let findings: Vec<String> = report.all_findings().map(ToString::to_string).collect();
         if !report.is_clean() {
             return Err(anyhow!("the log does not hold: {}", findings.join("; ")));
         }
-        show(format!(
-            "the log holds: {} entries, {} seals verified",
-            report.files.entries, report.seals
+        let (entries, seals) = (report.files.entries, report.seals);
+        show(voice.say(
+            &format!("the log holds: {entries} entries, {seals} seals verified"),
+            &format!("السجل سليم: {entries} قيدًا، وتم التحقق من {seals} ختمًا"),
         ));
         Ok(())
     }

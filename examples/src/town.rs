@@ -220,7 +220,7 @@ impl Town {
     /// A process that does not do what it should.
     pub async fn come_back(&mut self, key: &str) -> Result<()> {
         let folder = self.folder_of(key);
-        self.start(key, &folder).await
+        self.start_adapter(key, &folder).await
     }
 
     /// Stops the switch too, and shows that its log holds: verified, replayed, and the exchanges of one thread.
@@ -325,7 +325,7 @@ impl Town {
             &home,
         ])
         .await?;
-        self.start(key, &folder).await
+        self.start_adapter(key, &folder).await
     }
 
     /// What an agency publishes and serves: the story's own, or the town's.
@@ -337,7 +337,7 @@ impl Town {
         }
     }
 
-    async fn start(&mut self, key: &str, folder: &Path) -> Result<()> {
+    async fn start_adapter(&mut self, key: &str, folder: &Path) -> Result<()> {
         let home = self.home(key);
         let log = self.dir.path().join(format!("{key}.log"));
         let server = match folder.join("providers.toml").exists() {

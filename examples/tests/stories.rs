@@ -92,6 +92,39 @@ fn complaints_wait_for_a_system_that_is_away_and_are_answered() {
 }
 
 #[test]
+fn the_glass_is_broken_reviewed_and_not_broken_again_while_a_review_is_overdue() {
+    for (lang, holds) in [("en", "the log holds"), ("ar", "السجل سليم")] {
+        let told = tell(env!("CARGO_BIN_EXE_prevention"), lang);
+        for said in [
+            "tramadol-7731",
+            "field notes",
+            "case_reference",
+            "review_overdue",
+            "EG/GOV/TREATMENT: unjustified of 1",
+            holds,
+        ] {
+            assert!(told.contains(said), "{said}: {told}");
+        }
+    }
+}
+
+#[test]
+fn opportunities_are_published_to_a_class_and_a_bidders_standing_is_asked() {
+    for (lang, holds) in [("en", "the log holds"), ("ar", "السجل سليم")] {
+        let told = tell(env!("CARGO_BIN_EXE_tenders"), lang);
+        for said in [
+            "EG/COM/NILE: \"T-2026-014\"",
+            "EG/COM/DELTA",
+            "field_not_granted",
+            "no_agreement",
+            holds,
+        ] {
+            assert!(told.contains(said), "{said}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_month_of_cash_support_is_checked_corrected_paid_and_proved() {
     let told = tell(env!("CARGO_BIN_EXE_takaful_karama"), "en");
     for said in [

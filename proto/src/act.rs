@@ -14,6 +14,7 @@ mod log_key;
 mod membership;
 mod operator;
 mod oversight;
+mod review;
 mod scope;
 mod service;
 
@@ -22,12 +23,13 @@ pub use agreement::{AgreementAct, AgreementContent, Step};
 pub use delegation::Delegation;
 pub use encryption::EncryptionKeyBinding;
 pub use genesis::{Genesis, Operator, Purpose};
-pub use grant::{Grant, RESTRICTED, RowRule};
+pub use grant::{BREAK_GLASS, Grant, RESTRICTED, RowRule};
 pub use key::{KeyBinding, KeyEnd, KeySuccession};
 pub use log_key::LogKeySuccession;
 pub use membership::{AgencyEnrolment, Application, Invitation};
 pub use operator::{Approval, OperatorAct, OperatorDeed, PersonRole, TwoOperators};
 pub use oversight::{Erased, Erasure, Hold};
+pub use review::{Finding, Review, ReviewedRequest};
 pub use scope::{ConsumerScope, GroupMember};
 pub use service::{Operation, ServiceDefinition, SubjectField};
 

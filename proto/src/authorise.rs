@@ -32,9 +32,10 @@ pub use rows::{Row, row_scope};
 pub use suppose::{Supposed, SupposedPermission, Supposition};
 pub use verify::{
     AnswerFault, SealedRequest, answers, code_of, trails, verify_answer, verify_dispute,
-    verify_erasure, verify_hold, verify_request, verify_trailer,
+    verify_erasure, verify_hold, verify_request, verify_review, verify_trailer,
 };
 
+use crate::act::Grant;
 use crate::commitment::Form;
 use crate::digest::Digest;
 use crate::header::RequestHeader;
@@ -53,6 +54,8 @@ pub struct Permission {
     pub daily_quota: u64,
     /// Requests a second, averaged, under this grant; 0 means no limit. Counting is the caller's.
     pub rate_per_s: u32,
+    /// The exchange is reviewed afterwards; while reviews are overdue nothing more is let through. That is the caller's, too.
+    pub wants_review: bool,
 }
 
 /// What refuses a request: the code, and which clause of what decided.
@@ -99,6 +102,14 @@ pub enum Clause {
     Quota,
     /// The grant wants the payload sealed to its receiver.
     Encryption,
+    /// The grant wants a named person: the request has no actor.
+    Actor,
+    /// The grant wants a case: the request has no case reference.
+    CaseReference,
+    /// The grant wants a review, and nobody could give one: the agency asks itself.
+    Reviewer,
+    /// Reviews of earlier exchanges between the two are overdue.
+    ReviewOverdue,
 }
 
 impl fmt::Display for Clause {
@@ -119,6 +130,10 @@ impl fmt::Display for Clause {
             Self::Delegation(link) => write!(f, "delegation {link}"),
             Self::Quota => f.write_str("quota"),
             Self::Encryption => f.write_str("encryption"),
+            Self::Actor => f.write_str("actor"),
+            Self::CaseReference => f.write_str("case_reference"),
+            Self::Reviewer => f.write_str("reviewer"),
+            Self::ReviewOverdue => f.write_str("review_overdue"),
         }
     }
 }
@@ -262,12 +277,15 @@ fn best_grant(
             )
         } else if grant.wants_sealed() && request.payload.form != Form::Sealed {
             (4, Code::EncryptionRequired, number, Clause::Encryption)
+        } else if let Some(clause) = unbroken_glass(grant, request) {
+            (5, Code::PurposeNotGranted, number, clause)
         } else {
             return Ok(Permission {
                 agreement: agreement.id,
                 grant: number,
                 daily_quota: grant.daily_quota,
                 rate_per_s: grant.rate_per_s,
+                wants_review: grant.wants_review(),
             });
         };
         if denied.0 > closest.0 {
@@ -281,6 +299,21 @@ fn best_grant(
         grant,
         clause,
     })
+}
+
+/// What is missing before the glass may be broken: who asks, in which case, and somebody else to look at it afterwards.
+fn unbroken_glass(grant: &Grant, request: &RequestHeader) -> Option<Clause> {
+    if !grant.wants_review() {
+        None
+    } else if request.actor.is_none() {
+        Some(Clause::Actor)
+    } else if request.case_reference.is_none() {
+        Some(Clause::CaseReference)
+    } else if request.consumer.agency() == request.provider.agency() {
+        Some(Clause::Reviewer)
+    } else {
+        None
+    }
 }
 
 /// The service that `request` names, if it is published by a system that was not ended, with that contract and

@@ -69,11 +69,13 @@ pub enum Kind {
     Erasure = 50,
     /// The switch starts under another witness policy.
     Witnesses = 51,
+    /// The agency that was asked looked at exchanges in which the glass was broken.
+    Review = 52,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -101,6 +103,7 @@ impl Kind {
         Self::Hold,
         Self::Erasure,
         Self::Witnesses,
+        Self::Review,
     ];
 
     /// Reads the entry's first byte. An unknown kind is an error: refuse to guess.
@@ -163,6 +166,7 @@ impl Kind {
             Self::Hold => "hold",
             Self::Erasure => "erasure",
             Self::Witnesses => "witnesses",
+            Self::Review => "review",
         }
     }
 
@@ -189,7 +193,7 @@ impl Kind {
     pub fn is_oversight(self) -> bool {
         matches!(
             self,
-            Self::Access | Self::Hold | Self::Erasure | Self::Witnesses
+            Self::Access | Self::Hold | Self::Erasure | Self::Witnesses | Self::Review
         )
     }
 

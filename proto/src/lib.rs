@@ -4,7 +4,7 @@
 //! and the one function that decides. No I/O, no clock, no async: callers bring bytes and times.
 //!
 //! Reading order: [`id`], [`header`], [`seal`], [`commitment`], [`sealed`], [`envelope`], [`entry`],
-//! [`registry`], [`authorise`], [`refusal`]. `docs/protocol.md` shows every signed byte.
+//! [`registry`], [`authorise`], [`reviews`], [`refusal`]. `docs/protocol.md` shows every signed byte.
 
 pub mod act;
 pub mod authorise;
@@ -24,6 +24,7 @@ pub mod key;
 pub mod limits;
 pub mod refusal;
 pub mod registry;
+pub mod reviews;
 pub mod seal;
 pub mod sealed;
 pub mod subject;

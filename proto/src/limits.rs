@@ -27,6 +27,8 @@ pub mod label {
     pub const HOLD: &str = "mohawel/hold/v1";
     /// A statement that something was destroyed, by whoever kept it.
     pub const ERASURE: &str = "mohawel/erasure/v1";
+    /// A review of exchanges in which the glass was broken, by the authority key of the agency that was asked.
+    pub const REVIEW: &str = "mohawel/review/v1";
     /// The key that payloads for a system are sealed to, by its agency's authority key.
     pub const ENCRYPTION_KEY: &str = "mohawel/encryption-key/v1";
     /// The next log key, by the one before it and by itself.
@@ -120,6 +122,10 @@ pub const LOG_KEY_OVERLAP_MS_MAX: u64 = 400 * 24 * 3_600_000;
 
 /// Exchanges, or epochs, named by one hold or erasure.
 pub const OVERSEEN_MAX: usize = 128;
+/// Requests named by one review.
+pub const REVIEWED_MAX: usize = 32;
+/// How long after a request under a break-glass grant its review may take: seven days.
+pub const BREAK_GLASS_REVIEW_MS: u64 = 7 * 24 * 3_600_000;
 /// Bytes of the reason that a reader of entries gives.
 pub const REASON_BYTES_MAX: usize = 256;
 

@@ -23,6 +23,8 @@ mod log;
 mod log_key;
 #[path = "golden/registry.rs"]
 mod registry;
+#[path = "golden/reviews.rs"]
+mod reviews;
 #[path = "golden/rights.rs"]
 mod rights;
 #[path = "golden/streams.rs"]

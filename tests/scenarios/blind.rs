@@ -141,7 +141,7 @@ fn sealed(consumer: &RawConsumer, seals: impl FnOnce(&Envelope) -> Bytes) -> Env
     }
 }
 
-fn contents(payload: &'static [u8]) -> Contents {
+pub(crate) fn contents(payload: &'static [u8]) -> Contents {
     Contents {
         salt: SALT,
         answer_key: Some(*OpeningKey::generate().unwrap().key()),

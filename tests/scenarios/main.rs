@@ -58,6 +58,9 @@
 //! | a payload in the open where the agreement wants it sealed | `blind::restricted_data_goes_sealed_or_not_at_all` |
 //! | … sealed to a key that is not there, or of another request | `blind::what_does_not_open_never_reaches_the_backend` |
 //! | … an answer in the open to a sealed request | `blind::an_open_answer_to_a_sealed_request_is_invalid` |
+//! | the glass broken without a person or a case | `reviews::the_glass_is_not_broken_without_a_person_and_a_case` |
+//! | … while a review is overdue | `reviews::an_overdue_review_stops_the_next_look_until_it_is_given_and_outlives_a_restart` |
+//! | a review by who asked, twice, or of another entry | `reviews::only_who_was_asked_reviews_what_waits_and_nobody_else` |
 //! | a switch that is searched: memory, log, disk | `blind::searched::*` |
 //! | a submission as a call, a call as one, one in the open or for too long; the same twice | `submissions::by_hand::what_is_no_submission_is_refused_and_the_same_twice_is_one` |
 //! | submissions over the room there is | `submissions::a_full_queue_refuses_with_a_time_and_has_room_again` |
@@ -100,6 +103,7 @@ mod reading;
 mod refusals;
 mod renewal;
 mod restart;
+mod reviews;
 mod revocation;
 mod rewound;
 mod roles;

@@ -22,7 +22,10 @@ use tonic_types::StatusExt as _;
 
 type Read = Result<Vec<(u64, bytes::Bytes)>, Status>;
 
-async fn log_of(world: &World, tls: std::sync::Arc<rustls::ClientConfig>) -> LogClient<Channel> {
+pub(crate) async fn log_of(
+    world: &World,
+    tls: std::sync::Arc<rustls::ClientConfig>,
+) -> LogClient<Channel> {
     LogClient::new(channel(world.switch.exchange(), tls).await.unwrap())
 }
 
@@ -161,7 +164,7 @@ async fn a_reading_that_may_not_be_is_no_entry() {
     assert_eq!(told.count(Kind::Access), 0);
 }
 
-fn sealed(
+pub(crate) fn sealed(
     kind: Kind,
     label: &str,
     header: bytes::Bytes,

@@ -126,6 +126,10 @@ async fn call(channel: Channel, rpc: Rpc) -> Result<(), Status> {
             let request = audit_wire::OverseeRequest::default();
             LogClient::new(channel).oversee(request).await?;
         }
+        Rpc::Reviews => {
+            let request = audit_wire::ReviewsRequest::default();
+            LogClient::new(channel).reviews(request).await?;
+        }
         Rpc::HealthCheck => drop(HealthClient::new(channel).check(health).await?),
         Rpc::HealthWatch => {
             let mut stream = HealthClient::new(channel).watch(health).await?.into_inner();

@@ -259,6 +259,13 @@ impl log_server::Log for Services {
     ) -> Result<Response<audit_wire::OverseeResponse>, Status> {
         Err(Status::unimplemented("the double records no oversight"))
     }
+
+    async fn reviews(
+        &self,
+        _: Request<audit_wire::ReviewsRequest>,
+    ) -> Result<Response<audit_wire::ReviewsResponse>, Status> {
+        Err(Status::unimplemented("nothing waits at the double"))
+    }
 }
 
 #[tonic::async_trait]

@@ -67,17 +67,19 @@ impl Ground {
         Self::make(dir.to_owned(), None, clock).await
     }
 
+    /// Issues the broker's certificate anew, for another [`LEAF_LIFE`] from now on.
+    pub fn renew_broker(&self) {
+        let authority = Authority::open(&self.dir.join("authority")).unwrap();
+        let key = TlsKey::load(&self.dir.join("tls/broker.key")).unwrap();
+        issue_broker(&authority, &self.dir, &key, now(&self.clock));
+    }
+
     async fn make(dir: PathBuf, temporary: Option<TempDir>, clock: Clock) -> Self {
         let now = now(&clock);
         let authority = Authority::create(&dir.join("authority"), TRUST_DOMAIN, now).unwrap();
         let key = TlsKey::generate().unwrap();
         key.save(&dir.join("tls/broker.key")).unwrap();
-        let hosts = ["localhost".into(), "127.0.0.1".into()];
-        let request = request::make(&key).unwrap();
-        let issued = authority
-            .issue_broker(&request, BROKER, &hosts, LEAF_LIFE, now)
-            .unwrap();
-        std::fs::write(dir.join("tls/broker.pem"), issued.chain_pem).unwrap();
+        issue_broker(&authority, &dir, &key, now);
         for path in ["keys/log.key", "operator/operator.key"] {
             SealKeyFile::generate(SealAlgorithm::Ed25519)
                 .unwrap()
@@ -296,6 +298,15 @@ pub fn signer(path: &Path) -> Arc<dyn Signer> {
 /// A key that stands nowhere.
 pub fn loose_signer() -> Arc<dyn Signer> {
     Arc::new(LogKeyFile::new(SealKeyFile::generate(SealAlgorithm::Ed25519).unwrap()).unwrap())
+}
+
+fn issue_broker(authority: &Authority, dir: &Path, key: &TlsKey, now: OffsetDateTime) {
+    let hosts = ["localhost".into(), "127.0.0.1".into()];
+    let request = request::make(key).unwrap();
+    let issued = authority
+        .issue_broker(&request, BROKER, &hosts, LEAF_LIFE, now)
+        .unwrap();
+    std::fs::write(dir.join("tls/broker.pem"), issued.chain_pem).unwrap();
 }
 
 /// The clock's time as certificates take it.

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use proto::Code;
 use proto::header::{RequestHeader, Subject};
 
-use super::{
-    Asked, INDEXES_MAX, Odd, Oddity, Rules, Traces, Who, is_about_rights, speaks_of_the_asker,
-};
+use super::{Asked, INDEXES_MAX, Odd, Oddity, Rules, Traces, Who};
 use crate::stats::bounded::{Bounded, Merge};
 
 /// Askers kept while counting.
@@ -233,4 +232,37 @@ fn changes(first: &RequestHeader, second: &RequestHeader) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(name, changed)| changed.then_some(name))
     .collect()
+}
+
+/// Whether a refusal says something about who asked or what was asked, rather than about load, clocks or outages.
+fn speaks_of_the_asker(code: &str) -> bool {
+    !matches!(
+        Code::parse(code),
+        Some(
+            Code::Stale
+                | Code::Duplicate
+                | Code::RateLimited
+                | Code::Overloaded
+                | Code::QuotaExceeded
+                | Code::ProviderOffline
+                | Code::OperationDisabled
+                | Code::LogUnavailable
+        )
+    )
+}
+
+/// Whether a refusal says that a right is missing.
+fn is_about_rights(code: &str) -> bool {
+    matches!(
+        Code::parse(code),
+        Some(
+            Code::NoAgreement
+                | Code::AgreementExpired
+                | Code::AgreementRevoked
+                | Code::PurposeNotGranted
+                | Code::OperationNotGranted
+                | Code::FieldNotGranted
+                | Code::DelegationBroken
+        )
+    )
 }

@@ -10,7 +10,7 @@ use proto::Digest;
 use proto::act::{
     AgencyAct, AgencyDeed, AgencyEnrolment, AgreementAct, Application, Approval, ConsumerScope,
     EncryptionKeyBinding, Erased, Erasure, Hold, Invitation, KeyBinding, KeyEnd, KeySuccession,
-    OperatorAct, OperatorDeed, ServiceDefinition, Step,
+    OperatorAct, OperatorDeed, Review, ServiceDefinition, Step,
 };
 use proto::entry::{Entry, Kind};
 use proto::facts;
@@ -99,6 +99,7 @@ impl Involved {
                 .extend(AgencyAct::open(header).map(|a| a.agency)),
             Kind::Hold => self.agencies.extend(Hold::open(header).map(|a| a.agency)),
             Kind::Erasure => self.note_erasure(header),
+            Kind::Review => self.agencies.extend(Review::open(header).map(|a| a.agency)),
             Kind::Approval => self.acts.extend(Approval::open(header).map(|a| a.act)),
             Kind::AgreementAct => {
                 if let Ok(act) = AgreementAct::open(header) {
@@ -229,7 +230,8 @@ impl Involved {
             | Kind::Access
             | Kind::Hold
             | Kind::Erasure
-            | Kind::Witnesses => false,
+            | Kind::Witnesses
+            | Kind::Review => false,
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use proto::authorise;
+use proto::authorise::{self, Clause};
 use proto::entry::{Entry, Kind};
 use proto::facts::{self, ExchangeFacts};
 use proto::header::RequestHeader;
@@ -119,6 +119,10 @@ impl<'a> Judge<'a> {
             Kind::Erasure => self.statement(item, |registry, entry| {
                 let seal = entry.seal.as_ref().ok_or(Code::BadSeal)?;
                 authorise::verify_erasure(registry, &entry.header, seal).map(drop)
+            }),
+            Kind::Review => self.statement(item, |registry, entry| {
+                let seal = entry.seal.as_ref().ok_or(Code::BadSeal)?;
+                authorise::verify_review(registry, &entry.header, seal).map(drop)
             }),
             kind if kind.is_registry() => {
                 if let Err(refused) = self.registry.apply(item.index, entry) {
@@ -241,6 +245,10 @@ impl<'a> Judge<'a> {
             // The clock, the ids, the counts and who is attached are the switch's own: a bundle cannot show them.
             (Code::Stale | Code::Duplicate, _)
             | (Code::QuotaExceeded | Code::ProviderOffline, Ok(_)) => true,
+            // What else waited for a review then is not in the bundle.
+            (Code::PurposeNotGranted, Ok(permission)) => {
+                permission.wants_review && facts.clause == Clause::ReviewOverdue.to_string()
+            }
             (Code::UnknownService | Code::ContractViolation | Code::OperationDisabled, Ok(_)) => {
                 authorise::locate(&self.registry, &opened).err() == Some(code)
             }

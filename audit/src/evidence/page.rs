@@ -162,6 +162,10 @@ pub(super) fn kind_words(kind: Kind) -> [&'static str; 2] {
         ],
         Kind::Erasure => ["a statement that something was erased", "إقرار بمحو"],
         Kind::Witnesses => ["the witnesses changed", "تغيير الشهود"],
+        Kind::Review => [
+            "a review of exchanges in which the glass was broken",
+            "مراجعة تبادلات كُسر فيها الزجاج",
+        ],
     }
 }
 

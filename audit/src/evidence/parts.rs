@@ -87,6 +87,7 @@ pub(super) fn labels(kind: Kind) -> &'static [&'static str] {
         Kind::Dispute => &[label::DISPUTE],
         Kind::Hold => &[label::HOLD],
         Kind::Erasure => &[label::ERASURE],
+        Kind::Review => &[label::REVIEW],
         Kind::Epoch | Kind::Certificate | Kind::Access | Kind::Witnesses => &[],
     }
 }

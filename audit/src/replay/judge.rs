@@ -8,6 +8,7 @@ use proto::facts::{self, ExchangeFacts};
 use proto::header::{Outcome, RequestHeader, Seen};
 use proto::id::ExchangeId;
 use proto::registry::Registry;
+use proto::reviews::Reviews;
 use proto::seal::SealedHead;
 use proto::{Code, Digest};
 
@@ -41,6 +42,7 @@ pub(super) struct Judge<'p> {
     pruning: Pruning,
     docket: Docket<'p>,
     days: Days,
+    reviews: Reviews,
     runs: Runs,
     tally: Tally,
     /// What is supposed, if anything is, and what the last entry would have been by it.
@@ -94,6 +96,7 @@ impl<'p> Judge<'p> {
             pruning,
             docket: Docket::new(pool, Findings::new(FINDINGS_MAX)),
             days: Days::default(),
+            reviews: Reviews::default(),
             tally: Tally::default(),
             supposing: what_if.map(Supposing::new),
             flip: None,
@@ -116,7 +119,7 @@ impl<'p> Judge<'p> {
             | Kind::Dispute
             | Kind::Opening
             | Kind::Trailer => self.exchange(reached, &mut event),
-            Kind::Access | Kind::Hold | Kind::Erasure | Kind::Witnesses => {
+            Kind::Access | Kind::Hold | Kind::Erasure | Kind::Witnesses | Kind::Review => {
                 self.oversight(index, entry, &mut event);
             }
             Kind::Genesis

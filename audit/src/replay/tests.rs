@@ -17,6 +17,7 @@ use crate::checkpoint::tests::TestSigner;
 mod batches;
 pub(crate) mod forger;
 mod pruned;
+mod reviews;
 mod rotated;
 mod streams;
 mod supposed;

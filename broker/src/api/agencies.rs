@@ -211,6 +211,7 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         | Kind::Hold
         | Kind::Erasure
         | Kind::Witnesses
+        | Kind::Review
         | Kind::LogKeySucceeded => {
             return Err(status::wrong_signer(
                 &format!("an agency cannot submit a {} entry", kind.name()),

@@ -56,7 +56,7 @@ impl ExchangeApi {
     fn system<T>(&self, request: &Request<T>, rpc: Rpc) -> Result<SystemId, Status> {
         match super::permitted(&self.registry.load(), request, rpc)? {
             (_, Standing::System(system)) => Ok(system),
-            _ => Err(status::no_peer()),
+            _ => Err(status::unknown_peer()),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! `Log`: checkpoints, their time-stamps, consistency proofs, hash tiles and registry entries, for every known peer; exchange entries for
-//! those who may read them, each reading an entry itself; holds and erasures.
+//! those who may read them, each reading an entry itself; holds, erasures and reviews, and what waits for one.
 //!
 //! Gives only what is published or durable. A slow reader waits for itself: a few entries are under way to it, the
 //! rest stays where it is kept anyway.
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proto::digest::Digest;
 use proto::limits::CONSISTENCY_SIZES_MAX;
+use proto::reviews::Waiting;
 use proto::wire::audit::v1 as wire;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -23,6 +24,7 @@ use super::roles::Rpc;
 use super::{permitted, status};
 use crate::door::Peer;
 use crate::door::standing::Standing;
+use crate::exchange::reviews::ReviewBook;
 use crate::registry::RegistryHandle;
 
 mod entries;
@@ -41,11 +43,14 @@ const READINGS: Allowed = Allowed {
     per_second: 1.0,
     at_once: 60.0,
 };
-/// Holds and erasures of one agency: a statement names up to 128 exchanges.
+/// Holds, erasures and reviews of one agency: a statement names up to 128 exchanges.
 const OVERSIGHTS: Allowed = Allowed {
     per_second: 1.0,
     at_once: 200.0,
 };
+
+/// Exchanges in one answer about what waits for a review, some 300 bytes each.
+const REVIEWS_PAGE: usize = 256;
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -56,18 +61,21 @@ pub struct LogApi {
     proving: Arc<Semaphore>,
     readings: Arc<(Rate, RatePerAgency)>,
     oversights: Arc<RatePerAgency>,
+    reviews: Arc<ReviewBook>,
 }
 
 impl LogApi {
-    /// Serves `log` and `registry`; open streams end when `draining` is cancelled.
-    pub fn new(
+    /// Serves `log`, `registry` and what waits for a review; open streams end when `draining` is cancelled.
+    pub(crate) fn new(
         registry: RegistryHandle,
         log: audit::log::Log,
+        reviews: Arc<ReviewBook>,
         draining: CancellationToken,
     ) -> Self {
         Self {
             registry,
             log,
+            reviews,
             draining,
             proving: Arc::new(Semaphore::new(PROVING)),
             readings: Arc::new((Rate::new(READINGS), RatePerAgency::new(READINGS))),
@@ -252,11 +260,62 @@ impl LogService for LogApi {
         if !self.oversights.pass(&oversight.agency) {
             return Err(status::rate_limited());
         }
-        let receipt = oversight.record(&peer, &self.registry, &self.log).await?;
-        tracing::info!(agency = %oversight.agency, index = receipt.index, "oversight act");
+        let (registry, log, reviews) = (
+            self.registry.clone(),
+            self.log.clone(),
+            Arc::clone(&self.reviews),
+        );
+        // In a task of its own: a review that is durable is noted, whoever still waits.
+        let recorded = tokio::spawn(async move {
+            let receipt = oversight.record(&peer, &registry, &log, &reviews).await?;
+            tracing::info!(agency = %oversight.agency, index = receipt.index, "oversight act");
+            Ok::<_, Status>(receipt)
+        });
+        let receipt = recorded.await.map_err(|_| status::draining())??;
         Ok(Response::new(wire::OverseeResponse {
             receipt: Some(receipt.to_wire()),
         }))
+    }
+
+    async fn reviews(
+        &self,
+        request: Request<wire::ReviewsRequest>,
+    ) -> Result<Response<wire::ReviewsResponse>, Status> {
+        let (_, standing) = permitted(&self.registry.load(), &request, Rpc::Reviews)?;
+        let agency = match standing {
+            Standing::System(system) => system.agency(),
+            Standing::Administrator(agency, _) => agency,
+            // The table lets no such caller come here.
+            Standing::Person(..) => {
+                return Err(status::wrong_signer(
+                    "a person is no party of exchanges",
+                    "Read the entries instead; they are open to auditors and data-protection officers.",
+                ));
+            }
+        };
+        let from_index = request.get_ref().from_index;
+        let (page, more) = self.reviews.of(&agency, from_index, REVIEWS_PAGE);
+        let waiting = page.iter().map(|(index, waiting)| to_wire(*index, waiting));
+        Ok(Response::new(wire::ReviewsResponse {
+            waiting: waiting.collect(),
+            more,
+        }))
+    }
+}
+
+fn to_wire(index: u64, waiting: &Waiting) -> wire::WaitingReview {
+    let bytes = |digest: &Digest| Bytes::copy_from_slice(&digest.0);
+    wire::WaitingReview {
+        index,
+        leaf: bytes(&waiting.leaf),
+        recorded_at_ms: waiting.recorded_at_ms,
+        exchange_id: Bytes::copy_from_slice(waiting.exchange.as_bytes()),
+        consumer: waiting.consumer.to_string(),
+        provider: waiting.provider.to_string(),
+        actor: waiting.actor.as_ref().map(bytes).unwrap_or_default(),
+        case_reference: waiting.case.as_ref().map(bytes).unwrap_or_default(),
+        agreement: bytes(&waiting.agreement),
+        grant: waiting.grant,
     }
 }
 

@@ -147,8 +147,10 @@ rpcs! {
         Operator | Approver | Auditor | Dpo | Administrator | System;
     /// Entries: all for those who check the log, their own for systems.
     Entries = "mohawel.audit.v1.Log/Entries": Auditor | Dpo | System;
-    /// Record a hold or an erasure.
+    /// Record a hold, an erasure or a review.
     Oversee = "mohawel.audit.v1.Log/Oversee": Administrator | System;
+    /// What waits for a review, of one's own agency.
+    Reviews = "mohawel.audit.v1.Log/Reviews": Administrator | System;
     /// Whether the switch serves.
     HealthCheck = "grpc.health.v1.Health/Check":
         Operator | Approver | Auditor | Dpo | Administrator | System;

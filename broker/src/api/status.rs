@@ -12,6 +12,7 @@ use certs::authority::AuthorityError;
 use proto::canonical::HeaderError;
 use proto::refusal::{Code as Refusal, Language};
 use proto::registry::FoldError;
+use proto::reviews::ReviewFault;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -52,12 +53,7 @@ fn by_code(code: Code, refusal: Refusal) -> Status {
     )
 }
 
-/// No certificate where one is needed.
-pub(super) fn no_peer() -> Status {
-    by_code(Code::Unauthenticated, Refusal::UnknownPeer)
-}
-
-/// A certificate that names nobody in the registry.
+/// No certificate where one is needed, or one that names nobody in the registry.
 pub(super) fn unknown_peer() -> Status {
     by_code(Code::Unauthenticated, Refusal::UnknownPeer)
 }
@@ -144,13 +140,20 @@ pub(super) fn submit(error: &SubmitError) -> Status {
     }
 }
 
-/// A hold or an erasure whose seal does not hold.
+/// A hold, an erasure or a review whose seal does not hold.
 pub(super) fn not_sealed(code: Refusal) -> Status {
     let grpc = match code {
         Refusal::Malformed | Refusal::UnknownVersion | Refusal::TooLarge => Code::InvalidArgument,
         _ => Code::PermissionDenied,
     };
     by_code(grpc, code)
+}
+
+/// A review of what does not wait for it.
+pub(super) fn not_waiting(fault: &ReviewFault) -> Status {
+    let remedy = "List what waits with `mohawel review list`; the first review of each counts.";
+    let (code, sentence) = (Code::FailedPrecondition, fault.to_string());
+    refused(code, "not_waiting", &sentence, remedy)
 }
 
 /// A certificate was not issued.

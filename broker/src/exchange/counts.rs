@@ -46,3 +46,10 @@ impl Ended {
             .collect()
     }
 }
+
+impl super::Exchange {
+    /// How exchanges ended since the start: each outcome or refusal code that there was, and how often.
+    pub fn ended(&self) -> Vec<(&'static str, u64)> {
+        self.ended.counts()
+    }
+}

@@ -195,6 +195,7 @@ impl Exchange {
             request: request.index,
         });
         counted.keep();
+        self.note_look(permission, verified.header(), &request);
         Ok(Durable {
             verified,
             permission,

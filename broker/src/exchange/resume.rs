@@ -1,6 +1,6 @@
 //! The start: what the log's last entries say about exchanges, read before the first call is taken.
 //!
-//! Rebuilds the memory of exchanges and today's quotas, and closes what an earlier run left open as `abandoned`.
+//! Rebuilds the memory of exchanges, today's quotas and what waits for its review, and closes what an earlier run left open as `abandoned`.
 //! Changes nothing that is recorded.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ use super::submission::Left;
 use super::submission::store::StoreError;
 
 /// Entries asked for at once.
-const CHUNK: u64 = 1024;
+pub(super) const CHUNK: u64 = 1024;
 
 /// What the start found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl Exchange {
         let registry = self.registry.load();
         let left = self.left().await?;
         let now_ms = self.clock.now_ms();
+        self.resume_reviews(&registry).await?;
         let size = self.log.head().size();
         let since_ms = self.since_ms(now_ms, size).await?;
         let mut index = first_since(&self.log, since_ms, size).await?;

@@ -2,8 +2,8 @@
 //!
 //! Takes a permitted request. Gives a published operation, a place under the grant's rate and the daily quotas of
 //! grant and agency, and a seat on the provider's least-loaded adapter. Says no with unknown_service,
-//! contract_violation, operation_disabled (with the provider's notice), quota_exceeded, rate_limited,
-//! provider_offline, overloaded. Never tells somebody without a permission what exists: authorise comes first.
+//! contract_violation, operation_disabled (with the provider's notice), purpose_not_granted (a review is overdue),
+//! quota_exceeded, rate_limited, provider_offline, overloaded. Never tells somebody without a permission what exists: authorise comes first.
 
 use audit::log::Arriving;
 use proto::Code;
@@ -146,7 +146,7 @@ impl Exchange {
         }
     }
 
-    /// Counts it under everything that has a limit: the asking agency's day, the grant's second, the grant's day.
+    /// Nothing is owed from before; then counts it under everything that has a limit: the asking agency's day, the grant's second, the grant's day.
     fn count(&self, permitted: &Permitted) -> Result<Counts, Over> {
         let at_ms = permitted.fresh().decided_at_ms();
         let verified = permitted.fresh().verified();
@@ -155,10 +155,16 @@ impl Exchange {
             grant,
             daily_quota,
             rate_per_s,
+            wants_review,
         } = permitted.permission();
+        let header = verified.header();
+        let (consumer, provider) = (header.consumer.agency(), header.provider.agency());
+        if wants_review && self.reviews.is_overdue(&consumer, &provider, at_ms) {
+            return Err(Over::Review);
+        }
         let agency = verified
             .registry()
-            .agency(&verified.header().consumer.agency())
+            .agency(&consumer)
             .map(|agency| {
                 let counter = Counter::Agency(agency.index);
                 self.quota
@@ -232,6 +238,8 @@ impl Counts {
 /// The limit that a request is over.
 #[derive(Clone, Copy, Debug)]
 enum Over {
+    /// Reviews of earlier exchanges under break-glass grants.
+    Review,
     /// The daily quota of the agency that asks.
     AgencyDay,
     /// The grant's requests a second; milliseconds until the next one.
@@ -248,6 +256,12 @@ impl Over {
         let tomorrow_ms = DAY_MS - permitted.fresh().decided_at_ms() % DAY_MS;
         let fresh = permitted.into_fresh();
         match self {
+            // Nothing is gained by waiting: somebody has to give the review.
+            Self::Review => fresh.refuse(Code::PurposeNotGranted).with_denial(
+                Some(agreement),
+                grant,
+                &Clause::ReviewOverdue,
+            ),
             // No grant is at fault: grant 0 and no agreement say that it is the agency's own quota.
             Self::AgencyDay => fresh
                 .refuse(Code::QuotaExceeded)

@@ -70,6 +70,7 @@ impl Parts {
         let log = LogApi::new(
             self.registry.clone(),
             self.log.clone(),
+            Arc::clone(exchange.reviews()),
             self.draining.clone(),
         );
         let (door, incoming) = Door::exchange(

@@ -209,6 +209,6 @@ pub struct Hold {
     pub authority: AuthorityKey,
 }
 
-fn digest(text: &str) -> Result<Digest, String> {
+pub(super) fn digest(text: &str) -> Result<Digest, String> {
     Digest::from_hex(text).ok_or_else(|| "not 64 hex digits".to_owned())
 }

@@ -103,6 +103,8 @@ pub enum Sensitivity {
     Sensitive,
     /// Not for the switch: an agreement on it says so again, and its payloads are sealed.
     Restricted,
+    /// The same, and asked for in an emergency only; each exchange under an agreement that says so is reviewed.
+    BreakGlass,
 }
 
 impl Sensitivity {
@@ -114,6 +116,7 @@ impl Sensitivity {
             Self::Personal => "personal",
             Self::Sensitive => "sensitive",
             Self::Restricted => "restricted",
+            Self::BreakGlass => "break-glass",
         }
     }
 }

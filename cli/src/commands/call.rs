@@ -57,6 +57,9 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
     let actor = call.actor.as_ref();
     let actor = actor.map(|name| subjects::clerk(adapter.home(), name));
     let actor = actor.transpose().map_err(Failure::usage)?;
+    if let Some(case) = call.case {
+        ask = ask.case_reference(case);
+    }
     if let Some(actor) = actor {
         ask = ask.actor(actor);
     }

@@ -9,6 +9,7 @@
 //! | [`home`] | the adapter's own files |
 //! | [`network`] | name, port, handshake |
 //! | [`served`] | what the switch says, against this machine's clock and memory |
+//! | [`reviews`] | whether a review is overdue after the glass was broken |
 //! | [`call`] | which clause decides an intended call |
 //! | [`operator`] | the operator's side: configuration, keys, certificates, log, doors |
 //! | [`doors`] | the switch's two doors, from the machine it runs on |
@@ -37,6 +38,7 @@ pub mod log;
 mod modes;
 pub mod network;
 pub mod operator;
+mod reviews;
 pub mod row;
 pub mod served;
 mod witnesses;

@@ -1,7 +1,7 @@
 //! `mohawel explain` and `mohawel who-can`: the deciding function asked in advance, and its answers told.
 
 use audit::clock::Clock;
-use proto::authorise::{Choice, Explanation, Question, Reader, explain, who_can};
+use proto::authorise::{Choice, Explanation, Permission, Question, Reader, explain, who_can};
 use proto::registry::Registry;
 use serde_json::{Value, json};
 
@@ -90,6 +90,16 @@ fn explanation_json(registry: &Registry, explanation: &Explanation, at_ms: u64) 
     })
 }
 
+/// What a break-glass grant wants beside.
+fn glass(permission: &Permission, output: Output) {
+    if permission.wants_review {
+        output.line(output.say(
+            "Break-glass: the request names who asks (--actor) and the case (--case), and the agency that is asked reviews it within seven days.",
+            "كسر الزجاج: يذكر الطلب الشخص (‎--actor‎) والحالة (‎--case‎)، وتراجعه الجهة المسؤولة خلال سبعة أيام.",
+        ));
+    }
+}
+
 fn print(question: &Question, explanation: &Explanation, output: Output) {
     output.line(format!(
         "{} → {} {} ({})",
@@ -118,6 +128,7 @@ fn print(question: &Question, explanation: &Explanation, output: Output) {
                     link.short()
                 ));
             }
+            glass(permission, output);
             if permission.daily_quota > 0 {
                 output.line(format!(
                     "{}: {}",

@@ -7,7 +7,7 @@
 //! | [`subjects`] | whether headers name the persons whom disclosed payloads name |
 //! | [`breach`] | what a stolen key or an intruder exposed |
 //! | [`hold`] | a delay of what a person's record shows |
-//! | `oversee` | sealing and recording holds and erasures |
+//! | `oversee` | sealing and recording holds, erasures and reviews |
 
 use audit::people::Fault;
 use audit::verify::Report;
@@ -21,7 +21,7 @@ pub mod about;
 pub mod breach;
 mod epochs;
 pub mod hold;
-mod oversee;
+pub(super) mod oversee;
 pub mod subject_key;
 pub mod subjects;
 

@@ -35,7 +35,7 @@ pub struct Grant {
     pub delegation_depth: u32,
     /// The licence under which personal data is processed; may be empty.
     pub licence: String,
-    /// `public`, `internal`, `personal`, `sensitive` or [`RESTRICTED`], where it was said.
+    /// `public`, `internal`, `personal`, `sensitive`, [`RESTRICTED`] or [`BREAK_GLASS`], where it was said.
     pub sensitivity: Option<Part>,
 }
 
@@ -50,13 +50,25 @@ pub struct RowRule {
 
 /// The sensitivity of data that the switch must not see.
 pub const RESTRICTED: &str = "restricted";
+/// The sensitivity of data that is asked for in an emergency only, by a named person in a named case, and reviewed after.
+pub const BREAK_GLASS: &str = "break-glass";
 
 impl Grant {
-    /// Whether payloads under this grant are sealed to their receivers: both agencies said that they are restricted.
+    /// Whether payloads under this grant are sealed to their receivers: both agencies said that they are restricted, or
+    /// more.
     pub fn wants_sealed(&self) -> bool {
+        self.is_called(RESTRICTED) || self.wants_review()
+    }
+
+    /// Whether each exchange under this grant names who asks and in which case, and is reviewed afterwards.
+    pub fn wants_review(&self) -> bool {
+        self.is_called(BREAK_GLASS)
+    }
+
+    fn is_called(&self, word: &str) -> bool {
         self.sensitivity
             .as_ref()
-            .is_some_and(|word| word.as_str() == RESTRICTED)
+            .is_some_and(|said| said.as_str() == word)
     }
 
     pub(super) fn to_wire(&self) -> wire::Grant {

@@ -98,6 +98,10 @@ pub enum Change {
     BindKey(SystemId),
     /// The request is sealed to the encryption key of this system, which binds one where it has none.
     SealPayload(SystemId),
+    /// This system names who asks and in which case.
+    NameActorAndCase(SystemId),
+    /// Another agency than this one asks: nobody reviews oneself.
+    AskFromOutside(AgencyId),
     /// The system was ended for good: another one has to take its part.
     UseOtherSystem(SystemId),
 }
@@ -124,6 +128,8 @@ impl Change {
             Self::SwitchOn { .. } => "switch_on",
             Self::BindKey(_) => "bind_key",
             Self::SealPayload(_) => "seal_payload",
+            Self::NameActorAndCase(_) => "name_actor_and_case",
+            Self::AskFromOutside(_) => "ask_from_outside",
             Self::UseOtherSystem(_) => "use_other_system",
         }
     }
@@ -223,6 +229,12 @@ impl Change {
             Self::SealPayload(system) => format!(
                 "The data is restricted: {system} binds an encryption key, and the payload is sealed to it."
             ),
+            Self::NameActorAndCase(system) => format!(
+                "{system} names the person who asks and the case: the agreement wants both to break the glass."
+            ),
+            Self::AskFromOutside(agency) => format!(
+                "Another agency than {agency} asks: whoever breaks the glass does not review it."
+            ),
             Self::UseOtherSystem(system) => {
                 format!("{system} was ended and does not come back: another system takes its part.")
             }
@@ -314,6 +326,12 @@ impl Change {
             }
             Self::SealPayload(system) => {
                 format!("البيانات مقيّدة: يربط النظام {system} مفتاح تعمية، ويُعمَّى له المحتوى.")
+            }
+            Self::NameActorAndCase(system) => format!(
+                "يذكر النظام {system} الشخص السائل والحالة: فالاتفاقية تشترطهما لكسر الزجاج."
+            ),
+            Self::AskFromOutside(agency) => {
+                format!("تسأل جهة غير {agency}: فمن يكسر الزجاج لا يراجع نفسه.")
             }
             Self::UseOtherSystem(system) => {
                 format!("أُنهي النظام {system} ولا يعود: يحل نظام آخر محله.")

@@ -38,6 +38,8 @@ impl Question {
             Some(_) => Form::Sealed,
             None => Form::Whole,
         };
+        // As it names who asks and in which case, where that is asked for.
+        let named = Some(Digest::default());
         RequestHeader {
             exchange_id: ExchangeId::UNSENT,
             attempt_of: None,
@@ -52,9 +54,9 @@ impl Question {
             agreement: None,
             delegation: Vec::new(),
             external_id_hash: None,
-            case_reference: None,
+            case_reference: named,
             subjects: Vec::new(),
-            actor: None,
+            actor: named,
             fields: self.fields.clone(),
             issued_at_ms: 0,
             deadline_ms: 1,

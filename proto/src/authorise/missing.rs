@@ -3,7 +3,7 @@
 //! It only names what has to be done; whether a request is permitted is decided by [`super::authorise`]
 //! alone. The tests do what is named and ask again.
 
-use super::{Change, Choice, best_grant};
+use super::{Change, Choice, Clause, best_grant, unbroken_glass};
 use crate::act::Grant;
 use crate::commitment::Form;
 use crate::digest::Digest;
@@ -140,6 +140,13 @@ impl List<'_> {
             .and_then(|place| agreement.content.grants.get(place));
         if grant.is_some_and(Grant::wants_sealed) && self.request.payload.form != Form::Sealed {
             self.add(Change::SealPayload(self.request.provider.clone()));
+        }
+        match grant.and_then(|grant| unbroken_glass(grant, self.request)) {
+            Some(Clause::Reviewer) => {
+                self.add(Change::AskFromOutside(self.request.provider.agency()));
+            }
+            Some(_) => self.add(Change::NameActorAndCase(self.request.consumer.clone())),
+            None => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::act::{Erased, Erasure, Hold};
+use crate::act::{Erased, Erasure, Hold, Review};
 use crate::canonical::HeaderError;
 use crate::commitment::Form;
 use crate::digest::Digest;
@@ -192,6 +192,18 @@ pub fn verify_erasure(registry: &Registry, header: &[u8], seal: &Seal) -> Result
         }
     }
     Ok(erasure)
+}
+
+/// Opens a review and verifies that the authority key of its agency sealed it. Whether what it names waits for it, and
+/// was asked of that agency, [`crate::reviews::Reviews`] judges.
+///
+/// # Errors
+/// The refusal's code.
+pub fn verify_review(registry: &Registry, header: &[u8], seal: &Seal) -> Result<Review, Code> {
+    let review = Review::open(header).map_err(|error| code_of(&error))?;
+    let key = authority_key(registry, &review.agency)?;
+    verify_by(registry, label::REVIEW, header, seal, key)?;
+    Ok(review)
 }
 
 /// An agency's authority key.

@@ -123,7 +123,8 @@ impl Registry {
             | Kind::Access
             | Kind::Hold
             | Kind::Erasure
-            | Kind::Witnesses => Err(FoldError::NotRegistry),
+            | Kind::Witnesses
+            | Kind::Review => Err(FoldError::NotRegistry),
         }
     }
 

@@ -65,6 +65,7 @@ fn the_limits_are_those_of_the_code() {
         OPERATIONS_MAX GRANTS_MAX GRANT_LIST_MAX WINDOW_MS WINDOW_MS_MAX DEADLINE_MS_MAX DEADLINE_MS_DEFAULT
         SEAL_MEMORY_ROOTS SEAL_MEMORY_MS KEPT_ANSWER_MS CONSISTENCY_SIZES_MAX
         MEMBERS_MAX ROW_RULES_MAX PURPOSES_MAX APPLICATION_MS REPLACEMENT_MS LOG_KEY_OVERLAP_MS_MAX OVERSEEN_MAX
+        REVIEWED_MAX BREAK_GLASS_REVIEW_MS
         REASON_BYTES_MAX);
     let (of_agency, in_all) = limits::APPLICATIONS_MAX;
     let mut code: BTreeMap<String, String> = code;
@@ -88,7 +89,7 @@ fn the_limits_are_those_of_the_code() {
 
 #[test]
 fn the_labels_are_those_of_the_code() {
-    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE ENCRYPTION_KEY LOG_KEY GENESIS);
+    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE REVIEW ENCRYPTION_KEY LOG_KEY GENESIS);
     assert_eq!(constants("    "), code.keys().cloned().collect());
     let document = read("docs/protocol.md");
     let said = table(&document, "## 8.", "| label | name in code | signs |");
@@ -127,6 +128,7 @@ fn every_clause_is_listed(clause: &Clause) {
         Clause::Validity | Clause::Supersession | Clause::Delegation(_) => (),
         Clause::Service | Clause::Operation | Clause::Purpose | Clause::Field(_) => (),
         Clause::Standing(_) | Clause::Quota | Clause::Encryption => (),
+        Clause::Actor | Clause::CaseReference | Clause::Reviewer | Clause::ReviewOverdue => (),
     }
 }
 
@@ -224,7 +226,11 @@ fn outcomes_clauses_and_kinds_are_those_of_the_code() {
         (Code::PurposeNotGranted, Clause::Purpose),
         (Code::FieldNotGranted, Clause::Field("NAME".to_owned())),
         (Code::EncryptionRequired, Clause::Encryption),
+        (Code::PurposeNotGranted, Clause::Actor),
+        (Code::PurposeNotGranted, Clause::CaseReference),
+        (Code::PurposeNotGranted, Clause::Reviewer),
         (Code::AgencySuspended, standing()),
+        (Code::PurposeNotGranted, Clause::ReviewOverdue),
         (Code::QuotaExceeded, Clause::Quota),
     ];
     let code = code.map(|(code, clause)| {

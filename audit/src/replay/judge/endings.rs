@@ -1,6 +1,6 @@
 //! How exchanges end: closings, refusals, late answers, disputes.
 
-use proto::authorise::{self, AnswerFault};
+use proto::authorise::{self, AnswerFault, Clause};
 use proto::header::{AnswerHeader, Outcome};
 use proto::limits::{DEADLINE_MS_MAX, label};
 use proto::{Code, Digest};
@@ -175,6 +175,15 @@ impl Judge<'_> {
                 .agency(&opened.consumer.agency())
                 .is_some_and(|agency| agency.daily_quota > 0),
             (Code::QuotaExceeded, Ok(permission)) => permission.daily_quota > 0,
+            (Code::PurposeNotGranted, Ok(permission)) => {
+                facts.clause == Clause::ReviewOverdue.to_string()
+                    && permission.wants_review
+                    && self.reviews.may_have_been_overdue(
+                        &opened.consumer.agency(),
+                        &opened.provider.agency(),
+                        facts.decided_at_ms,
+                    )
+            }
             (Code::ProviderOffline, Ok(_)) => true,
             (_, Err(denial)) => denial.code == code && denial.clause.to_string() == facts.clause,
             (_, Ok(_)) => false,

@@ -1,8 +1,8 @@
-//! Who looked after the log and how: readings, holds, erasures, witness policies. They change no decision; their seals
-//! and forms are judged all the same.
+//! Who looked after the log and how: readings, holds, erasures, witness policies, reviews. They change no right; their
+//! seals and forms are judged all the same, and whether what is reviewed waited for it.
 
-use proto::act::Erased;
-use proto::authorise::{verify_erasure, verify_hold};
+use proto::act::{Erased, ReviewedRequest};
+use proto::authorise::{verify_erasure, verify_hold, verify_review};
 use proto::canonical::HeaderError;
 use proto::entry::{Entry, Kind};
 use proto::facts;
@@ -18,6 +18,7 @@ impl Judge<'_> {
             Kind::Access => access(index, entry),
             Kind::Hold => self.hold(entry),
             Kind::Erasure => self.erasure(entry),
+            Kind::Review => self.review(entry),
             _ => witnesses(entry),
         };
         match judged {
@@ -58,9 +59,30 @@ impl Judge<'_> {
             }
         })
     }
+
+    fn review(&mut self, entry: &Entry) -> Result<String, String> {
+        let review =
+            verify_review(&self.registry, &entry.header, seal_of(entry)?).map_err(not_held)?;
+        self.docket.count_seal();
+        // What was pruned cannot be looked at any more.
+        let kept = |request: &&ReviewedRequest| request.index >= self.pruning.minimum();
+        let judged = review
+            .requests
+            .iter()
+            .filter(kept)
+            .try_for_each(|request| self.reviews.judge_one(&review.agency, request));
+        judged.map_err(|fault| fault.to_string())?;
+        self.reviews.settle(&review, entry.stamp.recorded_at_ms());
+        Ok(format!(
+            "{}: {} of {} exchange(s)",
+            review.agency,
+            review.finding.name(),
+            review.requests.len()
+        ))
+    }
 }
 
-/// The seal of a hold or an erasure, whose facts are those of a registry entry without a certificate.
+/// The seal of a hold, an erasure or a review, whose facts are those of a registry entry without a certificate.
 fn seal_of(entry: &Entry) -> Result<&Seal, String> {
     let facts = facts::registry(&entry.facts).map_err(|error| not_facts(&error))?;
     if facts.certificate.is_some() {

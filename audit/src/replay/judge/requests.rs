@@ -4,6 +4,7 @@ use proto::authorise;
 use proto::facts::ExchangeFacts;
 use proto::header::RequestHeader;
 use proto::limits::{WINDOW_MS_MAX, label};
+use proto::reviews::Waiting;
 use proto::{Code, Digest};
 
 use super::{Exchange, Judge};
@@ -32,6 +33,7 @@ impl Judge<'_> {
                     );
                 }
                 self.count(index, facts, permission.daily_quota);
+                self.broken_glass(&exchange, &opened, permission.wants_review);
             }
             Err(denial) => {
                 let detail = format!(
@@ -154,6 +156,33 @@ impl Judge<'_> {
                 facts.quota_used
             );
             self.fault(index, rule::QUOTA, detail);
+        }
+    }
+
+    /// A request under a break-glass grant: nothing was owed from before, and from now on it waits.
+    fn broken_glass(&mut self, exchange: &Exchange<'_>, opened: &RequestHeader, broken: bool) {
+        if !broken {
+            return;
+        }
+        let (facts, stamp) = (&exchange.facts, &exchange.entry.stamp);
+        let (consumer, provider) = (opened.consumer.agency(), opened.provider.agency());
+        let since = self
+            .reviews
+            .overdue_since(&consumer, &provider, facts.decided_at_ms);
+        if let Some(since_ms) = since {
+            let detail = format!(
+                "let through under a break-glass grant, but a review between {consumer} and {provider} is overdue since {since_ms} ms"
+            );
+            self.fault(exchange.index, rule::REVIEW, detail);
+        }
+        if let Some(agreement) = Digest::from_slice(&facts.agreement) {
+            let waiting = Waiting::of(
+                opened,
+                (agreement, facts.grant),
+                exchange.leaf,
+                stamp.recorded_at_ms(),
+            );
+            self.reviews.begin(exchange.index, waiting);
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Forger {
     pub(crate) sequence: u64,
     /// Of the one grant; 0: none.
     pub(crate) daily_quota: u64,
+    /// Of the one grant.
+    pub(crate) sensitivity: Option<Part>,
     pub(crate) civil: TestSigner,
     pub(crate) moss: TestSigner,
 }
@@ -52,6 +54,15 @@ impl Forger {
     }
 
     pub(crate) async fn with_quota(daily_quota: u64) -> Self {
+        Self::with_terms(daily_quota, None).await
+    }
+
+    /// The grant has no quota, and counts for a month.
+    pub(crate) async fn with_sensitivity(word: &str) -> Self {
+        Self::with_terms(0, Some(part(word))).await
+    }
+
+    async fn with_terms(daily_quota: u64, sensitivity: Option<Part>) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Clock::fixed(NOW_MS * 1_000);
         let signer = TestSigner::new(200);
@@ -96,6 +107,7 @@ impl Forger {
             agreement: Digest::default(),
             sequence: 0,
             daily_quota,
+            sensitivity,
             civil: TestSigner::new(10),
             moss: TestSigner::new(20),
         };
@@ -231,10 +243,10 @@ impl Forger {
                 row_scope: Vec::new(),
                 delegation_depth: 0,
                 licence: String::new(),
-                sensitivity: None,
+                sensitivity: self.sensitivity.clone(),
             }],
             not_before_ms: NOW_MS,
-            not_after_ms: NOW_MS + 86_400_000,
+            not_after_ms: NOW_MS + if self.sensitivity.is_some() { 30 } else { 1 } * 86_400_000,
             supersedes: None,
         };
         self.agreement = content.id();

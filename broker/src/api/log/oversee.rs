@@ -1,11 +1,14 @@
-//! Holds and erasures: takes what an agency sealed, judges the seal, gives the receipt of its entry.
+//! Holds, erasures and reviews: takes what an agency sealed, judges the seal, gives the receipt of its entry.
+
+use std::sync::Arc;
 
 use audit::log::{AppendError, Log};
 use audit::receipt::Receipt;
 use bytes::Bytes;
 use prost::Message as _;
 use proto::Code;
-use proto::authorise::{verify_erasure, verify_hold};
+use proto::act::Review;
+use proto::authorise::{verify_erasure, verify_hold, verify_review};
 use proto::entry::{Draft, Kind};
 use proto::envelope::Envelope;
 use proto::facts::{self, RegistryFacts};
@@ -18,6 +21,7 @@ use tonic::Status;
 use crate::api::{act, status};
 use crate::door::Peer;
 use crate::door::standing::Standing;
+use crate::exchange::reviews::ReviewBook;
 use crate::registry::RegistryHandle;
 
 /// Judgements of one act while the registry moves on.
@@ -34,7 +38,7 @@ pub(super) struct Oversight {
 
 impl Oversight {
     /// # Errors
-    /// It is no hold and no erasure, or not one of the agency that is connected.
+    /// It is no hold, no erasure and no review, or not one of the agency that is connected.
     pub(super) fn of(standing: &Standing, request: wire::OverseeRequest) -> Result<Self, Status> {
         let envelope = exchange::Envelope::decode(request.envelope)
             .map_err(|_| status::malformed("its envelope is not one, encoded"))?;
@@ -51,9 +55,13 @@ impl Oversight {
                 let erasure = proto::act::Erasure::open(&envelope.header);
                 (kind, erasure.map(|erasure| erasure.agency))
             }
+            Some(kind @ Kind::Review) => {
+                let review = proto::act::Review::open(&envelope.header);
+                (kind, review.map(|review| review.agency))
+            }
             _ => {
                 return Err(status::malformed(
-                    "only hold and erasure entries are taken here",
+                    "only hold, erasure and review entries are taken here",
                 ));
             }
         };
@@ -79,12 +87,13 @@ impl Oversight {
     /// Verifies its seal against the registry and records it.
     ///
     /// # Errors
-    /// The seal does not hold, or the log did not take it.
+    /// The seal does not hold, what it reviews does not wait for it, or the log did not take it.
     pub(super) async fn record(
         &self,
         peer: &Peer,
         registry: &RegistryHandle,
         log: &Log,
+        reviews: &Arc<ReviewBook>,
     ) -> Result<Receipt, Status> {
         let facts = RegistryFacts {
             peer_sha256: Bytes::copy_from_slice(&peer.identity.cert_sha256),
@@ -92,7 +101,12 @@ impl Oversight {
         };
         for _ in 0..JUDGEMENTS_MAX {
             let now = registry.load();
-            self.verify(&now).map_err(status::not_sealed)?;
+            let review = self.verify(&now).map_err(status::not_sealed)?;
+            // Held again in each round: what is on its way in belongs to nobody else.
+            let reviewing = review
+                .map(|review| reviews.hold(review))
+                .transpose()
+                .map_err(|fault| status::not_waiting(&fault))?;
             let draft = Draft {
                 kind: self.kind,
                 facts: facts::encode(&facts),
@@ -100,7 +114,12 @@ impl Oversight {
                 seal: Some(self.envelope.seal.clone()),
             };
             match log.append(draft, Some(now.size())).await {
-                Ok(appended) => return Ok(appended.receipt),
+                Ok(appended) => {
+                    if let Some(reviewing) = reviewing {
+                        reviewing.keep(appended.entry.stamp.recorded_at_ms());
+                    }
+                    return Ok(appended.receipt);
+                }
                 Err(AppendError::RegistryMoved { size }) => registry.reached(size).await,
                 Err(error) => return Err(status::submit(&error.into())),
             }
@@ -108,11 +127,13 @@ impl Oversight {
         Err(status::rate_limited())
     }
 
-    fn verify(&self, registry: &Registry) -> Result<(), Code> {
+    /// Gives the review, if it is one.
+    fn verify(&self, registry: &Registry) -> Result<Option<Review>, Code> {
         let (header, seal) = (&self.envelope.header, &self.envelope.seal);
         match self.kind {
-            Kind::Erasure => verify_erasure(registry, header, seal).map(drop),
-            _ => verify_hold(registry, header, seal).map(drop),
+            Kind::Review => verify_review(registry, header, seal).map(Some),
+            Kind::Erasure => verify_erasure(registry, header, seal).map(|_| None),
+            _ => verify_hold(registry, header, seal).map(|_| None),
         }
     }
 }

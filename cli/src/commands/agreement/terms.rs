@@ -18,7 +18,7 @@
 //! # The rest may be left out; each narrows or explains, none grants more.
 //! rate_per_s = 50
 //! licence = "PDPC-2026-0117"
-//! sensitivity = "personal"      # public, internal, personal, sensitive, restricted: then payloads are sealed
+//! sensitivity = "personal"      # public, internal, personal, sensitive; restricted: payloads are sealed; break-glass: and each is reviewed
 //! delegation_depth = 1          # how often the consumer may hand it on; 0 when left out
 //! [[grants.rows]]               # only records for which every rule holds
 //! field = "governorate"

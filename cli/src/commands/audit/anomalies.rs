@@ -147,6 +147,8 @@ fn oddity_json(oddity: &Oddity, rules: &Rules, output: Output) -> Value {
         Odd::RefusedThenPermitted { service, changed } => {
             json!({ "service": service, "changed": changed })
         }
+        Odd::ReviewOverdue { consumer } => json!({ "consumer": consumer.to_string() }),
+        Odd::Unjustified { provider } => json!({ "provider": provider.to_string() }),
     };
     json!({
         "rule": oddity.odd.rule(),

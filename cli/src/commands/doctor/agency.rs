@@ -15,6 +15,7 @@ use super::disk;
 use super::home;
 use super::life::{self, Renewal};
 use super::network::{self, Shown, Unshaken};
+use super::reviews;
 use super::row::{Row, Standing, same};
 use super::served::{self, Dated};
 use crate::commands::init::now;
@@ -278,6 +279,9 @@ async fn ask(
         Check::Alarms.not_tried(Check::Registry)
     });
     rows.push(served::checkpoint(&adapter).await);
+    if folded {
+        rows.extend(reviews::examine(&adapter).await);
+    }
     if let Some(call) = call {
         rows.extend(if folded {
             call::examine(&adapter, call).await

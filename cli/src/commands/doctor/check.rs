@@ -43,6 +43,8 @@ pub enum Check {
     Checkpoint,
     /// Whether the service offers what is intended.
     Service,
+    /// Reviews after the glass was broken, where an agreement wants them.
+    Reviews,
     /// What permits what is intended.
     Agreement,
     /// The log directory.
@@ -99,6 +101,7 @@ impl Check {
             Self::Checkpoint => ("checkpoint", ["checkpoint", "نقطة التحقق"]),
             Self::Service => ("service", ["service", "الخدمة"]),
             Self::Agreement => ("agreement", ["agreement", "الاتفاقية"]),
+            Self::Reviews => ("reviews", ["reviews", "المراجعات"]),
             Self::Log => ("log", ["log", "سجل القيود"]),
             Self::Witnesses => ("witnesses", ["witnesses", "الشهود"]),
             Self::SubjectKeys => ("subject_keys", ["subject keys", "مفاتيح الأشخاص"]),

@@ -1,4 +1,4 @@
-//! Sealing a hold or an erasure with an agency's authority key, and having it recorded.
+//! Sealing a hold, an erasure or a review with an agency's authority key, and having it recorded.
 
 use adapters::Adapter;
 use audit::receipt::Receipt;
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 ///
 /// # Errors
 /// What the switch refuses; [`crate::failure::Exit::Untrusted`] when the receipt proves nothing.
-pub(super) async fn submit(
+pub(in crate::commands) async fn submit(
     adapter: &Adapter,
     authority: &dyn Signer,
     (kind, label): (Kind, &str),

@@ -6,7 +6,7 @@
 //! name_ar = "بيانات الأشخاص"
 //! name_en = "Persons"
 //! owner_contact = "persons@civil.example"     # may be left out
-//! sensitivity = "personal"                    # public, internal, personal, sensitive, restricted; may be left out
+//! sensitivity = "personal"                    # public, internal, personal, sensitive, restricted, break-glass; may be left out
 //!
 //! [[operations]]
 //! name = "person"
@@ -26,7 +26,7 @@ use std::path::Path;
 
 use adapters::contract::Contract;
 use adapters::provider::contract::Enforced;
-use proto::act::{Operation, RESTRICTED, ServiceDefinition};
+use proto::act::{BREAK_GLASS, Operation, RESTRICTED, ServiceDefinition};
 use proto::id::{Part, SystemId};
 use proto::limits::{FIELDS_MAX, OPERATIONS_MAX, REGISTRY_HEADER_BYTES_MAX};
 use serde::Deserialize;
@@ -41,7 +41,14 @@ use crate::failure::Failure;
 pub(super) mod schemas;
 
 /// The words for `sensitivity`.
-const SENSITIVITIES: [&str; 5] = ["public", "internal", "personal", "sensitive", RESTRICTED];
+const SENSITIVITIES: [&str; 6] = [
+    "public",
+    "internal",
+    "personal",
+    "sensitive",
+    RESTRICTED,
+    BREAK_GLASS,
+];
 
 /// What every definition says.
 const KEYS: Shape = Shape {

@@ -62,6 +62,7 @@ pub(super) async fn run(trial: Try, output: Output) -> Result<(), Failure> {
         receipt: None,
         output: None,
         actor: None,
+        case: None,
         attempt_of: None,
     };
     Box::pin(call::run(asked, output)).await

@@ -30,6 +30,8 @@ use super::rows::Deed;
 use crate::demo::evidence::copy_log;
 use crate::failure::Failure;
 
+mod review;
+
 /// Everything that a forger has.
 #[derive(Debug)]
 pub(super) struct Forge {
@@ -97,6 +99,7 @@ impl Forge {
             Deed::Forward => self.build(place, &self.without(&self.last_exchange()?)?),
             Deed::Hide => self.build(place, &self.without(&self.middle_exchange()?)?),
             Deed::MintKey => self.build(place, &self.with_a_key(all)?),
+            Deed::ForgeReview => self.build(place, &self.with_a_review(all)?),
             Deed::DeleteTiles => {
                 copy_log(&self.log, place)?;
                 let tiles = place.join("tile/0");

@@ -18,6 +18,7 @@ pub(super) enum Deed {
     Forward,
     Hide,
     MintKey,
+    ForgeReview,
     DeleteTiles,
 }
 
@@ -136,6 +137,15 @@ pub(super) const ROWS: &[Row] = &[
         ],
         deed: Deed::MintKey,
         by: &[Auditor, Member],
+    },
+    Row {
+        name: "forge-review",
+        what: [
+            "say for an agency that it reviewed an exchange",
+            "الادعاء باسم جهة أنها راجعت تبادلًا",
+        ],
+        deed: Deed::ForgeReview,
+        by: &[Auditor],
     },
     Row {
         name: "delete-tiles",

@@ -98,6 +98,11 @@ fn every_change_says_what_it_names_in_both_languages() {
         ),
         (Change::BindKey(system.clone()), "EG/GOV/MOSS/takaful"),
         (Change::SealPayload(system.clone()), "EG/GOV/MOSS/takaful"),
+        (
+            Change::NameActorAndCase(system.clone()),
+            "EG/GOV/MOSS/takaful",
+        ),
+        (Change::AskFromOutside(system.agency()), "EG/GOV/MOSS"),
         (Change::UseOtherSystem(system), "EG/GOV/MOSS/takaful"),
     ];
     let mut words: Vec<_> = named.iter().map(|(change, _)| change.name()).collect();

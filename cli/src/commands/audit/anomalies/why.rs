@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use audit::anomaly::{Odd, Oddity, Rules, Who};
 use audit::find::printable;
+use proto::id::AgencyId;
 use proto::refusal::Language;
 
 use crate::commands::audit::event::subject_text;
@@ -37,6 +38,14 @@ pub(super) fn about(odd: &Odd, output: Output) -> &'static str {
         Odd::RefusedThenPermitted { .. } => (
             "refused for want of a right, then let through about the same persons",
             "رُفض لعدم وجود حق ثم سُمح به عن الأشخاص أنفسهم",
+        ),
+        Odd::ReviewOverdue { .. } => (
+            "looks under break-glass grants that nobody reviewed in time",
+            "نظرات بكسر الزجاج لم يراجعها أحد في موعدها",
+        ),
+        Odd::Unjustified { .. } => (
+            "looks under break-glass grants that their review found unjustified",
+            "نظرات بكسر الزجاج وجدتها المراجعة غير مبرَّرة",
         ),
     };
     output.say(english, arabic)
@@ -156,6 +165,8 @@ impl Sentence<'_> {
             Odd::ManySubjects => self.many_subjects(),
             Odd::Refused { asked, codes } => self.refused(*asked, codes),
             Odd::RefusedThenPermitted { service, changed } => self.sequel(service, changed),
+            Odd::ReviewOverdue { consumer } => self.overdue(consumer),
+            Odd::Unjustified { provider } => self.unjustified(provider),
         }
     }
 
@@ -260,6 +271,34 @@ impl Sentence<'_> {
             ),
             format!(
                 "{who} لدى {service}: سُمح له خلال {minutes} دقيقة بعد رفض، عدد المرات {count}؛ {changed}."
+            ),
+        ]
+    }
+
+    fn overdue(&self, consumer: &AgencyId) -> [String; 2] {
+        let (who, count) = (&self.who, self.oddity.count);
+        let (first, _) = self.first_and_last();
+        let consumer = self.ltr(consumer.as_str());
+        [
+            format!(
+                "{who}: {count} look(s) by {consumer} not reviewed within seven days, the first of {first}; until they are, nothing more is let through."
+            ),
+            format!(
+                "{who}: عدد النظرات من {consumer} التي لم تُراجع خلال سبعة أيام {count}، أولها في {first}؛ ولا يُسمح بمزيد حتى تُراجع."
+            ),
+        ]
+    }
+
+    fn unjustified(&self, provider: &AgencyId) -> [String; 2] {
+        let (who, count) = (&self.who, self.oddity.count);
+        let (first, last) = self.first_and_last();
+        let provider = self.ltr(provider.as_str());
+        [
+            format!(
+                "{who}: {count} look(s) between {first} and {last} found unjustified by {provider}."
+            ),
+            format!(
+                "{who}: عدد النظرات بين {first} و{last} التي وجدتها {provider} غير مبرَّرة {count}."
             ),
         ]
     }
