@@ -28,6 +28,7 @@ mod response;
 mod resume;
 mod route;
 mod stream;
+mod upload;
 
 use std::fmt;
 use std::sync::Arc;

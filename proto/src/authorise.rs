@@ -32,7 +32,7 @@ pub use rows::{Row, row_scope};
 pub use suppose::{Supposed, SupposedPermission, Supposition};
 pub use verify::{
     AnswerFault, SealedRequest, answers, code_of, trails, verify_answer, verify_dispute,
-    verify_erasure, verify_hold, verify_request, verify_trailer,
+    verify_erasure, verify_hold, verify_request, verify_trailer, verify_upload_trailer,
 };
 
 use crate::commitment::Form;
@@ -99,6 +99,8 @@ pub enum Clause {
     Quota,
     /// The grant wants the payload sealed to its receiver.
     Encryption,
+    /// The payload follows in chunks, and no adapter of the provider takes such a request.
+    Upload,
 }
 
 impl fmt::Display for Clause {
@@ -119,6 +121,7 @@ impl fmt::Display for Clause {
             Self::Delegation(link) => write!(f, "delegation {link}"),
             Self::Quota => f.write_str("quota"),
             Self::Encryption => f.write_str("encryption"),
+            Self::Upload => f.write_str("upload"),
         }
     }
 }

@@ -61,6 +61,11 @@ pub enum Kind {
     /// The end of an answer in chunks that is complete; durable before the last chunk leaves. Ends its exchange as a
     /// closing entry does.
     Trailer = 38,
+    /// A request whose payload follows in chunks; durable before the provider sees it, as any request.
+    Upload = 39,
+    /// The end of such a payload, which is complete; durable before its last chunk leaves the switch. Ends nothing: the
+    /// answer is still to come.
+    UploadTrailer = 40,
     /// Somebody reads entries; durable before the first is given out.
     Access = 48,
     /// A party's sealed delay of what a person's own record shows.
@@ -73,7 +78,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -97,6 +102,8 @@ impl Kind {
         Self::Dispute,
         Self::Opening,
         Self::Trailer,
+        Self::Upload,
+        Self::UploadTrailer,
         Self::Access,
         Self::Hold,
         Self::Erasure,
@@ -159,6 +166,8 @@ impl Kind {
             Self::Dispute => "dispute",
             Self::Opening => "opening",
             Self::Trailer => "trailer",
+            Self::Upload => "upload",
+            Self::UploadTrailer => "upload_trailer",
             Self::Access => "access",
             Self::Hold => "hold",
             Self::Erasure => "erasure",
@@ -177,7 +186,19 @@ impl Kind {
                 | Self::Dispute
                 | Self::Opening
                 | Self::Trailer
+                | Self::Upload
+                | Self::UploadTrailer
         )
+    }
+
+    /// Whether it is a permitted request: with its payload, or with chunks that follow.
+    pub fn asks(self) -> bool {
+        matches!(self, Self::Request | Self::Upload)
+    }
+
+    /// Whether its header is a request's: of one that was permitted, or refused.
+    pub fn holds_request(self) -> bool {
+        self.asks() || self == Self::Refusal
     }
 
     /// Whether it ends the exchange whose request it names.

@@ -103,4 +103,5 @@ mod streams;
 mod tail;
 mod tidy;
 mod trusted_time;
+mod uploads;
 mod witnesses;

@@ -15,9 +15,11 @@ use proto::commitment::Form;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::{ExchangeId, SystemId};
+use proto::limits::STREAM_MS_MAX;
 use proto::refusal::Code;
 use proto::sealed::EncryptionKey;
 use proto::wire::exchange::v1 as wire;
+use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::blind::fits_sealed;
@@ -27,8 +29,9 @@ use super::memory::Memory;
 use super::promise::allowed;
 use super::sealing::status_of;
 use super::streams::Opening;
+use super::taking::Intake;
 use super::unrecorded::Unrecorded;
-use super::{Backend, Failure, Request, checks};
+use super::{Backend, Failure, Reply, Request, checks};
 use crate::adapter::Adapter;
 use crate::journal::{Half, retention_days};
 use crate::mirror::MirrorError;
@@ -118,6 +121,16 @@ impl Delivered {
         self.opened.get().map(|(_, key)| key)
     }
 
+    /// How long it can last at the most; the switch says when it is over before.
+    pub(super) fn lasts(&self) -> Duration {
+        let answer_ms = u64::from(self.request.deadline_ms);
+        let chunks_ms = match self.request.is_upload() {
+            true => STREAM_MS_MAX + answer_ms,
+            false => 0,
+        };
+        self.remaining + Duration::from_millis(chunks_ms)
+    }
+
     /// Whether the question is not for the switch to read.
     pub(super) fn is_sealed(&self) -> bool {
         self.request.payload.form == Form::Sealed
@@ -156,6 +169,7 @@ impl Desk {
         &self,
         delivered: &Delivered,
         unrecorded: &Unrecorded,
+        intake: Intake<'_>,
     ) -> Option<(wire::Answer, Option<Opening>)> {
         if let Err(error) = self.adapter.journal().room().await {
             tracing::error!(exchange = %delivered.exchange_id(), %error, "not answered: no receipt could be kept");
@@ -169,6 +183,14 @@ impl Desk {
             Ok(Judged {
                 rows: None, days, ..
             }) => (Outcome::of(AnswerStatus::NotFound), days),
+            Ok(Judged {
+                index,
+                rows: Some(rows),
+                days,
+                ..
+            }) if delivered.request.is_upload() => {
+                (self.take(delivered, index, &rows, intake).await?, days)
+            }
             Ok(Judged {
                 index,
                 rows: Some(rows),
@@ -261,7 +283,7 @@ impl Desk {
             window_ms: config.window_ms,
             memory: adapter.seals(),
         };
-        let (request, permission) = checks::permission(envelope, &logged.facts, own)?;
+        let (request, permission) = checks::permission(envelope, &logged, own)?;
         let rows = row_scope(&registry, &request, &permission);
         // Once only, even if the switch brings it twice.
         let until_ms = request.issued_at_ms.saturating_add(config.window_ms);
@@ -363,30 +385,32 @@ impl Desk {
         request_index: u64,
         rows: Vec<Row>,
     ) -> Arc<Outcome> {
-        let header = &delivered.request;
         let request = self.request(delivered, request_index, &rows);
         // On its own task, so that a panic of the agency's code is a failed answer and nothing more;
         // dropped with this future when the exchange is cancelled.
         let running =
             AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.backend).answer(request)));
-        let result = match running.await {
-            Ok(Ok(reply)) if !rows.is_empty() && !reply.rows_applied => Err(Failure::failed(
-                "the grant has row rules and the backend does not say that it applied them",
-            )),
-            Ok(Ok(reply)) => self
-                .kept_to(header, reply)
-                .and_then(|reply| allowed(header, reply))
-                .and_then(|reply| fits_sealed(delivered, reply)),
-            Ok(Err(failure)) => Err(failure),
-            Err(error) => Err(Failure::failed(error)),
-        };
-        match result {
-            Ok(reply) => Arc::new(Outcome {
-                status: AnswerStatus::Answered,
-                reply: Some(reply),
-                results: Vec::new(),
-            }),
+        match self.replied(delivered, !rows.is_empty(), running.await) {
+            Ok(reply) => Outcome::answered(reply),
             Err(failure) => Outcome::of(status_of(&failure, delivered)),
         }
+    }
+
+    /// What the backend said, kept to what the house promised.
+    pub(super) fn replied(
+        &self,
+        delivered: &Delivered,
+        is_scoped: bool,
+        said: Result<Result<Reply, Failure>, JoinError>,
+    ) -> Result<Reply, Failure> {
+        let header = &delivered.request;
+        let reply = said.map_err(Failure::failed)??;
+        if is_scoped && !reply.rows_applied {
+            return Err(Failure::failed(
+                "the grant has row rules and the backend does not say that it applied them",
+            ));
+        }
+        let reply = allowed(header, self.kept_to(header, reply)?)?;
+        fits_sealed(delivered, reply)
     }
 }

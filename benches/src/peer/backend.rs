@@ -9,7 +9,7 @@ use proto::wire::exchange::v1::exchange_server::{Exchange, ExchangeServer};
 use proto::wire::exchange::v1::stream_response::Message;
 use proto::wire::exchange::v1::{
     CallRequest, CallResponse, CallsRequest, CallsResponse, DisputeRequest, DisputeResponse,
-    StreamRequest, StreamResponse,
+    StreamRequest, StreamResponse, UploadRequest, UploadResponse,
 };
 use tokio_stream::Stream;
 use tonic::transport::Server;
@@ -64,6 +64,15 @@ impl Exchange for Echo {
             Ok(StreamResponse { message })
         });
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
+    }
+
+    type UploadStream = tokio_stream::Empty<Result<UploadResponse, Status>>;
+
+    async fn upload(
+        &self,
+        _: Request<Streaming<UploadRequest>>,
+    ) -> Result<Response<Self::UploadStream>, Status> {
+        Err(Status::unimplemented("this server takes no uploads"))
     }
 
     async fn dispute(

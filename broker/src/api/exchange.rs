@@ -7,7 +7,7 @@ use proto::limits::MESSAGE_BYTES_MAX;
 use proto::wire::exchange::v1::exchange_server::{self, ExchangeServer};
 use proto::wire::exchange::v1::{
     CallRequest, CallResponse, CallsRequest, DisputeRequest, DisputeResponse, Envelope,
-    StreamRequest,
+    StreamRequest, UploadRequest, UploadResponse, upload_request,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
@@ -18,6 +18,9 @@ use super::roles::Rpc;
 use crate::door::trace;
 use crate::exchange::{Exchange, Received, Streamed, reply};
 use crate::registry::RegistryHandle;
+
+/// What a caller of an upload is told that sends nothing.
+const NO_OPENING: &str = "an upload begins with its opening, within a minute";
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -75,6 +78,30 @@ impl exchange_server::Exchange for ExchangeApi {
     async fn stream(&self, request: Request<StreamRequest>) -> Result<Response<Streamed>, Status> {
         let received = received(request, |message| message.envelope)?;
         match self.exchange.stream(received).await {
+            Ok(streamed) => Ok(Response::new(streamed)),
+            Err(refused) => Err(reply::status(&refused)),
+        }
+    }
+
+    type UploadStream = Streamed<UploadResponse>;
+
+    async fn upload(
+        &self,
+        request: Request<Streaming<UploadRequest>>,
+    ) -> Result<Response<Streamed<UploadResponse>>, Status> {
+        super::permitted(&self.registry.load(), &request, Rpc::Upload)?;
+        let (metadata, extensions, mut coming) = request.into_parts();
+        let within = self.exchange.upload_begins_within();
+        let first = tokio::time::timeout(within, coming.message()).await;
+        let first = first.map_err(|_| Status::deadline_exceeded(NO_OPENING))??;
+        let opening = match first.and_then(|first| first.message) {
+            Some(upload_request::Message::Opening(opening)) => Some(opening),
+            // Recorded as what it is: not an envelope.
+            _ => None,
+        };
+        let opening = Request::from_parts(metadata, extensions, opening);
+        let received = received(opening, |opening| opening)?;
+        match self.exchange.upload(received, coming).await {
             Ok(streamed) => Ok(Response::new(streamed)),
             Err(refused) => Err(reply::status(&refused)),
         }

@@ -52,6 +52,8 @@ pub(super) struct Passage {
     pub(super) arriving: Option<Arriving>,
     /// Whether the caller takes an answer in chunks.
     pub(super) takes_chunks: bool,
+    /// Whether the payload follows in chunks.
+    pub(super) is_upload: bool,
     /// Held over from a judgement that the registry overtook, or by a refusal until it is recorded.
     pub(super) reservation: Option<Reservation>,
 }
@@ -92,6 +94,7 @@ impl Received {
             work: None,
             arriving: None,
             takes_chunks: false,
+            is_upload: false,
             reservation: None,
         };
         Self {
@@ -121,6 +124,11 @@ impl Received {
     /// The caller takes an answer in chunks.
     pub(super) fn take_chunks(&mut self) {
         self.passage.takes_chunks = true;
+    }
+
+    /// The payload follows in chunks.
+    pub(super) fn follow_chunks(&mut self) {
+        self.passage.is_upload = true;
     }
 
     /// What came, for a service that is not an exchange.
@@ -227,6 +235,10 @@ fn judge(
     let header = verify_request(registry, &envelope.header, &envelope.seal, memory)?;
     if header.consumer != *system {
         return Err(Code::WrongSigner);
+    }
+    // Chunks follow where their header says so, and nowhere else.
+    if header.is_upload() != received.passage.is_upload {
+        return Err(Code::Malformed);
     }
     header
         .payload

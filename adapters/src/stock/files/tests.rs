@@ -55,9 +55,12 @@ async fn a_file_is_given_whole_in_one_piece_or_in_chunks() {
     assert_eq!(&whole.payload[..], b"name,status\n");
     assert_eq!(whole.content_type, "text/csv");
     let mut long = providers.stream(asked).await.unwrap().unwrap();
-    assert_eq!(long.length, Some(12));
-    assert_eq!(long.next().await.unwrap().unwrap()[..], whole.payload[..]);
-    assert_eq!(long.next().await.unwrap(), None);
+    assert_eq!(long.body.length, Some(12));
+    assert_eq!(
+        long.body.next().await.unwrap().unwrap()[..],
+        whole.payload[..]
+    );
+    assert_eq!(long.body.next().await.unwrap(), None);
 
     let large = vec![0; PAYLOAD_BYTES_MAX + 1];
     std::fs::write(dir.path().join("exports/large.csv"), large).unwrap();
