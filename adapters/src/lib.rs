@@ -99,6 +99,7 @@ pub mod subjects;
 pub mod succession;
 #[cfg(test)]
 mod testing;
+mod whole;
 
 pub use adapter::{Adapter, AdapterError};
 pub use authority::AuthorityPlace;

@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 use crate::adapter::{Adapter, AdapterError};
 use crate::identity::Home;
 
+mod asking;
 mod blind;
 pub mod checks;
 pub mod contract;
@@ -45,6 +46,8 @@ mod upload;
 pub use contract::Form;
 pub use handle::{Handle, ServeError, Status};
 pub use long::LongReply;
+#[cfg(test)]
+pub(crate) use upload::Piece;
 pub use upload::Upload;
 
 /// What becomes of many requests, in their order.

@@ -1,27 +1,21 @@
 //! Requests in chunks: whole or void, in memory that does not grow, past a provider that does not read.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
 
 use adapters::consumer::Broken;
-use adapters::{
-    Body, Consumer, ExchangeError, Failure, Provider, Reply, Request, Upload, UploadError,
-    Uploaded, provider,
-};
+use adapters::{Body, Consumer, ExchangeError, UploadError, Uploaded, provider};
 use proto::Code;
 use proto::entry::Kind;
 use proto::header::AnswerStatus;
-use proto::id::ExchangeId;
 use serde_json::json;
 use tests::agency::TestAgency;
 use tests::provider::{Backend, Does};
 use tests::world::{PERSONS, World};
 use tests::{soon, until};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use self::archive::{Archive, File};
 
 /// What every scenario here asks.
 macro_rules! ask {
@@ -34,146 +28,16 @@ macro_rules! ask {
     };
 }
 
+mod archive;
+mod auditing;
+mod hand;
+mod lying;
+mod processes;
+
 const MIB: u64 = 1024 * 1024;
 const BINARY: &str = "application/octet-stream";
 /// What may be under way between a consumer's disk and its provider's backend, whatever the length.
 const UNDER_WAY_MAX: u64 = 6 * MIB;
-
-/// Takes files of any length, and counts what it read of them: byte `n` is `n` modulo 251.
-#[derive(Clone, Debug)]
-struct Archive {
-    read: Arc<AtomicU64>,
-    /// Files that came whole, with their length.
-    kept: Arc<Mutex<Vec<(ExchangeId, u64)>>>,
-    /// Files of which nothing was kept.
-    dropped: Arc<AtomicU64>,
-    /// How many chunks it reads, of all.
-    reads: Arc<Semaphore>,
-    /// It answers before it has read anything.
-    is_hasty: Arc<AtomicBool>,
-}
-
-impl Default for Archive {
-    fn default() -> Self {
-        Self {
-            read: Arc::default(),
-            kept: Arc::default(),
-            dropped: Arc::default(),
-            reads: Arc::new(Semaphore::new(1 << 20)),
-            is_hasty: Arc::default(),
-        }
-    }
-}
-
-/// One file that is being taken; dropped before its end it is not kept.
-struct Shelf(Arc<AtomicU64>, bool);
-
-impl Drop for Shelf {
-    fn drop(&mut self) {
-        if !self.1 {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
-impl Archive {
-    fn read(&self) -> u64 {
-        self.read.load(Ordering::SeqCst)
-    }
-
-    fn kept(&self) -> Vec<(ExchangeId, u64)> {
-        self.kept.lock().unwrap().clone()
-    }
-
-    fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::SeqCst)
-    }
-
-    /// Takes at most so many chunks from now on.
-    fn reads_only(&self, chunks: usize) {
-        self.reads.forget_permits(1 << 20);
-        self.reads.add_permits(chunks);
-    }
-}
-
-impl Provider for Archive {
-    async fn upload(&self, request: Request, mut upload: Upload) -> Result<Reply, Failure> {
-        let mut shelf = Shelf(Arc::clone(&self.dropped), false);
-        let record = |length: u64| Reply::record(&request, &json!({ "name": length.to_string() }));
-        if self.is_hasty.load(Ordering::SeqCst) {
-            return record(0);
-        }
-        let mut length = 0_u64;
-        loop {
-            self.reads.acquire().await.unwrap().forget();
-            let Some(chunk) = upload.chunk().await.map_err(Failure::failed)? else {
-                break;
-            };
-            let right = (length..)
-                .zip(&chunk)
-                .all(|(n, byte)| *byte == (n % 251) as u8);
-            if !right {
-                return Err(Failure::InvalidRequest(format!(
-                    "other bytes from {length}"
-                )));
-            }
-            length += chunk.len() as u64;
-            self.read.fetch_add(chunk.len() as u64, Ordering::SeqCst);
-        }
-        shelf.1 = true;
-        self.kept
-            .lock()
-            .unwrap()
-            .push((request.exchange_id, length));
-        record(length)
-    }
-
-    async fn answer(&self, request: Request) -> Result<Reply, Failure> {
-        Reply::record(&request, &json!({ "name": "Mona", "alive": true }))
-    }
-}
-
-/// A file of any length, which may break, and counts what was read of it.
-struct File {
-    at: u64,
-    length: u64,
-    breaks_at: u64,
-    read: Arc<AtomicU64>,
-}
-
-impl File {
-    fn of(length: u64) -> Self {
-        Self {
-            at: 0,
-            length,
-            breaks_at: u64::MAX,
-            read: Arc::default(),
-        }
-    }
-
-    fn body(self) -> Body {
-        let length = self.length;
-        Body::new(self).of_length(length)
-    }
-}
-
-impl AsyncRead for File {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if self.at >= self.breaks_at {
-            return Poll::Ready(Err(std::io::Error::other("the disk is gone")));
-        }
-        let left = (self.length - self.at).min(buffer.remaining() as u64);
-        let bytes: Vec<u8> = (self.at..self.at + left).map(|n| (n % 251) as u8).collect();
-        buffer.put_slice(&bytes);
-        self.at += left;
-        self.read.fetch_add(left, Ordering::SeqCst);
-        Poll::Ready(Ok(()))
-    }
-}
 
 async fn consumer(world: &World, agency: &TestAgency) -> Consumer {
     agency.adapter(world.switch.ground()).await.consumer()
@@ -358,28 +222,30 @@ async fn a_provider_that_refuses_does_not_wait_for_the_rest() {
     assert_eq!((kinds, told.report.open), ((1, 0), 0));
 }
 
+/// An upload of which the archive took something, and takes no more.
+async fn begun(
+    consumer: &Consumer,
+    archive: &Archive,
+) -> JoinHandle<Result<Uploaded, UploadError>> {
+    archive.reads_only(20);
+    let (consumer, before) = (consumer.clone(), archive.read());
+    let sending = tokio::spawn(async move { send(&consumer, File::of(64 * MIB).body()).await });
+    until("it runs", || archive.read() > before).await;
+    sending
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hang_up_a_lost_link_a_revoked_agreement_and_an_ended_key_void_it() {
     let world = World::new().await;
     let archive = Archive::default();
     let (handle, consumer) = served(&world, &archive).await;
-    let begun = |reads: usize| {
-        archive.reads_only(reads);
-        let (consumer, before) = (consumer.clone(), archive.read());
-        let sending = tokio::spawn(async move { send(&consumer, File::of(64 * MIB).body()).await });
-        let archive = archive.clone();
-        async move {
-            until("it runs", || archive.read() > before).await;
-            sending
-        }
-    };
-    let sending = begun(20).await;
+    let sending = begun(&consumer, &archive).await;
     let size = world.switch.size();
     sending.abort();
     until("its ending", || world.switch.size() == size + 1).await;
     until("it is dropped", || archive.dropped() == 1).await;
 
-    let sending = begun(20).await;
+    let sending = begun(&consumer, &archive).await;
     world.civil.revoke(&world.switch, world.agreement).await;
     let error = sending.await.unwrap().unwrap_err();
     assert_eq!(refused(&error), Code::AgreementRevoked);
@@ -387,7 +253,7 @@ async fn a_hang_up_a_lost_link_a_revoked_agreement_and_an_ended_key_void_it() {
 
     let terms = tests::agreements::Terms::for_agency(&world.moss);
     world.civil.agree(&world.switch, &world.moss, &terms).await;
-    let sending = begun(20).await;
+    let sending = begun(&consumer, &archive).await;
     drop(handle);
     let error = sending.await.unwrap().unwrap_err();
     assert_eq!(refused(&error), Code::ProviderFailed);
@@ -395,7 +261,7 @@ async fn a_hang_up_a_lost_link_a_revoked_agreement_and_an_ended_key_void_it() {
 
     let ground = world.switch.ground();
     let handle = world.civil.serve(ground, archive.clone()).await;
-    let sending = begun(20).await;
+    let sending = begun(&consumer, &archive).await;
     world.moss.end_key(&world.switch).await;
     let error = sending.await.unwrap().unwrap_err();
     assert_eq!(refused(&error), Code::KeyEnded);
@@ -419,12 +285,7 @@ async fn an_upload_that_was_open_when_power_was_cut_is_abandoned_at_the_start() 
     let world = World::with_limits("drain_ms = 50").await;
     let archive = Archive::default();
     let (handle, consumer) = served(&world, &archive).await;
-    archive.reads_only(20);
-    let sending = {
-        let consumer = consumer.clone();
-        tokio::spawn(async move { send(&consumer, File::of(64 * MIB).body()).await })
-    };
-    until("it runs", || archive.read() > 0).await;
+    let sending = begun(&consumer, &archive).await;
     let world = world.after_a_power_cut().await;
     sending.await.unwrap().unwrap_err();
     until("it is dropped", || archive.dropped() == 1).await;

@@ -24,7 +24,7 @@ pub struct Upload {
 
 /// What is handed to a backend.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Chunk(Bytes),
     /// All of it came, and is what the consumer sealed.
     End,
@@ -32,7 +32,7 @@ pub(super) enum Piece {
 
 impl Upload {
     /// The reading end, and where to put what is verified.
-    pub(super) fn new(length: Option<u64>) -> (mpsc::Sender<Piece>, Self) {
+    pub(crate) fn new(length: Option<u64>) -> (mpsc::Sender<Piece>, Self) {
         let (sender, pieces) = mpsc::channel(1);
         let upload = Self {
             length,

@@ -114,7 +114,7 @@ impl Judge<'_> {
         }
         if !request.opened.is_upload() {
             let detail = format!("the request at {} came in one piece", request.index);
-            self.fault(index, rule::PAIRING, detail);
+            return self.fault(index, rule::PAIRING, detail);
         }
         if self.pairing.trail(request.index) {
             let detail = "the chunks of this request had ended before";
