@@ -188,7 +188,8 @@ async fn a_file_is_taken_under_the_exchanges_id_once_all_of_it_was_proved() {
     let id = "0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b";
     let left = || std::fs::read_dir(&folder).unwrap().count();
     // Without an end, too long as announced, too long as it comes: nothing is left.
-    let broken: [(Option<u64>, &[&'static [u8]], bool); 3] = [
+    type Sent<'a> = &'a [&'static [u8]];
+    let broken: [(Option<u64>, Sent<'_>, bool); 3] = [
         (None, &[b"abcd"], false),
         (Some(7), &[], true),
         (None, &[b"abcd", b"efg"], true),
