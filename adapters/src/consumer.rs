@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use proto::chunks::ChunkPlan;
 use proto::commitment::Salt;
 use proto::digest::Digest;
 use proto::header::Subject;
@@ -31,6 +32,7 @@ mod refusal;
 mod send;
 mod stream;
 mod submission;
+mod upload;
 pub mod verify;
 
 pub use file::Saved;
@@ -39,6 +41,7 @@ pub use items::Results;
 pub use outcome::{Answer, Attempt, ExchangeError, Refused, StreamError};
 pub use stream::{Complete, Incoming, Streamed};
 pub use submission::{Collected, Kept, KeptError, Submitted};
+pub use upload::{Broken, UploadError, Uploaded};
 pub use verify::Untrusted;
 
 /// Asks in the name of one system. Cheap to clone; clones share the adapter.
@@ -286,6 +289,7 @@ impl Ask<'_> {
             written_first: self.written_first,
             sealed: self.sealed,
             items: None,
+            chunks: None,
         })
     }
 
@@ -324,6 +328,22 @@ struct Draft {
     sealed: bool,
     /// Set where the payload is one of items.
     items: Option<Packed>,
+    /// Set where the payload follows in chunks: their encoded plan is the envelope's.
+    chunks: Option<Chunked>,
+}
+
+/// What is known of a payload in chunks before the first.
+#[derive(Clone, Copy, Debug)]
+struct Chunked {
+    plan: ChunkPlan,
+    length: Option<u64>,
+}
+
+impl Draft {
+    /// Whether its payload is one question in one piece.
+    fn is_one_piece(&self) -> bool {
+        self.items.is_none() && self.chunks.is_none()
+    }
 }
 
 /// What is known of a payload of items beside its bytes.

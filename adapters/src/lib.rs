@@ -79,6 +79,7 @@ pub mod authority;
 pub mod batch;
 mod calls;
 pub mod checkpoints;
+mod chunked;
 pub mod compose;
 pub mod config;
 pub mod connection;
@@ -98,17 +99,19 @@ pub mod subjects;
 pub mod succession;
 #[cfg(test)]
 mod testing;
+mod whole;
 
 pub use adapter::{Adapter, AdapterError};
 pub use authority::AuthorityPlace;
+pub use chunked::Body;
 pub use consumer::{
     Answer, Attempt, Consumer, ExchangeError, Incoming, Refused, Saved, StreamError, Streamed,
-    Untrusted,
+    Untrusted, UploadError, Uploaded,
 };
 pub use enrol::{EnrolError, EnrolOptions, Enrolled, Invitation, SwitchCard, enrol};
 pub use error::{Distrust, Standing};
 pub use identity::{FileSigner, Home, HomeError};
 pub use journal::Journal;
 pub use provider::{
-    Failure, Handle, LongReply, Options, Provider, Reply, Request, ServeError, serve,
+    Failure, Handle, LongReply, Options, Provider, Reply, Request, ServeError, Upload, serve,
 };

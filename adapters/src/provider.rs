@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 use crate::adapter::{Adapter, AdapterError};
 use crate::identity::Home;
 
+mod asking;
 mod blind;
 pub mod checks;
 pub mod contract;
@@ -38,11 +39,16 @@ mod outbound;
 mod promise;
 mod sealing;
 mod streams;
+mod taking;
 mod unrecorded;
+mod upload;
 
 pub use contract::Form;
 pub use handle::{Handle, ServeError, Status};
 pub use long::LongReply;
+#[cfg(test)]
+pub(crate) use upload::Piece;
+pub use upload::Upload;
 
 /// What becomes of many requests, in their order.
 pub type Replies = Vec<Result<Reply, Failure>>;
@@ -70,6 +76,22 @@ pub trait Provider: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<LongReply>, Failure>> + Send {
         let _ = request;
         async { Ok(None) }
+    }
+
+    /// Takes a request whose payload follows in chunks: `request` without a payload, and `upload`, which is read as any file
+    /// and whose end comes only once all of it was proved. What was read counts for nothing before, so write it where it can
+    /// be dropped. An answer is sent after that end alone; a failure at once. Asked again, it runs again.
+    fn upload(
+        &self,
+        request: Request,
+        upload: Upload,
+    ) -> impl Future<Output = Result<Reply, Failure>> + Send {
+        let _ = (request, upload);
+        async {
+            Err(Failure::InvalidRequest(
+                "this provider takes no requests in chunks".to_owned(),
+            ))
+        }
     }
 
     /// Answers many requests of one exchange, in their order: `request` is what they have in common, without a payload.
@@ -315,6 +337,11 @@ trait Backend: Send + Sync {
         self: Arc<Self>,
         request: Request,
     ) -> Pin<Box<dyn Future<Output = Result<Option<LongReply>, Failure>> + Send>>;
+    fn upload(
+        self: Arc<Self>,
+        request: Request,
+        upload: Upload,
+    ) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>>;
     fn items(
         self: Arc<Self>,
         request: Request,
@@ -340,6 +367,14 @@ impl<P: Provider> Backend for P {
         request: Request,
     ) -> Pin<Box<dyn Future<Output = Result<Option<LongReply>, Failure>> + Send>> {
         Box::pin(async move { Provider::stream(&*self, request).await })
+    }
+
+    fn upload(
+        self: Arc<Self>,
+        request: Request,
+        upload: Upload,
+    ) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>> {
+        Box::pin(async move { Provider::upload(&*self, request, upload).await })
     }
 
     fn items(

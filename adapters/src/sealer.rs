@@ -70,15 +70,17 @@ enum Unsealed {
     Answer(Box<AnswerHeader>),
     Dispute(DisputeHeader),
     Trailer(TrailerHeader),
+    UploadTrailer(TrailerHeader),
 }
 
 impl Unsealed {
     fn label(&self) -> &'static str {
         match self {
-            Self::Request(_) => label::REQUEST,
+            Self::Request(header) => header.label(),
             Self::Answer(_) => label::ANSWER,
             Self::Dispute(_) => label::DISPUTE,
             Self::Trailer(_) => label::TRAILER,
+            Self::UploadTrailer(_) => label::UPLOAD_TRAILER,
         }
     }
 }
@@ -172,6 +174,14 @@ impl Sealer {
         self.seal(Unsealed::Trailer(header)).await
     }
 
+    /// Seals the trailer of a request in chunks.
+    ///
+    /// # Errors
+    /// [`SealerError`].
+    pub async fn upload_trailer(&self, header: TrailerHeader) -> Result<Sealed, SealerError> {
+        self.seal(Unsealed::UploadTrailer(header)).await
+    }
+
     async fn seal(&self, unsealed: Unsealed) -> Result<Sealed, SealerError> {
         let (reply, sealed) = oneshot::channel();
         let job = Job { unsealed, reply };
@@ -214,6 +224,8 @@ impl Desk {
                 label::ANSWER,
                 label::DISPUTE,
                 label::TRAILER,
+                label::UPLOAD,
+                label::UPLOAD_TRAILER,
             ] {
                 let same = waiting
                     .extract_if(.., |job| job.unsealed.label() == label)
@@ -274,7 +286,7 @@ impl Desk {
             }
             Unsealed::Answer(header) => header.encode(),
             Unsealed::Dispute(header) => header.encode(),
-            Unsealed::Trailer(header) => header.encode(),
+            Unsealed::Trailer(header) | Unsealed::UploadTrailer(header) => header.encode(),
         }
     }
 }

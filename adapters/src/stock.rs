@@ -126,7 +126,16 @@
 //! suffix = ".csv"                  # optional
 //! content_type = "text/csv"        # default application/octet-stream
 //! fields = ["name_ar", "status"]
+//!
+//! [service.registers.operation.deposit]
+//! accept = true                    # takes files that a consumer sends in chunks, and gives none
+//! suffix = ".csv"
+//! bytes_max = 1073741824           # default 2 GiB
+//! fields = ["id", "bytes"]         # what is answered of a file that was taken; or { receipt_number = "id" }
 //! ```
+//! A file that is taken is written as `ID` and the operation's `suffix`, where `ID` is the exchange's id: nothing that comes from
+//! outside names it. It has that name only once its end was proved and the disk has all of it; before, a file that begins with a
+//! dot and ends with `.part`, which a process that is killed leaves behind. Ask for it by an operation with the same suffix.
 //! # `inbox`
 //! A folder into which questions are laid, for a clerk or another program: `EXCHANGE.json` says who asks what for. Once
 //! `EXCHANGE.answer.json` stands beside it, a JSON object, that is the answer; until then the provider says "not now". For
@@ -155,7 +164,7 @@ use bytes::Bytes;
 use proto::id::Part;
 use thiserror::Error;
 
-use crate::provider::{Failure, Form, LongReply, Provider, Replies, Reply, Request};
+use crate::provider::{Failure, Form, LongReply, Provider, Replies, Reply, Request, Upload};
 
 mod csv;
 mod echo;
@@ -341,6 +350,17 @@ impl Provider for Providers {
             Some(Service::Inbox(inbox)) => inbox.answer(&request).await,
             Some(Service::Echo(echo)) => return echo.answer(request).await,
             None => Err(Failure::failed("the stock file has no such service")),
+        };
+        told(&request, &answered);
+        answered
+    }
+
+    async fn upload(&self, request: Request, upload: Upload) -> Result<Reply, Failure> {
+        let answered = match self.services.get(request.service.as_str()) {
+            Some(Service::Files(files)) => files.upload(&request, upload).await,
+            _ => Err(Failure::InvalidRequest(
+                "this service takes no requests in chunks".to_owned(),
+            )),
         };
         told(&request, &answered);
         answered

@@ -343,7 +343,7 @@ impl<'a> Asked<'a> {
     fn of(row: &'a Row) -> Option<Self> {
         let event = &row.event;
         let refused = match event.kind {
-            Kind::Request => None,
+            Kind::Request | Kind::Upload => None,
             Kind::Refusal => Some(event.code.as_str()),
             _ => return None,
         };

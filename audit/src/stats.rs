@@ -155,7 +155,7 @@ impl Counting {
     pub fn take(&mut self, row: &Row) {
         let Some(part) = Part::of(row) else { return };
         // A request has no outcome of its own; its ending has.
-        if self.by == Dimension::Outcome && row.event.kind == Kind::Request {
+        if self.by == Dimension::Outcome && row.event.kind.asks() {
             return self.total.add(&part);
         }
         self.total.add(&part);
@@ -247,7 +247,7 @@ impl Part {
             (None, None) => 0,
         };
         match row.event.kind {
-            Kind::Request => Some(Self::Request {
+            Kind::Request | Kind::Upload => Some(Self::Request {
                 decide_us: facts.decide_us,
                 bytes: asked(row),
             }),

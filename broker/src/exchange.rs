@@ -30,6 +30,7 @@ pub(crate) mod reviews;
 mod route;
 mod stream;
 pub mod submission;
+mod upload;
 
 use std::fmt;
 use std::sync::Arc;

@@ -135,12 +135,14 @@ impl Links {
     /// A place for `exchange` on the least-loaded adapter of `provider`. `consumer` is the lane it queues in.
     ///
     /// # Errors
-    /// [`NoSeat::Offline`] when no adapter takes new work, [`NoSeat::Full`] when all have as much as may wait.
+    /// [`NoSeat::Offline`] when no adapter takes new work, [`NoSeat::Full`] when all have as much as may wait,
+    /// [`NoSeat::NoUploads`] when it comes in chunks and no adapter takes such requests.
     pub(crate) fn seat(
         &self,
         provider: &SystemId,
         exchange: ExchangeId,
         consumer: u64,
+        is_upload: bool,
     ) -> Result<Seat, NoSeat> {
         // A link that drains may have handed over to one that entered since the table was read, which is then open:
         // an adapter drains only after it was told so. The second look finds that one.
@@ -148,9 +150,9 @@ impl Links {
             let Some(links) = self.table.links_of(provider) else {
                 return Err(NoSeat::Offline);
             };
-            match self.seat_among(&links, exchange, consumer) {
+            match self.seat_among(&links, exchange, consumer, is_upload) {
                 Ok(seat) => return Ok(seat),
-                Err(NoSeat::Full) => return Err(NoSeat::Full),
+                Err(none @ (NoSeat::Full | NoSeat::NoUploads)) => return Err(none),
                 Err(NoSeat::Offline) => {}
             }
         }
@@ -162,6 +164,7 @@ impl Links {
         links: &[Entered],
         exchange: ExchangeId,
         consumer: u64,
+        is_upload: bool,
     ) -> Result<Seat, NoSeat> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let mut by_load: Vec<&Entered> = (0..links.len())
@@ -171,10 +174,12 @@ impl Links {
         by_load.sort_by_key(|entered| (entered.superseded, entered.link.load()));
         let mut none = NoSeat::Offline;
         for Entered { link, .. } in by_load {
-            match link.take_seat(exchange, consumer) {
+            match link.take_seat(exchange, consumer, is_upload) {
                 Ok(answer) => return Ok(Seat::new(Arc::clone(link), exchange, consumer, answer)),
                 Err(NoSeat::Offline) => {}
                 Err(NoSeat::Full) => none = NoSeat::Full,
+                Err(NoSeat::NoUploads) if none == NoSeat::Offline => none = NoSeat::NoUploads,
+                Err(NoSeat::NoUploads) => {}
             }
         }
         Err(none)
@@ -211,9 +216,9 @@ impl Links {
 
     /// Enters a link and opens it: from now on it is found by [`Links::seat`]. In this order, because its adapter may
     /// drain an older link as soon as it hears that this one is attached.
-    fn enter(&self, link: &Arc<Link>, max_in_flight: u32) -> Result<(), LinkEnd> {
+    fn enter(&self, link: &Arc<Link>, offered: wire::Attach) -> Result<(), LinkEnd> {
         self.table.enter(link);
-        if let Err(end) = link.attach(max_in_flight) {
+        if let Err(end) = link.attach(offered) {
             self.table.leave(link);
             return Err(end);
         }
@@ -250,7 +255,9 @@ pub enum LinkEnd {
     #[error("max_in_flight and more are from 1 up to the switch's limit together")]
     Credits,
     /// A message without content.
-    #[error("a message of a link holds one of attach, answer, credit, drain, chunk, trailer")]
+    #[error(
+        "a message of a link holds one of attach, answer, credit, drain, chunk, trailer, upload_credit"
+    )]
     Empty,
     /// The adapter does not read what it is sent.
     #[error("the adapter does not read what the switch sends")]

@@ -323,6 +323,12 @@ pub struct Call {
     /// Parameters as JSON, @FILE, or - for standard input.
     #[arg(long, default_value = "{}")]
     pub data: String,
+    /// Send this file as the payload, of any length, in chunks; - for standard input. Asked once; what broke off begins anew.
+    #[arg(long, conflicts_with_all = ["data", "retries", "attempt_of", "output"])]
+    pub upload: Option<PathBuf>,
+    /// The media type of the file that is sent.
+    #[arg(long, default_value = "application/octet-stream", requires = "upload")]
+    pub content_type: String,
     /// The agreement; found in the registry when not given.
     #[arg(long)]
     pub agreement: Option<String>,

@@ -33,6 +33,7 @@ pub use suppose::{Supposed, SupposedPermission, Supposition};
 pub use verify::{
     AnswerFault, SealedRequest, answers, code_of, trails, verify_answer, verify_dispute,
     verify_erasure, verify_hold, verify_request, verify_review, verify_trailer,
+    verify_upload_trailer,
 };
 
 use crate::act::Grant;
@@ -110,6 +111,8 @@ pub enum Clause {
     Reviewer,
     /// Reviews of earlier exchanges between the two are overdue.
     ReviewOverdue,
+    /// The payload follows in chunks, and no adapter of the provider takes such a request.
+    Upload,
 }
 
 impl fmt::Display for Clause {
@@ -134,6 +137,7 @@ impl fmt::Display for Clause {
             Self::CaseReference => f.write_str("case_reference"),
             Self::Reviewer => f.write_str("reviewer"),
             Self::ReviewOverdue => f.write_str("review_overdue"),
+            Self::Upload => f.write_str("upload"),
         }
     }
 }

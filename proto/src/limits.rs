@@ -13,6 +13,10 @@ pub mod label {
     pub const DISPUTE: &str = "mohawel/dispute/v1";
     /// What the chunks of an answer were, by a key bound to the provider's system.
     pub const TRAILER: &str = "mohawel/trailer/v1";
+    /// A request header whose payload follows in chunks, by a key bound to the consumer's system.
+    pub const UPLOAD: &str = "mohawel/upload/v1";
+    /// What the chunks of a request were, by a key bound to the consumer's system.
+    pub const UPLOAD_TRAILER: &str = "mohawel/upload-trailer/v1";
     /// An act on an agreement, by an agency's authority key.
     pub const ACT: &str = "mohawel/act/v1";
     /// Everything else that binds an agency, by its authority key.
@@ -67,19 +71,19 @@ pub const REGISTRY_ENTRY_BYTES_MAX: usize = 60 * 1024;
 pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a payload in the sealed form: with all around it, it fits where a whole one does.
 pub const SEALED_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 256;
-/// Bytes of one chunk of an answer in the form chunks.
+/// Bytes of one chunk of a payload in the form chunks.
 pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
-/// Bytes of a chunk when the provider names none.
+/// Bytes of a chunk when its sender names none.
 pub const CHUNK_BYTES_DEFAULT: usize = 64 * 1024;
-/// Chunks of one stream that are under way between provider and switch: what the first credit gives.
+/// Chunks of one stream that are under way between provider and switch, either way: what the first credit gives.
 pub const CHUNK_WINDOW: usize = 8;
 /// Items of one exchange; a batch has many.
 pub const ITEMS_MAX: usize = 16_384;
-/// The longest that a stream runs after its opening: an hour.
+/// The longest that a stream runs after its opening, or an upload after its request: an hour.
 pub const STREAM_MS_MAX: u64 = 3_600_000;
 /// How long a stream may stand still, because the provider sends nothing or the consumer takes nothing.
 pub const STREAM_IDLE_MS: u64 = 60_000;
-/// Streams of one consumer's system at once.
+/// Streams of one consumer's system at once, uploads among them.
 pub const STREAMS_PER_CONSUMER_MAX: usize = 16;
 /// Bytes of a gRPC message: payload, header, seal, receipt and framing.
 pub const MESSAGE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;

@@ -31,6 +31,8 @@ mod rights;
 mod streams;
 #[path = "golden/subjects.rs"]
 mod subjects;
+#[path = "golden/uploads.rs"]
+mod uploads;
 
 use std::path::Path;
 

@@ -335,7 +335,12 @@ async fn an_answer_nobody_asked_for_is_dropped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_breaks_the_protocol_ends_with_a_reason() {
     let world = World::new().await;
-    let attach = |max_in_flight| Some(Out::Attach(wire::Attach { max_in_flight }));
+    let attach = |max_in_flight| {
+        Some(Out::Attach(wire::Attach {
+            max_in_flight,
+            takes_uploads: true,
+        }))
+    };
     let firsts = [
         None,
         attach(0),

@@ -114,4 +114,5 @@ mod submissions;
 mod tail;
 mod tidy;
 mod trusted_time;
+mod uploads;
 mod witnesses;

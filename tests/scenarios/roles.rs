@@ -52,6 +52,11 @@ async fn call(channel: Channel, rpc: Rpc) -> Result<(), Status> {
             let request = exchange_wire::StreamRequest::default();
             ExchangeClient::new(channel).stream(request).await?;
         }
+        Rpc::Upload => drop(
+            ExchangeClient::new(channel)
+                .upload(tokio_stream::empty::<exchange_wire::UploadRequest>())
+                .await?,
+        ),
         Rpc::Dispute => {
             let request = exchange_wire::DisputeRequest::default();
             ExchangeClient::new(channel).dispute(request).await?;

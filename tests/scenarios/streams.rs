@@ -29,7 +29,7 @@ macro_rules! ask {
     };
 }
 
-mod auditing;
+pub(crate) mod auditing;
 pub(crate) mod lying;
 mod processes;
 

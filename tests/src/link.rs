@@ -86,7 +86,10 @@ impl RawProvider {
     /// Attaches and waits until the switch said so.
     pub async fn attach(self, max_in_flight: u32) -> Self {
         let first = wire::AttachRequest {
-            message: Some(Out::Attach(wire::Attach { max_in_flight })),
+            message: Some(Out::Attach(wire::Attach {
+                max_in_flight,
+                takes_uploads: true,
+            })),
         };
         let mut provider = self.open(first).await.unwrap();
         match provider.next().await {

@@ -39,6 +39,14 @@ impl Memory {
         Self::of("self")
     }
 
+    /// Of a child of this process.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn of_child(child: &Child) -> Self {
+        Self::of(&child.id().unwrap().to_string())
+    }
+
     fn of(process: &str) -> Self {
         // Forgets the largest that there was before: what counts is what is needed from here on.
         std::fs::write(format!("/proc/{process}/clear_refs"), "5").unwrap();

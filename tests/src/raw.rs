@@ -243,7 +243,7 @@ impl RawConsumer {
         assert_eq!(proven.entry.kind, Kind::Closing);
         let request = response.request.unwrap();
         let own = Entry {
-            kind: Kind::Request,
+            kind: RequestHeader::open(&sent.header).unwrap().kind(),
             stamp: Stamp::decode(&request.stamp).unwrap(),
             facts: request.facts,
             header: sent.header.clone(),

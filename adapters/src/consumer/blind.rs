@@ -23,17 +23,22 @@ impl Consumer {
     ) -> Result<(), ExchangeError> {
         let registry = self.adapter.mirror().snapshot();
         let mut open = header.clone();
-        if draft.items.is_none() {
+        if draft.is_one_piece() {
             open.payload.form = Form::Whole;
         }
         let demanded = draft.sealed
             || authorise(&registry, &open, open.issued_at_ms)
                 .is_err_and(|denial| denial.code == Code::EncryptionRequired);
-        if demanded && draft.items.is_some() {
-            return Err(ExchangeError::Unsent(
-                "many items at once cannot be sealed, and must be here: ask for each alone"
-                    .to_owned(),
-            ));
+        if demanded && !draft.is_one_piece() {
+            let reason = match draft.items {
+                Some(_) => {
+                    "many items at once cannot be sealed, and must be here: ask for each alone"
+                }
+                None => {
+                    "what is sent in chunks cannot be sealed, and must be here: send it in one piece"
+                }
+            };
+            return Err(ExchangeError::Unsent(reason.to_owned()));
         }
         if !demanded {
             header.payload = open.payload;

@@ -17,8 +17,8 @@ impl Consumer {
         header: &mut RequestHeader,
         draft: &Draft,
     ) -> Result<(), ExchangeError> {
-        if draft.items.is_some() {
-            // They have a list of their own.
+        if !draft.is_one_piece() {
+            // Items have a list of their own, and nobody looks for persons in chunks.
             return Ok(());
         }
         let now_ms = header.issued_at_ms;

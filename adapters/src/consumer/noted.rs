@@ -123,6 +123,18 @@ impl<'a> Noted<'a> {
         self.adapter.journal().note(record);
     }
 
+    /// Notes an upload that has no answer that counts.
+    pub(super) fn failed(&self, error: Option<&ExchangeError>, try_: &Try, payload: &Bytes) {
+        match error {
+            Some(error) => self.ended(Err(error), try_, payload),
+            None => {
+                let mut record = self.record();
+                "no_answer".clone_into(&mut record.outcome);
+                self.adapter.journal().note(record);
+            }
+        }
+    }
+
     /// Notes how it ended, and keeps the payloads for as long as the grant says.
     pub(super) fn ended(
         &self,

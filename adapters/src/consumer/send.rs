@@ -229,9 +229,15 @@ impl Consumer {
             fields: draft.fields.clone(),
             issued_at_ms: self.adapter.clock().now_ms(),
             deadline_ms: draft.deadline_ms,
-            payload: match &draft.items {
-                None => Commitment::new(&draft.content_type, &draft.payload, &try_.salt),
-                Some(items) => Commitment::to_items(
+            payload: match (&draft.items, &draft.chunks) {
+                (None, None) => Commitment::new(&draft.content_type, &draft.payload, &try_.salt),
+                (None, Some(chunks)) => Commitment::to_chunks(
+                    &draft.content_type,
+                    chunks.length,
+                    &draft.payload,
+                    &try_.salt,
+                ),
+                (Some(items), _) => Commitment::to_items(
                     &draft.content_type,
                     draft.payload.len(),
                     &items.manifest,
@@ -242,7 +248,7 @@ impl Consumer {
         };
         // Where it can be sealed, no agreement stands in the way for its being open.
         let sealable = draft.sealed || registry.encryption_key(&header.provider).is_some();
-        if sealable && draft.items.is_none() {
+        if sealable && draft.is_one_piece() {
             header.payload = header.payload.sealed();
         }
         if contract.is_none() || draft.agreement.is_none() {

@@ -38,6 +38,8 @@ pub struct Returned {
 pub struct Recorded {
     /// Its place in the log.
     pub index: u64,
+    /// A request, or one in chunks.
+    pub kind: Kind,
     /// The writer's stamp.
     pub stamp: Stamp,
     /// The switch's own part.
@@ -49,7 +51,7 @@ impl Recorded {
     pub fn to_receipt(&self) -> Receipt {
         Receipt {
             index: self.index,
-            kind: Kind::Request,
+            kind: self.kind,
             stamp: self.stamp,
             facts: self.facts.clone(),
             proof: Vec::new(),
@@ -70,14 +72,16 @@ pub fn open(response: wire::CallResponse) -> Result<Returned, Untrusted> {
     let request = response
         .request
         .ok_or(Untrusted::Malformed("request entry"))?;
-    if request.kind != u32::from(Kind::Request as u8) {
-        return Err(Untrusted::Malformed("request entry"));
-    }
+    let kind = u8::try_from(request.kind).ok();
+    let kind = kind.and_then(|byte| Kind::from_byte(byte).ok());
+    let kind = kind.filter(|kind| kind.asks());
+    let kind = kind.ok_or(Untrusted::Malformed("request entry"))?;
     Ok(Returned {
         envelope,
         receipt,
         request: Recorded {
             index: request.index,
+            kind,
             stamp: Stamp::decode(&request.stamp)
                 .map_err(|_| Untrusted::Malformed("request entry"))?,
             facts: request.facts,
@@ -132,7 +136,7 @@ pub fn answer(
     }
     // The entry that we compute from our own bytes is the one that the closing entry names.
     let own = Entry {
-        kind: Kind::Request,
+        kind: request.opened.kind(),
         stamp: returned.request.stamp,
         facts: returned.request.facts.clone(),
         header: Bytes::copy_from_slice(request.header),

@@ -5,7 +5,7 @@
 //!
 //! | check | refuses with |
 //! |---|---|
-//! | [`proof`]: the receipt is this log's, over these very bytes, of kind `request` | `not_logged` |
+//! | [`proof`]: the receipt is this log's, over these very bytes, of kind `request` or `upload` | `not_logged` |
 //! | [`permission`]: own system, seal, agreement, contract, time; the same permission as recorded | the decision's own code, `stale`, `not_logged` |
 //! | [`contents`]: the payload is what the header commits to and asks for its operation | `payload_mismatch`, `operation_mismatch` |
 //! | [`subjects`]: the header names exactly the persons whom the payload names | `subject_mismatch` |
@@ -14,8 +14,8 @@ use audit::checkpoint::NoteMemory;
 use audit::receipt::{Proven, Receipt};
 use proto::act::SubjectField;
 use proto::authorise::{Permission, authorise, locate, verify_request};
+use proto::chunks::ChunkPlan;
 use proto::commitment::Form;
-use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::{RequestHeader, Subject};
@@ -66,7 +66,8 @@ pub fn proof(
         .verify_remembering(&envelope.header, Some(&envelope.seal), notes)
         .map_err(|_| Code::NotLogged)?;
     let facts = facts::exchange(&proven.entry.facts).map_err(|_| Code::NotLogged)?;
-    if proven.entry.kind == Kind::Request && facts.code.is_empty() {
+    // Whether its header is of that kind is the next check's, which opens it.
+    if proven.entry.kind.asks() && facts.code.is_empty() {
         Ok(Logged { proven, facts })
     } else {
         Err(Code::NotLogged)
@@ -79,7 +80,7 @@ pub fn proof(
 /// The code of the first thing that does not hold.
 pub fn permission(
     envelope: &Envelope,
-    facts: &ExchangeFacts,
+    logged: &Logged,
     own: Own<'_>,
 ) -> Result<(RequestHeader, Permission), Code> {
     let request = verify_request(
@@ -94,8 +95,12 @@ pub fn permission(
     }
     let permitted = authorise(own.registry, &request, own.now_ms).map_err(|denial| denial.code)?;
     locate(own.registry, &request)?;
-    // Recorded under another agreement or grant: what was logged is not what is asked of us.
-    if facts.agreement[..] != permitted.agreement.0 || facts.grant != permitted.grant {
+    // Recorded under another agreement or grant, or as another kind of request: what was logged is not what is asked of us.
+    let facts = &logged.facts;
+    if facts.agreement[..] != permitted.agreement.0
+        || facts.grant != permitted.grant
+        || logged.proven.entry.kind != request.kind()
+    {
         return Err(Code::NotLogged);
     }
     // A submission may have waited, for as long as its sealed deadline says and no longer.
@@ -135,7 +140,11 @@ pub fn contents(
             let opened = Items::open(&envelope.payload).map_err(|_| Code::PayloadMismatch)?;
             opened.items.into_iter().try_for_each(asks)
         }
-        Form::Whole | Form::Chunks | Form::Sealed => asks(&envelope.payload),
+        Form::Whole | Form::Sealed => asks(&envelope.payload),
+        // What follows is the backend's to read; here is only how.
+        Form::Chunks => ChunkPlan::open(&envelope.payload)
+            .map(drop)
+            .map_err(|_| Code::Malformed),
     }
 }
 

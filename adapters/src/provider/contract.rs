@@ -135,6 +135,12 @@ impl Enforced {
             .map_err(|found| below("/parameters", found))
     }
 
+    /// Whether a schema says what the requests of `operation` are.
+    pub fn describes_request(&self, operation: &Part) -> bool {
+        let schemas = self.operations.get(operation);
+        schemas.is_some_and(|operation| operation.request.is_some())
+    }
+
     /// Whether a schema says what the answers of `operation` are.
     pub fn describes_answer(&self, operation: &Part) -> bool {
         let schemas = self.operations.get(operation);

@@ -15,20 +15,19 @@ use proto::commitment::Form;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::{ExchangeId, SystemId};
+use proto::limits::STREAM_MS_MAX;
 use proto::refusal::Code;
 use proto::sealed::EncryptionKey;
 use proto::wire::exchange::v1 as wire;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::blind::fits_sealed;
 use super::contract::Contracts;
 use super::kept::{Claim, Kept, Outcome};
 use super::memory::Memory;
-use super::promise::allowed;
 use super::sealing::status_of;
 use super::streams::Opening;
+use super::taking::Intake;
 use super::unrecorded::Unrecorded;
-use super::{Backend, Failure, Request, checks};
+use super::{Backend, checks};
 use crate::adapter::Adapter;
 use crate::journal::{Half, retention_days};
 use crate::mirror::MirrorError;
@@ -74,7 +73,7 @@ pub(super) struct Delivered {
     request: RequestHeader,
     pub(super) receipt: Option<Receipt>,
     pub(super) remaining: Duration,
-    traceparent: String,
+    pub(super) traceparent: String,
     /// Of a sealed payload that opened: the envelope in the open, and what the answer is sealed to.
     opened: OnceLock<(Envelope, EncryptionKey)>,
 }
@@ -118,6 +117,16 @@ impl Delivered {
         self.opened.get().map(|(_, key)| key)
     }
 
+    /// How long it can last at the most; the switch says when it is over before.
+    pub(super) fn lasts(&self) -> Duration {
+        let answer_ms = u64::from(self.request.deadline_ms);
+        let chunks_ms = match self.request.is_upload() {
+            true => STREAM_MS_MAX + answer_ms,
+            false => 0,
+        };
+        self.remaining + Duration::from_millis(chunks_ms)
+    }
+
     /// Whether the question is not for the switch to read.
     pub(super) fn is_sealed(&self) -> bool {
         self.request.payload.form == Form::Sealed
@@ -156,6 +165,7 @@ impl Desk {
         &self,
         delivered: &Delivered,
         unrecorded: &Unrecorded,
+        intake: Intake<'_>,
     ) -> Option<(wire::Answer, Option<Opening>)> {
         if let Err(error) = self.adapter.journal().room().await {
             tracing::error!(exchange = %delivered.exchange_id(), %error, "not answered: no receipt could be kept");
@@ -169,6 +179,14 @@ impl Desk {
             Ok(Judged {
                 rows: None, days, ..
             }) => (Outcome::of(AnswerStatus::NotFound), days),
+            Ok(Judged {
+                index,
+                rows: Some(rows),
+                days,
+                ..
+            }) if delivered.request.is_upload() => {
+                (self.take(delivered, index, &rows, intake).await?, days)
+            }
             Ok(Judged {
                 index,
                 rows: Some(rows),
@@ -261,7 +279,7 @@ impl Desk {
             window_ms: config.window_ms,
             memory: adapter.seals(),
         };
-        let (request, permission) = checks::permission(envelope, &logged.facts, own)?;
+        let (request, permission) = checks::permission(envelope, &logged, own)?;
         let rows = row_scope(&registry, &request, &permission);
         self.memory
             .first(&request, index, (config.window_ms, now_ms))?;
@@ -324,62 +342,5 @@ impl Desk {
             }
         }
         Outcome::of(AnswerStatus::Unavailable)
-    }
-
-    /// As the backend sees it.
-    pub(super) fn request(
-        &self,
-        delivered: &Delivered,
-        request_index: u64,
-        rows: &[Row],
-    ) -> Request {
-        let header = &delivered.request;
-        Request {
-            exchange_id: header.exchange_id,
-            request_index,
-            consumer: header.consumer.clone(),
-            service: header.service.clone(),
-            operation: header.operation.clone(),
-            purpose: header.purpose.clone(),
-            fields: header.fields.clone(),
-            rows: rows.to_vec(),
-            content_type: header.payload.content_type.clone(),
-            payload: delivered.in_the_open().payload.clone(),
-            remaining: delivered.remaining,
-            traceparent: delivered.traceparent.clone(),
-        }
-    }
-
-    async fn ask_backend(
-        &self,
-        delivered: &Delivered,
-        request_index: u64,
-        rows: Vec<Row>,
-    ) -> Arc<Outcome> {
-        let header = &delivered.request;
-        let request = self.request(delivered, request_index, &rows);
-        // On its own task, so that a panic of the agency's code is a failed answer and nothing more;
-        // dropped with this future when the exchange is cancelled.
-        let running =
-            AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.backend).answer(request)));
-        let result = match running.await {
-            Ok(Ok(reply)) if !rows.is_empty() && !reply.rows_applied => Err(Failure::failed(
-                "the grant has row rules and the backend does not say that it applied them",
-            )),
-            Ok(Ok(reply)) => self
-                .kept_to(header, reply)
-                .and_then(|reply| allowed(header, reply))
-                .and_then(|reply| fits_sealed(delivered, reply)),
-            Ok(Err(failure)) => Err(failure),
-            Err(error) => Err(Failure::failed(error)),
-        };
-        match result {
-            Ok(reply) => Arc::new(Outcome {
-                status: AnswerStatus::Answered,
-                reply: Some(reply),
-                results: Vec::new(),
-            }),
-            Err(failure) => Outcome::of(status_of(&failure, delivered)),
-        }
     }
 }

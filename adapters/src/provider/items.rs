@@ -45,6 +45,9 @@ impl Desk {
                 .questions(registry, request, envelope, now_ms)
                 .map(Some);
         }
+        if request.is_upload() {
+            return self.promised_chunks(registry, request).map(|()| None);
+        }
         self.promised(registry, request, &envelope.payload)?;
         self.persons(registry, request, &envelope.payload, now_ms)?;
         Ok(None)

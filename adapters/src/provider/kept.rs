@@ -41,6 +41,14 @@ impl Outcome {
         })
     }
 
+    pub(super) fn answered(reply: Reply) -> Arc<Self> {
+        Arc::new(Self {
+            status: AnswerStatus::Answered,
+            reply: Some(reply),
+            results: Vec::new(),
+        })
+    }
+
     /// Whether asking again would change nothing.
     fn is_final(&self) -> bool {
         matches!(

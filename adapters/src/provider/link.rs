@@ -22,6 +22,7 @@ use super::exchange::Delivered;
 use super::handle::ServeError;
 use super::links::Work;
 use super::streams::Streams;
+use super::taking::{Frame, Intake, Uploads};
 use super::unrecorded::Unrecorded;
 
 /// Refusals that may be sealed beside the exchanges under way, when the switch brings too many.
@@ -31,7 +32,7 @@ pub(super) const EXTRA_TASKS: usize = 64;
 const OVER_WAIT: Duration = Duration::from_secs(1);
 /// How long a link that was handed over waits for the switch to end it: no exchange lives longer.
 const HANDED_OVER_WITHIN: Duration =
-    Duration::from_millis(DEADLINE_MS_MAX as u64 + STREAM_MS_MAX + 10_000);
+    Duration::from_millis(2 * DEADLINE_MS_MAX as u64 + STREAM_MS_MAX + 10_000);
 
 /// One attached link.
 pub(super) struct Link {
@@ -41,6 +42,7 @@ pub(super) struct Link {
     /// Chunks go behind everything else.
     chunks: mpsc::Sender<wire::AttachRequest>,
     streams: Arc<Streams>,
+    uploads: Arc<Uploads>,
     /// Nobody reads this link any more: its streams can bring nothing further.
     gone: DropGuard,
     /// A newer link takes the work.
@@ -99,6 +101,7 @@ impl Link {
             out,
             chunks,
             streams: Arc::default(),
+            uploads: Arc::default(),
             gone: CancellationToken::new().drop_guard(),
             handed_over,
             offered: Arc::new(Semaphore::new(max)),
@@ -177,6 +180,15 @@ impl Link {
                 desk.recorded(recorded, &self.unrecorded, &self.streams);
             }
             Some(In::ChunkCredit(credit)) => self.streams.credit(&credit),
+            Some(In::DeliverChunk(chunk)) => {
+                self.uploads
+                    .take(&chunk.exchange_id, Frame::Chunk(chunk.data));
+            }
+            Some(In::DeliverTrailer(trailer)) => {
+                let exchange = trailer.exchange_id.clone();
+                self.uploads
+                    .take(&exchange, Frame::Trailer(Box::new(trailer)));
+            }
             Some(In::Cancel(cancel)) => {
                 let running = &self.work.running;
                 let running = running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,6 +232,7 @@ impl Link {
         let (out, chunks) = (self.out.clone(), self.chunks.clone());
         let (unrecorded, streams) = (Arc::clone(&self.unrecorded), Arc::clone(&self.streams));
         let (offered, gone) = (Arc::clone(&self.offered), self.gone.token().clone());
+        let uploads = Arc::clone(&self.uploads);
         tokio::spawn(async move {
             let exchange = async {
                 let offered = tokio::time::timeout(OVER_WAIT, offered.acquire_owned()).await;
@@ -229,13 +242,14 @@ impl Link {
                 };
                 // Waits only while two links bring what each of them offered; never closed.
                 let permit = Arc::clone(&work.permits).acquire_owned().await.ok()?;
-                let given = work.desk.exchange(&delivered, &unrecorded).await;
+                let intake = Intake::of(&uploads, &out, &gone);
+                let given = work.desk.exchange(&delivered, &unrecorded, intake).await;
                 given.map(|(answer, opening)| (answer, opening, Some((offered, permit))))
             };
             let given = tokio::select! {
                 given = exchange => given,
                 () = cancelled.cancelled() => None,
-                () = tokio::time::sleep(delivered.remaining) => None,
+                () = tokio::time::sleep(delivered.lasts()) => None,
             };
             match given {
                 Some((answer, Some(opening), permits)) => {

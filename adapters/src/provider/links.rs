@@ -151,7 +151,10 @@ impl Links {
         let work = &self.0;
         let max = work.options.max_in_flight;
         let (out, requests) = mpsc::channel(max as usize + EXTRA_TASKS + 4);
-        let attach = Out::Attach(wire::Attach { max_in_flight: max });
+        let attach = Out::Attach(wire::Attach {
+            max_in_flight: max,
+            takes_uploads: true,
+        });
         // The channel is new and has room.
         let _ = out.try_send(message(attach));
         let (chunks, outbound) = Outbound::new(requests);

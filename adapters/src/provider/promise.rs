@@ -56,6 +56,25 @@ impl Desk {
             })
     }
 
+    /// Where the contract describes a request by a schema, or marks persons in it, it comes in one piece: chunks cannot be
+    /// held against it.
+    pub(super) fn promised_chunks(
+        &self,
+        registry: &Registry,
+        request: &RequestHeader,
+    ) -> Result<(), Code> {
+        let contract = self.promise(registry, request)?;
+        let service = registry.service(&request.provider.service(&request.service));
+        let operation =
+            service.and_then(|service| service.definition.operation(&request.operation));
+        let marks = operation.is_some_and(|operation| !operation.subjects.is_empty());
+        if marks || contract.describes_request(&request.operation) {
+            tracing::info!(exchange = %request.exchange_id, "refused: the contract says what is in the request, and chunks cannot be judged by it");
+            return Err(Code::ContractViolation);
+        }
+        Ok(())
+    }
+
     /// Where the payload names persons and the keys for their pseudonyms, if the contract says that it names any and this home
     /// has the agreement's key.
     pub(super) fn naming<'a>(

@@ -124,8 +124,9 @@ impl Desk {
         let salt = Salt::random()
             .inspect_err(|error| tracing::error!(%error, "no answer"))
             .ok()?;
-        let plan = Bytes::from(long.plan.encode());
-        let payload = Commitment::to_chunks(&long.reply.content_type, long.length, &plan, &salt);
+        let plan = Bytes::from(long.body.plan.encode());
+        let payload =
+            Commitment::to_chunks(&long.reply.content_type, long.body.length, &plan, &salt);
         let status = AnswerStatus::Answered;
         let fields = long.reply.fields.clone();
         let sealed = self.sealed(delivered, status, fields, payload).await?;
@@ -188,8 +189,8 @@ impl Desk {
         credit: &Credit,
         out: &mpsc::Sender<wire::AttachRequest>,
     ) -> Result<(Chunks, Digest), Broken> {
-        let mut chunks = Chunks::new(opening.salt, opening.long.plan);
-        while let Some(data) = opening.long.next().await? {
+        let mut chunks = Chunks::new(opening.salt, opening.long.body.plan);
+        while let Some(data) = opening.long.body.next().await? {
             chunks.push(&data)?;
             let place = credit.chunks.acquire().await;
             place.map_err(|_| Broken::NotRecorded)?.forget();
@@ -201,7 +202,7 @@ impl Desk {
                 .await
                 .map_err(|_| Broken::LinkLost)?;
         }
-        match opening.long.length {
+        match opening.long.body.length {
             Some(said) if said != chunks.length() => Err(Broken::Chunks(ChunkError::Length {
                 came: chunks.length(),
                 said,
@@ -214,12 +215,12 @@ impl Desk {
         &self,
         exchange_id: ExchangeId,
         chunks: Chunks,
-        answer_header: Digest,
+        begun_by: Digest,
     ) -> Result<Sealed, Broken> {
         let total = chunks.total();
         let trailer = TrailerHeader {
             exchange_id,
-            answer_header,
+            begun_by,
             count: total.count,
             length: total.length,
             root: total.root,

@@ -1,4 +1,4 @@
-//! The `files` kind: the files of one folder, by id, in chunks.
+//! The `files` kind: the files of one folder, by id, in chunks; and files taken into it, where an operation says so.
 //!
 //! Takes an id, which is one name part and never a path. Gives that file of that folder and no other: not one that a
 //! symbolic link points at, nothing that is no plain file. Never reads more of it than goes out.
@@ -8,15 +8,22 @@ use std::path::{Path, PathBuf};
 use proto::id::Part;
 use proto::limits::{CONTENT_TYPE_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
 use super::file::{Names, OperationTables, Reading};
 use super::operation::{self, Argument, Empty, Operation, Operations, ParameterType};
-use crate::provider::{Failure, LongReply, Reply, Request};
+use super::payload::{JSON, Rows};
+use crate::provider::{Failure, LongReply, Reply, Request, Upload};
+use crate::whole::WholeFile;
 
 /// The one parameter.
 const ID: &str = "id";
+/// What else is said of a file that was taken.
+const BYTES: &str = "bytes";
+/// Bytes of a file that is taken when no limit is said.
+const BYTES_MAX_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
 /// The media type when none is said.
 const ANY: &str = "application/octet-stream";
 
@@ -27,11 +34,13 @@ pub(super) struct Files {
     pub(super) operations: Operations<Kind>,
 }
 
-/// Which files of the folder one operation gives.
+/// Which files of the folder one operation gives, or takes.
 #[derive(Debug)]
 pub(super) struct Kind {
     suffix: String,
     content_type: String,
+    /// Bytes of a file that is taken, at most; `None`: none is.
+    takes: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,6 +57,9 @@ struct OperationShape {
     #[serde(default)]
     suffix: String,
     content_type: Option<String>,
+    #[serde(default)]
+    accept: bool,
+    bytes_max: Option<u64>,
     fields: Names,
 }
 
@@ -95,8 +107,67 @@ impl Files {
         )
     }
 
+    /// Takes a file into the folder. Its name is the exchange's id, so nobody outside says what stands where.
+    pub(super) async fn upload(
+        &self,
+        request: &Request,
+        mut upload: Upload,
+    ) -> Result<Reply, Failure> {
+        let (operation, bytes_max) = self.taker(request)?;
+        let too_long =
+            || Failure::InvalidRequest(format!("no more than {bytes_max} bytes are taken"));
+        if upload.length().is_some_and(|length| length > bytes_max) {
+            return Err(too_long());
+        }
+        let id = request.exchange_id.to_string();
+        let path = self.folder.join(format!("{id}{}", operation.way.suffix));
+        let mut file = WholeFile::beside(&path).map_err(Failure::failed)?;
+        let mut length = 0;
+        while let Some(chunk) = upload.chunk().await.map_err(Failure::failed)? {
+            length += chunk.len() as u64;
+            if length > bytes_max {
+                return Err(too_long());
+            }
+            file.write(&chunk).await.map_err(Failure::failed)?;
+        }
+        // All of it came, and is what was sealed.
+        file.keep().await.map_err(Failure::failed)?;
+        let mut taken = Map::new();
+        for (field, source) in &operation.fields {
+            let value: Value = match source.as_str() {
+                BYTES => length.into(),
+                _ => id.as_str().into(),
+            };
+            if request.wants(field.as_str()) {
+                taken.insert(field.to_string(), value);
+            }
+        }
+        let mut rows = Rows::new(1);
+        rows.push(&taken)?;
+        Reply::new(taken.keys(), JSON, rows.finish())
+    }
+
+    /// The operation, where it takes files.
+    fn taker(&self, request: &Request) -> Result<(&Operation<Kind>, u64), Failure> {
+        if !request.rows.is_empty() {
+            return Err(Failure::failed(
+                "the grant has row rules, and a file is taken whole or not at all",
+            ));
+        }
+        let mut all = self.operations.iter();
+        let named = all.find(|(name, _)| *name == request.operation.as_str());
+        named
+            .and_then(|(_, operation)| Some((operation, operation.way.takes?)))
+            .ok_or_else(|| Failure::InvalidRequest("this operation takes no file".to_owned()))
+    }
+
     async fn open<'a>(&'a self, request: &'a Request) -> Result<Found<'a>, Failure> {
         let asked = self.operations.open(request)?;
+        if asked.way.takes.is_some() {
+            return Err(Failure::InvalidRequest(
+                "this operation takes a file, which comes in chunks".to_owned(),
+            ));
+        }
         if !request.rows.is_empty() {
             return Err(Failure::failed(
                 "the grant has row rules, and a file is given whole or not at all",
@@ -183,7 +254,25 @@ fn read_operation(
     if !short || !content_type.bytes().all(visible) {
         reading.say(place, "content_type is not a media type");
     }
+    if shape.bytes_max.is_some() && !shape.accept {
+        reading.say(
+            place,
+            "bytes_max: only files that are taken have a limit; say accept = true",
+        );
+    }
+    let takes = shape
+        .accept
+        .then(|| shape.bytes_max.unwrap_or(BYTES_MAX_DEFAULT));
     let fields = operation::fields(place, shape.fields, reading);
+    let unknown = |(_, source): &&(Part, String)| !matches!(source.as_str(), ID | BYTES);
+    if let Some((_, source)) = fields.iter().find(unknown).filter(|_| shape.accept) {
+        reading.say(
+            place,
+            format_args!(
+                "fields: of a file that was taken are known `id` and `bytes`, not `{source}`"
+            ),
+        );
+    }
     if fields.is_empty() {
         reading.say(
             place,
@@ -197,6 +286,7 @@ fn read_operation(
         way: Kind {
             suffix: shape.suffix,
             content_type,
+            takes,
         },
     })
 }

@@ -109,7 +109,7 @@ impl Opening {
 /// The commitment in an entry's header, where it has one.
 pub(super) fn commitment(entry: &Entry) -> Option<Commitment> {
     match entry.kind {
-        Kind::Request | Kind::Refusal => RequestHeader::open(&entry.header)
+        kind if kind.holds_request() => RequestHeader::open(&entry.header)
             .ok()
             .map(|header| header.payload),
         Kind::Closing | Kind::Late | Kind::Opening => AnswerHeader::open(&entry.header)
@@ -136,7 +136,7 @@ pub(super) fn open(
             let asks = what == "request";
             let mut candidates = items.iter().filter(|item| {
                 events.get(&item.index) == Some(&exchange)
-                    && matches!(item.entry.kind, Kind::Request | Kind::Refusal) == asks
+                    && item.entry.kind.holds_request() == asks
                     && commitment(&item.entry).is_some()
             });
             let mut candidates = candidates.by_ref().peekable();
@@ -155,7 +155,7 @@ pub(super) fn open(
 /// The exchange of each entry whose header names one.
 fn exchanges_of(items: &[Item]) -> BTreeMap<u64, ExchangeId> {
     let exchange = |item: &Item| match item.entry.kind {
-        Kind::Request | Kind::Refusal => RequestHeader::open(&item.entry.header)
+        kind if kind.holds_request() => RequestHeader::open(&item.entry.header)
             .ok()
             .map(|header| header.exchange_id),
         _ => AnswerHeader::open(&item.entry.header)

@@ -38,13 +38,13 @@ impl Involved {
     /// Takes what a chosen entry names. Headers that cannot be read name nothing.
     pub(super) fn note(&mut self, entry: &Entry) {
         match entry.kind {
-            Kind::Request | Kind::Refusal => {
+            kind if kind.holds_request() => {
                 if let Ok(request) = RequestHeader::open(&entry.header) {
                     self.note_request(&request);
                 }
                 self.note_facts(entry);
             }
-            Kind::Closing | Kind::Late | Kind::Dispute | Kind::Opening | Kind::Trailer => {
+            kind if kind.is_exchange() => {
                 self.note_facts(entry);
             }
             Kind::Epoch | Kind::Access | Kind::Witnesses => {}
@@ -227,6 +227,8 @@ impl Involved {
             | Kind::Dispute
             | Kind::Opening
             | Kind::Trailer
+            | Kind::Upload
+            | Kind::UploadTrailer
             | Kind::Access
             | Kind::Hold
             | Kind::Erasure

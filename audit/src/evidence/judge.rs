@@ -83,6 +83,8 @@ struct Asked<'a> {
     facts: ExchangeFacts,
     /// SHA-256 of the answer header that began an answer in chunks, and the bytes that it announced.
     begun: Option<(Digest, u64)>,
+    /// The trailer of its own chunks came.
+    is_trailed: bool,
     ended: bool,
 }
 
@@ -105,13 +107,14 @@ impl<'a> Judge<'a> {
         }
         self.recorded_at_us = entry.stamp.recorded_at_us;
         match entry.kind {
-            Kind::Request => self.request(item),
+            Kind::Request | Kind::Upload => self.request(item),
             Kind::Refusal => self.refusal(item),
             Kind::Closing => self.closing(item),
             Kind::Late => self.late(item),
             Kind::Dispute => self.dispute(item),
             Kind::Opening => self.opening(item),
             Kind::Trailer => self.trailer(item),
+            Kind::UploadTrailer => self.upload_trailer(item),
             Kind::Hold => self.statement(item, |registry, entry| {
                 let seal = entry.seal.as_ref().ok_or(Code::BadSeal)?;
                 authorise::verify_hold(registry, &entry.header, seal).map(drop)
@@ -217,6 +220,7 @@ impl<'a> Judge<'a> {
             opened,
             facts,
             begun: None,
+            is_trailed: false,
             ended: false,
         };
         self.requests.insert(item.index, asked);
@@ -248,6 +252,11 @@ impl<'a> Judge<'a> {
             // What else waited for a review then is not in the bundle.
             (Code::PurposeNotGranted, Ok(permission)) => {
                 permission.wants_review && facts.clause == Clause::ReviewOverdue.to_string()
+            }
+            (Code::OperationDisabled, Ok(_))
+                if opened.is_upload() && facts.clause == Clause::Upload.to_string() =>
+            {
+                true
             }
             (Code::UnknownService | Code::ContractViolation | Code::OperationDisabled, Ok(_)) => {
                 authorise::locate(&self.registry, &opened).err() == Some(code)

@@ -150,6 +150,8 @@ pub(super) fn kind_words(kind: Kind) -> [&'static str; 2] {
         Kind::AgencyAct => ["an agency's act on itself", "إجراء جهة على نفسها"],
         Kind::Request => ["request", "طلب"],
         Kind::Closing => ["ending of the exchange", "نهاية التبادل"],
+        Kind::Upload => ["a request in chunks", "طلب على أجزاء"],
+        Kind::UploadTrailer => ["a request in chunks is complete", "اكتمال طلب على أجزاء"],
         Kind::Refusal => ["refusal", "رفض"],
         Kind::Opening => ["an answer in chunks begins", "بدء إجابة على أجزاء"],
         Kind::Trailer => ["an answer in chunks is complete", "اكتمال إجابة على أجزاء"],

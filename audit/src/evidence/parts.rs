@@ -81,7 +81,11 @@ pub(super) fn labels(kind: Kind) -> &'static [&'static str] {
         Kind::LogKeySucceeded => &[label::LOG_KEY],
         Kind::EncryptionKeyBound => &[label::ENCRYPTION_KEY],
         Kind::AgreementAct => &[label::ACT],
-        Kind::Request | Kind::Refusal => &[label::REQUEST],
+        Kind::Request => &[label::REQUEST],
+        Kind::Upload => &[label::UPLOAD],
+        // Of either form.
+        Kind::Refusal => &[label::REQUEST, label::UPLOAD],
+        Kind::UploadTrailer => &[label::UPLOAD_TRAILER],
         Kind::Closing | Kind::Late | Kind::Opening => &[label::ANSWER],
         Kind::Trailer => &[label::TRAILER],
         Kind::Dispute => &[label::DISPUTE],

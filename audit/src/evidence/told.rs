@@ -67,10 +67,8 @@ impl<'a> Told<'a> {
         let mut told = Self::default();
         for item in &contents.items {
             match item.entry.kind {
-                Kind::Request | Kind::Refusal => told.ask(item),
-                Kind::Closing | Kind::Late | Kind::Dispute | Kind::Opening | Kind::Trailer => {
-                    told.follow(item);
-                }
+                kind if kind.holds_request() => told.ask(item),
+                kind if kind.is_exchange() => told.follow(item),
                 _ => told.act(item),
             }
         }

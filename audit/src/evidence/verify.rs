@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use proto::Digest;
 use proto::act::ConsumerScope;
-use proto::entry::Kind;
 use proto::id::AgencyId;
 
 use super::contents::{Contents, MADE_BY, Manifest};
@@ -265,7 +264,7 @@ fn agreements(contents: &Contents) -> Verdict {
     let mut said = Vec::new();
     for exchange in &told.exchanges {
         // A refusal can be for want of one.
-        if exchange.item.entry.kind != Kind::Request {
+        if !exchange.item.entry.kind.asks() {
             continue;
         }
         let Some(id) = Digest::from_slice(&exchange.facts.agreement) else {

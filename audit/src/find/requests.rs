@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proto::Digest;
 use proto::digest::leaf_hash;
-use proto::entry::{Entry, Kind};
+use proto::entry::Entry;
 use proto::header::RequestHeader;
 
 use crate::tiles::{TILE_WIDTH, TilePath, TileReader, TileStore};
@@ -92,7 +92,7 @@ impl Requests {
             recorded_at_us: entry.stamp.recorded_at_us,
             header: Arc::new(RequestHeader::open(&entry.header).ok()?),
         };
-        (entry.kind == Kind::Request).then_some(asked)
+        entry.kind.asks().then_some(asked)
     }
 
     fn bundle(&mut self, number: u64) -> Option<Arc<Vec<Bytes>>> {

@@ -50,10 +50,8 @@ impl Row {
             trailer: None,
         };
         match row.entry.kind {
-            Kind::Request | Kind::Refusal => row.asking()?,
-            Kind::Closing | Kind::Late | Kind::Dispute | Kind::Opening | Kind::Trailer => {
-                row.ending()?;
-            }
+            kind if kind.holds_request() => row.asking()?,
+            kind if kind.is_exchange() => row.ending()?,
             Kind::Epoch => {
                 let facts = facts::epoch(&row.entry.facts).map_err(|error| error.to_string())?;
                 row.event.summary = format!("version {} {}", facts.version, facts.recovery);
@@ -66,7 +64,9 @@ impl Row {
 
     /// Joins an ending to the request that it names, and keeps a request for its ending. Entries come in order.
     pub(super) fn join(&mut self, requests: &mut Requests) {
-        if let (Kind::Request, Some(header)) = (self.entry.kind, &self.request) {
+        if self.entry.kind.asks()
+            && let Some(header) = &self.request
+        {
             let asked = Asked {
                 leaf: self.leaf,
                 recorded_at_us: self.entry.stamp.recorded_at_us,
@@ -118,7 +118,7 @@ impl Row {
         if self.entry.header.is_empty() {
             return Ok(());
         }
-        if self.entry.kind == Kind::Trailer {
+        if matches!(self.entry.kind, Kind::Trailer | Kind::UploadTrailer) {
             let trailer =
                 TrailerHeader::open(&self.entry.header).map_err(|error| error.to_string())?;
             self.trailer = Some(trailer);

@@ -115,7 +115,7 @@ impl Builder {
             return Ok(vec![Term::unread()]);
         };
         let mut terms = row.request.as_deref().map(named).unwrap_or_default();
-        if row.event.kind == Kind::Request {
+        if row.event.kind.asks() {
             if self.requests.len() >= REQUESTS_MAX {
                 self.requests.clear();
             }
@@ -148,7 +148,7 @@ impl Builder {
         let entries = self.bundle(tiles, index / u64::from(TILE_WIDTH))?;
         let request = entries.into_iter().find(|(at, _)| *at == index);
         let row = request.and_then(|(at, bytes)| Row::alone(at, &bytes).ok());
-        let row = row.filter(|row| row.event.kind == Kind::Request);
+        let row = row.filter(|row| row.event.kind.asks());
         let header = row.and_then(|row| row.request);
         Ok(header.as_deref().map(named).unwrap_or_default())
     }

@@ -175,7 +175,7 @@ struct Pass<'a, V> {
 impl<V: Visit> Pass<'_, V> {
     fn entry(&mut self, index: u64, entry: &Entry) {
         match entry.kind {
-            Kind::Request => self.request(index, entry),
+            kind if kind.asks() => self.request(index, entry),
             Kind::Refusal if !entry.header.is_empty() => self.request(index, entry),
             Kind::Opening => self.opening(index, entry),
             kind if kind.ends() => self.closing(index, entry),
@@ -220,7 +220,7 @@ impl<V: Visit> Pass<'_, V> {
             // Nobody is told of a look-up, or accused of one, that its system did not seal.
             return self.fault(index, "the consumer's seal does not hold".to_owned());
         }
-        if entry.kind == Kind::Request {
+        if entry.kind.asks() {
             self.open.insert(index, exchange);
             return;
         }

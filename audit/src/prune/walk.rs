@@ -142,7 +142,7 @@ fn fold(registry: &mut Registry, index: u64, bytes: &Bytes) -> Result<bool, Prun
 /// Notes requests below `cut`, and strikes those out that end.
 fn follow_open(open: &mut BTreeSet<u64>, index: u64, bytes: &Bytes, cut: u64) {
     match bytes.first().map(|byte| Kind::from_byte(*byte)) {
-        Some(Ok(Kind::Request)) if index < cut => {
+        Some(Ok(kind)) if kind.asks() && index < cut => {
             open.insert(index);
         }
         Some(Ok(kind)) if kind.ends() => {

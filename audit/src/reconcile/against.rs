@@ -155,7 +155,7 @@ impl Against {
             receipt.verify(header, Some(seal), &self.key)
         };
         match proven {
-            Ok(proven) if matches!(proven.entry.kind, Kind::Request | Kind::Refusal) => {
+            Ok(proven) if proven.entry.kind.holds_request() => {
                 self.compare(line, receipt.index, &proven);
             }
             Ok(_) => self.unproven(line, Some(receipt.index), "it is no request's"),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use proto::digest::Digest;
-use proto::entry::{Entry, Kind};
+use proto::entry::Entry;
 use proto::facts;
 use proto::header::RequestHeader;
 use proto::id::{ExchangeId, SystemId};
@@ -59,7 +59,7 @@ impl Walk {
 
     pub(super) fn entry(&mut self, index: u64, entry: &Entry) {
         match entry.kind {
-            Kind::Request | Kind::Refusal if !entry.header.is_empty() => {
+            kind if kind.holds_request() && !entry.header.is_empty() => {
                 if let Ok(header) = RequestHeader::open(&entry.header) {
                     self.asked(index, entry, &header);
                 }
@@ -118,7 +118,7 @@ impl Walk {
                 );
             }
         }
-        if entry.kind == Kind::Request && self.side(&header.provider, Role::Provider).is_some() {
+        if entry.kind.asks() && self.side(&header.provider, Role::Provider).is_some() {
             let open = Open {
                 exchange: id,
                 consumer: header.consumer.clone(),

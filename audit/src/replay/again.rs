@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use proto::Digest;
 use proto::digest::leaf_hash;
-use proto::entry::{Entry, Kind};
+use proto::entry::Entry;
 
 use super::pairing::Recorded;
 use super::prepare::{Header, prepare};
@@ -43,7 +43,7 @@ impl Again {
         // Below 256.
         let bytes = entries.get((index % width) as usize)?;
         let entry = Entry::decode(bytes).ok()?;
-        if entry.kind != Kind::Request {
+        if !entry.kind.asks() {
             return None;
         }
         let prepared = prepare(&entry);
@@ -61,6 +61,7 @@ impl Again {
             agreement: Digest::from_slice(&facts.agreement),
             grant: facts.grant,
             opening: None,
+            is_trailed: false,
         })
     }
 }

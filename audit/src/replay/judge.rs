@@ -118,7 +118,9 @@ impl<'p> Judge<'p> {
             | Kind::Late
             | Kind::Dispute
             | Kind::Opening
-            | Kind::Trailer => self.exchange(reached, &mut event),
+            | Kind::Trailer
+            | Kind::Upload
+            | Kind::UploadTrailer => self.exchange(reached, &mut event),
             Kind::Access | Kind::Hold | Kind::Erasure | Kind::Witnesses | Kind::Review => {
                 self.oversight(index, entry, &mut event);
             }
@@ -163,12 +165,13 @@ impl<'p> Judge<'p> {
             digests: [prepared.header_sha256, prepared.seal_sha256],
         };
         match entry.kind {
-            Kind::Request => self.request(exchange, event),
+            Kind::Request | Kind::Upload => self.request(exchange, event),
             Kind::Closing => self.closing(exchange, event),
             Kind::Refusal => self.refusal(exchange, event),
             Kind::Late => self.late(exchange, event),
             Kind::Opening => self.opening(exchange, event),
             Kind::Trailer => self.trailer(exchange, event),
+            Kind::UploadTrailer => self.upload_trailer(exchange, event),
             _ => self.dispute(exchange, event),
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct Recorded {
     pub(super) grant: u32,
     /// The opening of an answer in chunks, once it came.
     pub(super) opening: Option<Box<Opening>>,
+    /// The trailer of its own chunks came.
+    pub(super) is_trailed: bool,
 }
 
 /// What a trailer must fit.
@@ -107,6 +109,12 @@ impl Pairing {
             .get_mut(&index)?
             .opening
             .replace(Box::new(opening))
+    }
+
+    /// Notes that the chunks of the request at `index` are complete; whether they were before.
+    pub(super) fn trail(&mut self, index: u64) -> bool {
+        let request = self.open.get_mut(&index);
+        request.is_some_and(|request| std::mem::replace(&mut request.is_trailed, true))
     }
 
     /// Ends the request at `index` and gives it, at `now_us`.

@@ -46,14 +46,14 @@ pub(super) fn prepare(entry: &Entry) -> Prepared {
     let facts = facts::exchange(&entry.facts).ok();
     let unsealed = entry.header.is_empty() && entry.seal.is_none();
     let header = match entry.kind {
-        Kind::Request | Kind::Refusal if !unsealed => {
+        kind if kind.holds_request() && !unsealed => {
             let opened = RequestHeader::open(&entry.header);
             Header::Request(opened.map(Box::new).map_err(|error| code_of(&error)))
         }
         Kind::Closing | Kind::Late | Kind::Opening if !unsealed => {
             Header::Answer(AnswerHeader::open(&entry.header).ok().map(Box::new))
         }
-        Kind::Trailer if !unsealed => {
+        Kind::Trailer | Kind::UploadTrailer if !unsealed => {
             Header::Trailer(TrailerHeader::open(&entry.header).ok().map(Box::new))
         }
         Kind::Dispute => {
@@ -63,7 +63,7 @@ pub(super) fn prepare(entry: &Entry) -> Prepared {
         _ => Header::None,
     };
     let seal = entry.seal.as_ref();
-    let request = matches!(entry.kind, Kind::Request | Kind::Refusal) && !unsealed;
+    let request = entry.kind.holds_request() && !unsealed;
     Prepared {
         facts,
         header,

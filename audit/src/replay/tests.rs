@@ -22,6 +22,7 @@ mod rotated;
 mod streams;
 mod supposed;
 mod threads;
+mod uploads;
 
 use forger::{Forger, NOW_MS, ORIGIN, part};
 

@@ -114,7 +114,10 @@ async fn hold(
     attached: impl FnOnce(),
 ) -> anyhow::Result<()> {
     let (out, outgoing) = mpsc::channel(1);
-    let message = Some(Out::Attach(Attach { max_in_flight: 256 }));
+    let message = Some(Out::Attach(Attach {
+        max_in_flight: 256,
+        takes_uploads: false,
+    }));
     out.send(AttachRequest { message }).await?;
     let mut link = connection
         .link()

@@ -10,7 +10,8 @@ use proto::wire::exchange::v1::stream_response::Message;
 use proto::wire::exchange::v1::{
     CallRequest, CallResponse, CallsRequest, CallsResponse, CollectRequest, CollectResponse,
     DisputeRequest, DisputeResponse, StreamRequest, StreamResponse, SubmissionsRequest,
-    SubmissionsResponse, SubmitRequest, SubmitResponse, WithdrawRequest, WithdrawResponse,
+    SubmissionsResponse, SubmitRequest, SubmitResponse, UploadRequest, UploadResponse,
+    WithdrawRequest, WithdrawResponse,
 };
 use tokio_stream::Stream;
 use tonic::transport::Server;
@@ -93,6 +94,15 @@ impl Exchange for Echo {
         _: Request<WithdrawRequest>,
     ) -> Result<Response<WithdrawResponse>, Status> {
         Err(Status::unimplemented(ONLY))
+    }
+
+    type UploadStream = tokio_stream::Empty<Result<UploadResponse, Status>>;
+
+    async fn upload(
+        &self,
+        _: Request<Streaming<UploadRequest>>,
+    ) -> Result<Response<Self::UploadStream>, Status> {
+        Err(Status::unimplemented("this server takes no uploads"))
     }
 
     async fn dispute(

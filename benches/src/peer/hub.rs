@@ -23,7 +23,8 @@ use proto::wire::exchange::v1::{
     Answer, Attach, AttachRequest, AttachResponse, Attached, CallRequest, CallResponse,
     CallsRequest, CallsResponse, CollectRequest, CollectResponse, Deliver, DisputeRequest,
     DisputeResponse, Envelope, StreamRequest, StreamResponse, SubmissionsRequest,
-    SubmissionsResponse, SubmitRequest, SubmitResponse, WithdrawRequest, WithdrawResponse,
+    SubmissionsResponse, SubmitRequest, SubmitResponse, UploadRequest, UploadResponse,
+    WithdrawRequest, WithdrawResponse,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -156,6 +157,15 @@ impl Exchange for Hub {
         Err(Status::unimplemented(ONLY))
     }
 
+    type UploadStream = tokio_stream::Empty<Result<UploadResponse, Status>>;
+
+    async fn upload(
+        &self,
+        _: Request<Streaming<UploadRequest>>,
+    ) -> Result<Response<Self::UploadStream>, Status> {
+        Err(Status::unimplemented("this server takes no uploads"))
+    }
+
     async fn dispute(
         &self,
         _: Request<DisputeRequest>,
@@ -208,6 +218,7 @@ pub(crate) async fn backend(dir: PathBuf, address: String) -> anyhow::Result<()>
     let (out, outgoing) = mpsc::channel(WAITING);
     let message = Some(Out::Attach(Attach {
         max_in_flight: u32::MAX,
+        takes_uploads: false,
     }));
     out.send(AttachRequest { message }).await?;
     let mut messages = LinkClient::new(channel)

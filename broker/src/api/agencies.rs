@@ -207,6 +207,8 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         | Kind::Dispute
         | Kind::Opening
         | Kind::Trailer
+        | Kind::Upload
+        | Kind::UploadTrailer
         | Kind::Access
         | Kind::Hold
         | Kind::Erasure

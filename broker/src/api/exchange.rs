@@ -10,7 +10,8 @@ use proto::wire::exchange::v1::exchange_server::{self, ExchangeServer};
 use proto::wire::exchange::v1::{
     CallRequest, CallResponse, CallsRequest, CollectRequest, CollectResponse, DisputeRequest,
     DisputeResponse, Envelope, StreamRequest, SubmissionsRequest, SubmissionsResponse,
-    SubmitRequest, SubmitResponse, WithdrawRequest, WithdrawResponse,
+    SubmitRequest, SubmitResponse, UploadRequest, UploadResponse, WithdrawRequest,
+    WithdrawResponse, upload_request,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
@@ -148,6 +149,31 @@ impl exchange_server::Exchange for ExchangeApi {
             Ok(receipt) => Ok(Response::new(WithdrawResponse {
                 receipt: Some(receipt.to_wire()),
             })),
+            Err(refused) => Err(reply::status(&refused)),
+        }
+    }
+
+    type UploadStream = Streamed<UploadResponse>;
+
+    async fn upload(
+        &self,
+        request: Request<Streaming<UploadRequest>>,
+    ) -> Result<Response<Streamed<UploadResponse>>, Status> {
+        super::permitted(&self.registry.load(), &request, Rpc::Upload)?;
+        let (metadata, extensions, mut coming) = request.into_parts();
+        let within = self.exchange.upload_begins_within();
+        let first = tokio::time::timeout(within, coming.message()).await;
+        // A caller that says nothing in time sent nothing.
+        let first = first.unwrap_or(Ok(None))?;
+        let opening = match first.and_then(|first| first.message) {
+            Some(upload_request::Message::Opening(opening)) => Some(opening),
+            // Recorded as what it is: not an envelope.
+            _ => None,
+        };
+        let opening = Request::from_parts(metadata, extensions, opening);
+        let received = received(opening, |opening| opening)?;
+        match self.exchange.upload(received, coming).await {
+            Ok(streamed) => Ok(Response::new(streamed)),
             Err(refused) => Err(reply::status(&refused)),
         }
     }

@@ -112,6 +112,8 @@ rpcs! {
     Calls = "mohawel.exchange.v1.Exchange/Calls": System;
     /// Ask, and take the answer in chunks.
     Stream = "mohawel.exchange.v1.Exchange/Stream": System;
+    /// Ask with a payload in chunks.
+    Upload = "mohawel.exchange.v1.Exchange/Upload": System;
     /// Object to an answer.
     Dispute = "mohawel.exchange.v1.Exchange/Dispute": System;
     /// Leave a request that may wait.

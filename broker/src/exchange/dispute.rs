@@ -83,7 +83,7 @@ impl Exchange {
                 Kind::Trailer => {
                     TrailerHeader::open(&ending.header)
                         .map_err(|_| Code::LogUnavailable)?
-                        .answer_header
+                        .begun_by
                 }
                 _ => Digest::of(&ending.header),
             };

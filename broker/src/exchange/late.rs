@@ -46,7 +46,7 @@ impl Exchange {
             .await?
             .ok_or(Dropped::NoRequest)?;
         let entry = Entry::decode(&bytes)?;
-        let (Kind::Request, Some(seal)) = (entry.kind, &entry.seal) else {
+        let Some(seal) = entry.seal.as_ref().filter(|_| entry.kind.asks()) else {
             return Err(Dropped::NoRequest);
         };
         let age_ms = self

@@ -33,6 +33,13 @@ pub(super) enum Cause {
     Cut(Code),
     /// A stream that the provider broke; a stable word.
     Stream(&'static str),
+    /// A request in chunks that its caller broke.
+    Upload {
+        /// A stable word.
+        word: String,
+        /// What the caller hears.
+        code: Code,
+    },
     /// A stream that its caller does not read.
     NotRead,
     /// A stream that ran longer than any may.
@@ -69,7 +76,9 @@ impl Fault {
     pub(super) fn outcome(&self) -> Outcome {
         match self.cause {
             Cause::Deadline | Cause::TooLong => Outcome::Deadline,
-            Cause::HangUp | Cause::Cut(_) | Cause::NotRead => Outcome::Cancelled,
+            Cause::HangUp | Cause::Cut(_) | Cause::NotRead | Cause::Upload { .. } => {
+                Outcome::Cancelled
+            }
             Cause::LinkLost | Cause::Stream(_) | Cause::Answer { .. } => Outcome::ProviderFailed,
             Cause::Stopping => Outcome::Abandoned,
         }
@@ -81,7 +90,7 @@ impl Fault {
             // After a hang-up nobody hears it.
             Cause::Deadline | Cause::HangUp | Cause::NotRead | Cause::TooLong => Code::Deadline,
             Cause::LinkLost | Cause::Stopping | Cause::Stream(_) => Code::ProviderFailed,
-            Cause::Cut(code) => code,
+            Cause::Cut(code) | Cause::Upload { code, .. } => code,
             Cause::Answer { .. } => Code::AnswerInvalid,
         }
     }
@@ -94,6 +103,7 @@ impl Fault {
             Cause::Stopping => Some("stopping".to_owned()),
             Cause::Cut(code) => Some(format!("cut: {code}")),
             Cause::Stream(word) => Some(format!("stream: {word}")),
+            Cause::Upload { word, .. } => Some(format!("upload: {word}")),
             Cause::NotRead => Some("stream: not_read".to_owned()),
             Cause::TooLong => Some("stream: too_long".to_owned()),
             Cause::Answer { fault, .. } => Some(format!("answer_invalid: {fault}")),

@@ -62,7 +62,7 @@ impl Exchange {
     /// Asks the provider.
     pub(super) async fn provider(
         &self,
-        mut recorded: Recorded,
+        recorded: Recorded,
         caller: &mut Caller,
     ) -> Result<Answered, Fault> {
         let (delivered, deadline) = (Instant::now(), recorded.deadline());
@@ -70,29 +70,58 @@ impl Exchange {
             return Err(Fault::new(recorded, Cause::Deadline, 0));
         }
         recorded.seat().deliver(&recorded);
+        self.awaited(recorded, caller, (delivered, deadline)).await
+    }
+
+    /// Waits for the answer to what was delivered, until the deadline.
+    pub(super) async fn awaited(
+        &self,
+        mut recorded: Recorded,
+        caller: &mut Caller,
+        (delivered, deadline): (Instant, Instant),
+    ) -> Result<Answered, Fault> {
         let cause = tokio::select! {
             biased;
             answer = recorded.seat_mut().answer() => match answer {
-                Ok(envelope) => {
-                    let (provider_us, arriving) = (micros(delivered), Some(self.log.arriving()));
-                    return Ok(Answered { recorded, envelope, provider_us, arriving });
-                }
+                Ok(envelope) => return Ok(self.answered(recorded, envelope, delivered)),
                 Err(_) => Cause::LinkLost,
             },
             cause = caller.hung_up() => cause,
             () = sleep_until(deadline) => Cause::Deadline,
             () = self.stop.cancelled() => Cause::Stopping,
         };
-        match cause {
-            Cause::Deadline => recorded.seat_mut().cancel(CancelReason::Deadline),
-            Cause::HangUp | Cause::Stopping => recorded.seat_mut().cancel(CancelReason::HangUp),
-            Cause::LinkLost
-            | Cause::Answer { .. }
-            | Cause::Cut(_)
-            | Cause::Stream(_)
-            | Cause::NotRead
-            | Cause::TooLong => {}
-        }
-        Err(Fault::new(recorded, cause, micros(delivered)))
+        Err(broken_off(recorded, cause, delivered))
     }
+
+    /// What came for what was delivered.
+    pub(super) fn answered(
+        &self,
+        recorded: Recorded,
+        envelope: Option<Envelope>,
+        delivered: Instant,
+    ) -> Answered {
+        Answered {
+            recorded,
+            envelope,
+            provider_us: micros(delivered),
+            arriving: Some(self.log.arriving()),
+        }
+    }
+}
+
+/// The exchange ends here, and its adapter is told, unless it is gone.
+pub(super) fn broken_off(mut recorded: Recorded, cause: Cause, since: Instant) -> Fault {
+    let reason = match &cause {
+        Cause::LinkLost => None,
+        Cause::HangUp | Cause::Stopping | Cause::NotRead => Some(CancelReason::HangUp),
+        Cause::Deadline | Cause::TooLong => Some(CancelReason::Deadline),
+        Cause::Cut(_) => Some(CancelReason::Revoked),
+        Cause::Stream(_) | Cause::Upload { .. } | Cause::Answer { .. } => {
+            Some(CancelReason::Broken)
+        }
+    };
+    if let Some(reason) = reason {
+        recorded.seat_mut().cancel(reason);
+    }
+    Fault::new(recorded, cause, micros(since))
 }

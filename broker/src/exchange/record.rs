@@ -53,6 +53,8 @@ struct Inner {
     request: Appended,
     deadline: Instant,
     seat: Seat,
+    /// Of a request in chunks: all of them came, and its trailer is durable.
+    is_whole: bool,
 }
 
 /// A durable request with its place, before it is on its way.
@@ -83,12 +85,14 @@ pub(super) enum Unrecorded {
 
 impl Recorded {
     fn new(durable: Durable<Seat>, deadline: Instant) -> Self {
+        let is_upload = durable.verified.header().is_upload();
         Self(Box::new(Inner {
             verified: durable.verified,
             permission: durable.permission,
             request: durable.request,
             deadline,
             seat: durable.place,
+            is_whole: !is_upload,
         }))
     }
 
@@ -147,6 +151,22 @@ impl Recorded {
 
     pub(super) fn seat_mut(&mut self) -> &mut Seat {
         &mut self.0.seat
+    }
+
+    /// What it is permitted by, and its seat.
+    pub(super) fn split(&mut self) -> (&Verified, Permission, &mut Seat) {
+        let inner = &mut *self.0;
+        (&inner.verified, inner.permission, &mut inner.seat)
+    }
+
+    /// Whether all of the request came.
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.is_whole
+    }
+
+    /// The last of its chunks came, and its trailer is durable.
+    pub(super) fn complete(&mut self) {
+        self.0.is_whole = true;
     }
 }
 
@@ -321,8 +341,14 @@ impl Exchange {
             Ok(attested) => attested.recorded(),
             Err(fault) => fault.recorded(),
         };
-        self.memory
-            .close(recorded.verified().key(), outcome, entry.index);
+        let (key, header) = (recorded.verified().key(), recorded.verified().header());
+        match header.is_upload() {
+            true => {
+                let ended = (recorded.request().index, outcome, entry.index);
+                self.memory.close_stream(key, ended, self.clock.now_ms());
+            }
+            false => self.memory.close(key, outcome, entry.index),
+        }
         match ended {
             Ok(attested) => {
                 let (recorded, answer) = attested.into_parts();
@@ -387,7 +413,7 @@ fn request_draft<P>(routed: &mut Routed<P>) -> (Draft, u64, Option<Arriving>) {
     };
     let envelope = verified.envelope();
     let draft = Draft {
-        kind: Kind::Request,
+        kind: verified.header().kind(),
         facts: facts::encode(&facts),
         header: envelope.header.clone(),
         seal: Some(envelope.seal.clone()),

@@ -151,6 +151,10 @@ fn judge(
             Misfit::Malformed => "malformed",
             Misfit::Length => "payload_mismatch",
         })?;
+    // What did not come whole can be refused, and not answered.
+    if header.status == AnswerStatus::Answered && !recorded.is_whole() {
+        return Err("no_trailer".to_owned());
+    }
     if header.payload.form == Form::Chunks && !recorded.takes_chunks() {
         return Err("form".to_owned());
     }

@@ -13,7 +13,7 @@ use proto::digest::{Digest, leaf_hash};
 use proto::entry::{Draft, Entry, EntryError, Kind};
 use proto::facts::{self, ExchangeFacts};
 use proto::header::{Outcome, RequestHeader};
-use proto::limits::STREAM_MS_MAX;
+use proto::limits::{DEADLINE_MS_MAX, STREAM_MS_MAX};
 use proto::registry::Registry;
 use thiserror::Error;
 use tracing::info;
@@ -121,8 +121,9 @@ impl Exchange {
             .saturating_sub(retain_ms)
             .min(now_ms - now_ms % DAY_MS);
         if let Some(last_ms) = last_request_ms(&self.log, size).await? {
-            // A stream may have begun as long ago as one can run.
-            from_ms = from_ms.min(last_ms.saturating_sub(retain_ms + STREAM_MS_MAX));
+            // A stream may have begun as long ago as one can run, and an upload is answered after that.
+            let stream_ms = STREAM_MS_MAX + u64::from(DEADLINE_MS_MAX);
+            from_ms = from_ms.min(last_ms.saturating_sub(retain_ms + stream_ms));
         }
         Ok(from_ms)
     }
@@ -159,7 +160,7 @@ impl Walk<'_> {
         let kind = Kind::from_byte(bytes.first().copied().unwrap_or_default()).map_err(broken)?;
         if !matches!(
             kind,
-            Kind::Request | Kind::Closing | Kind::Trailer | Kind::Refusal
+            Kind::Request | Kind::Upload | Kind::Closing | Kind::Trailer | Kind::Refusal
         ) {
             return Ok(());
         }
@@ -168,7 +169,7 @@ impl Walk<'_> {
             facts::exchange(&entry.facts).map_err(|error| ResumeError::Content { index, error })?;
         let at_ms = entry.stamp.recorded_at_ms();
         match kind {
-            Kind::Request => self.request(index, bytes, &entry, facts)?,
+            Kind::Request | Kind::Upload => self.request(index, bytes, &entry, facts)?,
             Kind::Closing | Kind::Trailer => {
                 let outcome = Outcome::parse(&facts.code);
                 self.left.close(facts.request_index, index);
@@ -283,6 +284,11 @@ async fn first_since(log: &Log, from_ms: u64, size: u64) -> Result<u64, ResumeEr
     Ok(low)
 }
 
+/// Whether an entry that begins with this byte is a request.
+fn asks(kind: u8) -> bool {
+    Kind::from_byte(kind).is_ok_and(Kind::asks)
+}
+
 /// When the last request was recorded; walks back from the end.
 async fn last_request_ms(log: &Log, size: u64) -> Result<Option<u64>, ResumeError> {
     let (first, mut end) = (log.minimum_index(), size);
@@ -298,7 +304,7 @@ async fn last_request_ms(log: &Log, size: u64) -> Result<Option<u64>, ResumeErro
             index = at + 1;
             last = chunk
                 .into_iter()
-                .rfind(|(_, bytes)| bytes.first() == Some(&(Kind::Request as u8)))
+                .rfind(|(_, bytes)| bytes.first().is_some_and(|kind| asks(*kind)))
                 .or(last);
         }
         if let Some((index, bytes)) = last {

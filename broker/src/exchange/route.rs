@@ -93,9 +93,10 @@ impl Exchange {
         }
         let verified = permitted.fresh().verified();
         let header = verified.header();
+        let (id, consumer) = (header.exchange_id, verified.key().system);
         match self
             .links
-            .seat(&header.provider, header.exchange_id, verified.key().system)
+            .seat(&header.provider, id, consumer, header.is_upload())
         {
             Ok(place) => Ok(Routed {
                 permitted,
@@ -104,6 +105,13 @@ impl Exchange {
             }),
             Err(NoSeat::Offline) => Err(permitted.into_fresh().refuse(Code::ProviderOffline)),
             Err(NoSeat::Full) => Err(permitted.into_fresh().refuse(Code::Overloaded)),
+            Err(NoSeat::NoUploads) => {
+                let granted = permitted.permission();
+                let refusal = permitted.into_fresh().refuse(Code::OperationDisabled);
+                Err(refusal
+                    .with_denial(Some(granted.agreement), granted.grant, &Clause::Upload)
+                    .with_notice(Some(no_uploads())))
+            }
         }
     }
 
@@ -208,6 +216,20 @@ fn notice(registry: &Registry, request: &RequestHeader) -> Option<Notice> {
         .service(&request.provider.service(&request.service))?
         .notice(&request.operation)
         .cloned()
+}
+
+/// What is said of a provider of which no adapter takes requests in chunks.
+fn no_uploads() -> Notice {
+    Notice {
+        operation: None,
+        index: 0,
+        notice_en: "No adapter of this provider takes requests in chunks: ask in one piece of at most 1 MiB, or ask the \
+                    provider to run a newer adapter."
+            .to_owned(),
+        notice_ar: "لا يقبل أي موائم لدى هذا المزوّد طلبًا على أجزاء: اطلب في قطعة واحدة لا تتجاوز ميغابايتًا واحدًا، أو اطلب من \
+                    المزوّد تشغيل موائم أحدث."
+            .to_owned(),
+    }
 }
 
 /// Where a request was counted.

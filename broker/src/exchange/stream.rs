@@ -16,6 +16,7 @@
 mod carry;
 mod end;
 mod open;
+pub(super) mod watch;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,8 +27,8 @@ use std::task::{Context, Poll};
 use proto::Code;
 use proto::id::SystemId;
 use proto::limits::STREAMS_PER_CONSUMER_MAX;
-use proto::wire::exchange::v1::StreamResponse;
 use proto::wire::exchange::v1::stream_response::Message;
+use proto::wire::exchange::v1::{CallResponse, StreamResponse};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::Stream;
 use tonic::Status;
@@ -38,14 +39,14 @@ use super::{Caller, Exchange, Received, Refused, reply};
 use crate::door::trace;
 
 /// What goes to the caller, in order.
-type Parts = mpsc::Sender<StreamResponse>;
+pub(super) type Parts<M = StreamResponse> = mpsc::Sender<M>;
 type Ended = oneshot::Receiver<Result<Receipt, Box<Refused>>>;
 
-/// What a caller of a stream gets. It pulls: a caller that does not read holds up its own stream and nothing else.
+/// What a caller of a stream gets, or of an upload. It pulls: a caller that does not read holds up its own stream and nothing else.
 /// Dropping it is hanging up.
-pub struct Streamed {
-    first: Option<StreamResponse>,
-    parts: mpsc::Receiver<StreamResponse>,
+pub struct Streamed<M = StreamResponse> {
+    first: Option<M>,
+    parts: mpsc::Receiver<M>,
     /// How it ended, where it did not end with a trailer. Dropped, it tells the exchange that nobody waits.
     ended: Option<Ended>,
 }
@@ -59,6 +60,22 @@ impl Exchange {
         self: &Arc<Self>,
         mut received: Received,
     ) -> Result<Streamed, Box<Refused>> {
+        received.take_chunks();
+        self.streamed(received, 1, Down).await
+    }
+
+    /// Begins `way` in a task of its own, for a caller with a place among the streams of its system, and waits for the first
+    /// part of what it gives, of which so many may wait.
+    pub(super) async fn streamed<M, W>(
+        self: &Arc<Self>,
+        mut received: Received,
+        waiting: usize,
+        way: W,
+    ) -> Result<Streamed<M>, Box<Refused>>
+    where
+        M: Part,
+        W: Way<M>,
+    {
         let no_room = |code| {
             self.ended.note(Some(code));
             Refused::unrecorded(code)
@@ -83,10 +100,9 @@ impl Exchange {
             _ => (None, None),
         };
         received.admit(admitted, self.log.arriving());
-        received.take_chunks();
         let span = trace::span(received.traceparent());
         let (answer, ended) = oneshot::channel();
-        let (parts, mut coming) = mpsc::channel(1);
+        let (parts, mut coming) = mpsc::channel(waiting);
         let mut caller = Caller {
             answer,
             patience_ends: received.patience_ends(),
@@ -94,7 +110,7 @@ impl Exchange {
         let this = Arc::clone(self);
         let exchange = async move {
             let _place = place;
-            let ended = this.stream_way(received, &mut caller, parts).await;
+            let ended = way.go(&this, received, &mut caller, parts).await;
             this.ended
                 .note(ended.as_ref().err().map(|refused| refused.code));
             trace::ended(
@@ -162,20 +178,59 @@ impl Exchange {
     }
 }
 
-impl Streamed {
-    fn whole(receipt: Receipt, parts: mpsc::Receiver<StreamResponse>) -> Self {
+/// A message of a stream of answers.
+pub trait Part: Send + Unpin + 'static {
+    /// The one for an answer in one piece.
+    fn answered(answered: CallResponse) -> Self;
+}
+
+impl Part for StreamResponse {
+    fn answered(answered: CallResponse) -> Self {
         Self {
-            first: Some(StreamResponse {
-                message: Some(Message::Answered(reply::response(receipt))),
-            }),
+            message: Some(Message::Answered(answered)),
+        }
+    }
+}
+
+/// A way through the rooms that tells its caller more than its end.
+pub(super) trait Way<M>: Send + 'static {
+    /// Goes it. `None`: whatever there was to say was said in parts.
+    fn go(
+        self,
+        exchange: &Exchange,
+        received: Received,
+        caller: &mut Caller,
+        parts: Parts<M>,
+    ) -> impl Future<Output = Result<Option<Receipt>, Box<Refused>>> + Send;
+}
+
+/// The way of an answer in chunks.
+struct Down;
+
+impl Way<StreamResponse> for Down {
+    async fn go(
+        self,
+        exchange: &Exchange,
+        received: Received,
+        caller: &mut Caller,
+        parts: Parts,
+    ) -> Result<Option<Receipt>, Box<Refused>> {
+        exchange.stream_way(received, caller, parts).await
+    }
+}
+
+impl<M: Part> Streamed<M> {
+    fn whole(receipt: Receipt, parts: mpsc::Receiver<M>) -> Self {
+        Self {
+            first: Some(M::answered(reply::response(receipt))),
             parts,
             ended: None,
         }
     }
 }
 
-impl Stream for Streamed {
-    type Item = Result<StreamResponse, Status>;
+impl<M: Part> Stream for Streamed<M> {
+    type Item = Result<M, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(first) = self.first.take() {
@@ -195,14 +250,15 @@ impl Stream for Streamed {
                 self.ended = None;
                 Poll::Ready(match told {
                     Ok(Err(refused)) => Some(Err(reply::status(&refused))),
-                    Ok(Ok(_)) | Err(_) => None,
+                    Ok(Ok(receipt)) => Some(Ok(M::answered(reply::response(receipt)))),
+                    Err(_) => None,
                 })
             }
         }
     }
 }
 
-impl fmt::Debug for Streamed {
+impl<M> fmt::Debug for Streamed<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Streamed")
     }

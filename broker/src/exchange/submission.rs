@@ -114,7 +114,7 @@ impl Exchange {
         let this = Arc::clone(self);
         // In a task of its own: once its request is durable it is queued, whoever still waits for the receipt.
         let taken = self.exchanges.spawn(async move {
-            let taken = this.taken(received).await;
+            let taken = this.left_here(received).await;
             this.ended
                 .note(taken.as_ref().err().map(|refused| refused.code));
             taken
@@ -125,7 +125,7 @@ impl Exchange {
             .unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
     }
 
-    async fn taken(
+    async fn left_here(
         &self,
         mut received: Received,
     ) -> Result<(LogReceipt, wire::Submission), Box<Refused>> {

@@ -54,6 +54,8 @@ pub(super) struct Passage {
     pub(super) takes_chunks: bool,
     /// Whether the caller leaves it here, to be answered later.
     pub(super) submits: bool,
+    /// Whether the payload follows in chunks.
+    pub(super) is_upload: bool,
     /// Held over from a judgement that the registry overtook, or by a refusal until it is recorded.
     pub(super) reservation: Option<Reservation>,
 }
@@ -85,6 +87,7 @@ impl Passage {
             arriving: None,
             takes_chunks: false,
             submits: false,
+            is_upload: false,
             reservation: None,
         }
     }
@@ -134,6 +137,11 @@ impl Received {
     /// The caller leaves it here.
     pub(super) fn submit(&mut self) {
         self.passage.submits = true;
+    }
+
+    /// The payload follows in chunks.
+    pub(super) fn follow_chunks(&mut self) {
+        self.passage.is_upload = true;
     }
 
     /// What came, for a service that is not an exchange.
@@ -266,8 +274,10 @@ fn judge(
     if header.consumer != *system {
         return Err(Code::WrongSigner);
     }
-    // A question that wants its answer now does not wait here, and one that waits is not asked as a call.
-    if header.is_submission() != received.passage.submits {
+    // A question that wants its answer now does not wait here, and one that waits is not asked as a call. Chunks follow where
+    // their header says so, and nowhere else.
+    let passage = &received.passage;
+    if header.is_submission() != passage.submits || header.is_upload() != passage.is_upload {
         return Err(Code::Malformed);
     }
     header

@@ -78,6 +78,14 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         Some(item)
     }
 
+    /// Drops everything in `lane`.
+    pub(crate) fn drop_lane(&mut self, lane: &K) {
+        if let Some(queue) = self.lanes.remove(lane) {
+            self.len -= queue.len();
+            self.turns.retain(|turn| turn != lane);
+        }
+    }
+
     /// Items in `lane`.
     pub(crate) fn lane_len(&self, lane: &K) -> usize {
         self.lanes.get(lane).map_or(0, VecDeque::len)

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use proto::id::{ExchangeId, SystemId};
 use proto::wire::audit::v1::Receipt;
 use proto::wire::exchange::v1::attach_response::Message;
-use proto::wire::exchange::v1::{AnswerRecorded, Attached, Cancel, CancelReason, Drain, Envelope};
+use proto::wire::exchange::v1::{
+    AnswerRecorded, Attach, Attached, Cancel, CancelReason, Drain, Envelope,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -56,6 +58,10 @@ struct State {
     pending: HashMap<ExchangeId, Pending>,
     queue: Lanes<u64, Parcel>,
     control: VecDeque<Message>,
+    /// Chunks of requests, and their trailers: in turn, behind everything else.
+    chunks: Lanes<ExchangeId, Message>,
+    /// The adapter takes requests in chunks.
+    takes_uploads: bool,
     /// Exchanges that were delivered and are closed, with the index of their request; the oldest first.
     closed: VecDeque<(ExchangeId, u64)>,
     /// Why the switch ends it, until the adapter was told.
@@ -86,7 +92,7 @@ struct Pending {
     queued: Option<u64>,
     /// What came after that. Kept until the exchange is closed: a late entry follows its closing entry.
     late: Option<Option<Envelope>>,
-    /// Where the chunks of an answer go that was opened.
+    /// Where the chunks of an answer go that was opened, or the credit for those of a request.
     stream: Option<mpsc::Sender<Frame>>,
 }
 
@@ -140,11 +146,12 @@ impl Link {
         self.unknown.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The adapter is ready for this many at once, of which the switch uses no more than its own limit.
-    pub(super) fn attach(&self, max_in_flight: u32) -> Result<(), LinkEnd> {
+    /// The adapter is ready for so many at once, of which the switch uses no more than its own limit.
+    pub(super) fn attach(&self, offered: Attach) -> Result<(), LinkEnd> {
         let limit = u32::try_from(self.settings.in_flight_max).unwrap_or(u32::MAX);
-        self.credit(max_in_flight.min(limit))?;
+        self.credit(offered.max_in_flight.min(limit))?;
         self.change(|state| {
+            state.takes_uploads = offered.takes_uploads;
             if state.phase == Phase::New {
                 state.phase = Phase::Open;
             }
@@ -198,6 +205,7 @@ impl Link {
             state.phase = Phase::Ended;
             state.end = reason;
             state.queue.clear();
+            state.chunks.clear();
             Some(std::mem::take(&mut state.pending))
         });
         // Outside the lock: dropping the senders wakes the exchanges.
@@ -210,10 +218,14 @@ impl Link {
         &self,
         exchange: ExchangeId,
         consumer: u64,
+        is_upload: bool,
     ) -> Result<oneshot::Receiver<Option<Envelope>>, NoSeat> {
         let mut state = self.lock();
         if state.phase != Phase::Open {
             return Err(NoSeat::Offline);
+        }
+        if is_upload && !state.takes_uploads {
+            return Err(NoSeat::NoUploads);
         }
         let full = state.pending.len() >= state.credits + self.settings.queue
             || state.queue.lane_len(&consumer) >= self.settings.queue_per_consumer;
@@ -287,6 +299,7 @@ impl Link {
             };
             pending.answer = None;
             pending.stream = None;
+            state.chunks.drop_lane(&exchange);
             if pending.sent.is_none() {
                 return;
             }
@@ -320,6 +333,7 @@ impl Link {
     pub(super) fn leave(&self, exchange: ExchangeId, consumer: u64) {
         let late = self.change(|state| {
             let pending = state.pending.remove(&exchange)?;
+            state.chunks.drop_lane(&exchange);
             self.seats.store(state.pending.len(), Ordering::Relaxed);
             let Some(request_index) = pending.sent else {
                 if pending.queued.is_some() {
@@ -378,6 +392,9 @@ impl Link {
                 pending.sent = pending.queued;
             }
             return Poll::Ready(Some(Ok(Message::Deliver(parcel.into_wire()))));
+        }
+        if let Some(chunk) = state.chunks.pop() {
+            return Poll::Ready(Some(Ok(chunk)));
         }
         state.waker = Some(cx.waker().clone());
         Poll::Pending

@@ -1,13 +1,13 @@
 //! The stream from an adapter, read in one task per link.
 //!
-//! Takes Attach first, then answers, their chunks, credits and a drain. Hands answers to the tasks of their exchanges, where they
+//! Takes Attach first, then answers, their chunks, credits for exchanges and for the chunks of requests, and a drain. Hands answers to the tasks of their exchanges, where they
 //! are verified: this task does no cryptography, so one large answer delays no other. Anything else ends the link.
 
 use std::sync::Arc;
 
 use proto::id::ExchangeId;
 use proto::wire::exchange::v1::attach_request::Message;
-use proto::wire::exchange::v1::{Answer, AttachRequest};
+use proto::wire::exchange::v1::{Answer, Attach, AttachRequest};
 use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
@@ -27,7 +27,7 @@ where
         () = link.gone().cancelled() => return,
         () = peer_closed.cancelled() => Err(LinkEnd::NotAttach),
     };
-    let entered = offered.and_then(|max_in_flight| links.enter(&link, max_in_flight));
+    let entered = offered.and_then(|offered| links.enter(&link, offered));
     if let Err(end) = entered {
         link.end(Some(end));
         return;
@@ -45,15 +45,15 @@ where
     link.end(end);
 }
 
-/// How many exchanges at once the adapter offers with its first message.
-async fn attach<S>(links: &Links, messages: &mut S) -> Result<u32, LinkEnd>
+/// What the adapter offers with its first message.
+async fn attach<S>(links: &Links, messages: &mut S) -> Result<Attach, LinkEnd>
 where
     S: Stream<Item = Result<AttachRequest, Status>> + Unpin,
 {
     match timeout(links.settings.attach_timeout, messages.next()).await {
         Ok(Some(Ok(AttachRequest {
             message: Some(Message::Attach(attach)),
-        }))) => Ok(attach.max_in_flight),
+        }))) => Ok(attach),
         _ => Err(LinkEnd::NotAttach),
     }
 }
@@ -85,6 +85,9 @@ where
             Some(Message::Trailer(trailer)) => {
                 let frame = trailer.trailer.map_or(Frame::Broken, Frame::Trailer);
                 hand_on(link, &trailer.exchange_id, frame);
+            }
+            Some(Message::UploadCredit(credit)) => {
+                hand_on(link, &credit.exchange_id, Frame::Credit(credit.more));
             }
             Some(Message::Drain(_)) => link.let_go(),
             Some(Message::Attach(_)) => return Some(LinkEnd::AttachedTwice),

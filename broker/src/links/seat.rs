@@ -4,10 +4,14 @@
 //! it came, unverified. Leaving the seat ends what is pending; an answer after that is late.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
+use proto::envelope::Envelope as Trailer;
 use proto::id::ExchangeId;
 use proto::wire::audit::v1::Receipt;
-use proto::wire::exchange::v1::{CancelReason, Envelope};
+use proto::wire::exchange::v1::attach_response::Message;
+use proto::wire::exchange::v1::{CancelReason, Chunk, DeliverTrailer, Envelope};
 use tokio::sync::{mpsc, oneshot};
 
 use super::link::{Frame, Link};
@@ -35,6 +39,8 @@ pub(crate) enum NoSeat {
     Offline,
     /// Every adapter has as much as may wait for it.
     Full,
+    /// No adapter takes requests in chunks.
+    NoUploads,
 }
 
 impl Seat {
@@ -86,7 +92,8 @@ impl Seat {
         self.link.answer_recorded(self.exchange, receipt);
     }
 
-    /// The answer is opened: from now on its chunks are taken here. They come once there is credit for them.
+    /// From now on what comes of chunks is taken here: those of an answer that is opened, once there is credit for them; or
+    /// the credit for those of a request.
     pub(crate) fn open_stream(&self) -> mpsc::Receiver<Frame> {
         self.link.open_stream(self.exchange)
     }
@@ -94,6 +101,27 @@ impl Seat {
     /// Takes this many chunks more.
     pub(crate) fn credit(&self, more: u32) {
         self.link.chunk_credit(self.exchange, more);
+    }
+
+    /// Sends a chunk of the request, for which there is credit.
+    pub(crate) fn chunk(&self, data: Bytes) {
+        let exchange_id = Bytes::copy_from_slice(self.exchange.as_bytes());
+        let chunk = Chunk { exchange_id, data };
+        self.link
+            .send_chunk(self.exchange, Message::DeliverChunk(chunk));
+    }
+
+    /// Sends the recorded end of the request's chunks, behind the last of them.
+    pub(crate) fn trailer(&self, trailer: &Trailer, receipt: Receipt, within: Duration) {
+        let remaining_ms = u32::try_from(within.as_millis()).unwrap_or(u32::MAX);
+        let trailer = DeliverTrailer {
+            exchange_id: Bytes::copy_from_slice(self.exchange.as_bytes()),
+            trailer: Some(trailer.to_wire()),
+            receipt: Some(receipt),
+            remaining_ms,
+        };
+        self.link
+            .send_chunk(self.exchange, Message::DeliverTrailer(trailer));
     }
 
     /// Whether the link has ended.

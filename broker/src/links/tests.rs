@@ -49,7 +49,10 @@ fn message(message: In) -> Result<AttachRequest, Status> {
 }
 
 fn attach(max_in_flight: u32) -> Result<AttachRequest, Status> {
-    message(In::Attach(Attach { max_in_flight }))
+    message(In::Attach(Attach {
+        max_in_flight,
+        takes_uploads: true,
+    }))
 }
 
 fn answer(number: u8) -> Result<AttachRequest, Status> {
@@ -96,7 +99,7 @@ impl Hub {
     }
 
     fn seat(&self, number: u8) -> Result<Seat, NoSeat> {
-        self.links.seat(&system(), exchange(number), 1)
+        self.links.seat(&system(), exchange(number), 1, false)
     }
 }
 
@@ -233,7 +236,7 @@ async fn nothing_is_sent_without_credit_and_consumers_take_turns() {
     let hub = hub(Settings::default());
     let (adapter, mut outbox, link) = hub.adapter(1).await;
     let mut seats: Vec<_> = (0..3).map(|number| hub.seat(number).unwrap()).collect();
-    seats.push(hub.links.seat(&system(), exchange(9), 2).unwrap());
+    seats.push(hub.links.seat(&system(), exchange(9), 2, false).unwrap());
     (0..3).for_each(|number| queue(&link, 1, number));
     queue(&link, 2, 9);
     delivered(&mut outbox).await;

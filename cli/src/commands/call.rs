@@ -25,6 +25,7 @@ use crate::output::{Output, time_of_ms};
 mod attempt;
 mod saved;
 pub(super) mod told;
+mod uploaded;
 
 pub use told::failure;
 
@@ -48,7 +49,6 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
         .operation(call.operation.as_str())
         .purpose(call.purpose.as_str())
         .fields(call.fields.iter().map(|field| field.as_str()))
-        .payload("application/json", data)
         .deadline(Duration::from_millis(u64::from(call.deadline_ms)))
         .retries(call.retries);
     if let Some(id) = &call.agreement {
@@ -66,6 +66,17 @@ pub async fn run(call: Call, output: Output) -> Result<(), Failure> {
     if let Some(first) = first {
         ask = ask.attempt_of(first);
     }
+    if let Some(path) = &call.upload {
+        let sending = uploaded::Sending {
+            adapter: &adapter,
+            path,
+            content_type: &call.content_type,
+            receipt,
+            actor,
+        };
+        return Box::pin(sending.run(ask, output)).await;
+    }
+    ask = ask.payload("application/json", data);
     if let Some(path) = &call.output {
         let saving = saved::Saving {
             adapter: &adapter,

@@ -14,7 +14,7 @@ use crate::refusal::Code;
 use crate::registry::Registry;
 use crate::seal::{Seal, SealMemory};
 
-/// Opens a request header and verifies that a key bound to its consumer's system sealed it.
+/// Opens a request header and verifies that a key bound to its consumer's system sealed it, under the label of its form.
 pub fn verify_request(
     registry: &Registry,
     header: &[u8],
@@ -24,7 +24,7 @@ pub fn verify_request(
     let request = RequestHeader::open(header).map_err(|error| code_of(&error))?;
     verify_seal(
         registry,
-        label::REQUEST,
+        request.label(),
         header,
         seal,
         &request.consumer,
@@ -100,6 +100,8 @@ pub fn answers(
         (Form::Items, Form::Items) => true,
         (Form::Items, _) => !is_result,
         (_, Form::Items) => false,
+        // One long way is enough.
+        (Form::Chunks, Form::Chunks) => false,
         (_, Form::Whole | Form::Chunks) => true,
     };
     if holds {
@@ -123,29 +125,44 @@ pub fn verify_trailer(
     memory: Option<(&SealMemory, u64)>,
 ) -> Result<TrailerHeader, AnswerFault> {
     let trailer = TrailerHeader::open(header).map_err(|_| AnswerFault::Malformed)?;
-    verify_seal(
-        registry,
-        label::TRAILER,
-        header,
-        seal,
-        &request.provider,
-        memory,
-    )
-    .map_err(|_| AnswerFault::Seal)?;
+    let by = &request.provider;
+    verify_seal(registry, label::TRAILER, header, seal, by, memory)
+        .map_err(|_| AnswerFault::Seal)?;
     trails(request, answer, &trailer)?;
     Ok(trailer)
 }
 
-/// Whether an opened trailer ends the answer with the header `answer` to this request. Who sealed it is not looked at.
+/// Opens a trailer header and verifies that it ends the chunks of this very request, whose header has the digest
+/// `asked`: sealed by a key bound to the consumer's system, of the same exchange and the same header.
+///
+/// # Errors
+/// The refusal's code: `malformed`, those of a seal, `payload_mismatch` for a trailer of something else.
+pub fn verify_upload_trailer(
+    registry: &Registry,
+    request: &RequestHeader,
+    asked: &Digest,
+    header: &[u8],
+    seal: &Seal,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<TrailerHeader, Code> {
+    let trailer = TrailerHeader::open(header).map_err(|error| code_of(&error))?;
+    let by = &request.consumer;
+    verify_seal(registry, label::UPLOAD_TRAILER, header, seal, by, memory)?;
+    trails(request, asked, &trailer).map_err(|_| Code::PayloadMismatch)?;
+    Ok(trailer)
+}
+
+/// Whether an opened trailer ends what the header with the digest `began` began: an answer to this request, or the request
+/// itself. Who sealed it is not looked at.
 ///
 /// # Errors
 /// [`AnswerFault::OtherExchange`].
 pub fn trails(
     request: &RequestHeader,
-    answer: &Digest,
+    began: &Digest,
     trailer: &TrailerHeader,
 ) -> Result<(), AnswerFault> {
-    if trailer.exchange_id == request.exchange_id && trailer.answer_header == *answer {
+    if trailer.exchange_id == request.exchange_id && trailer.begun_by == *began {
         Ok(())
     } else {
         Err(AnswerFault::OtherExchange)

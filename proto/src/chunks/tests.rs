@@ -24,7 +24,7 @@ fn leaves(payload: &[u8], size: usize) -> Vec<Digest> {
 fn trailer(total: Total) -> TrailerHeader {
     TrailerHeader {
         exchange_id: ExchangeId::parse("0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b").unwrap(),
-        answer_header: Digest::of(b"answer"),
+        begun_by: Digest::of(b"answer"),
         count: total.count,
         length: total.length,
         root: total.root,

@@ -7,10 +7,11 @@ use super::{Seen, bytes_of, digest, exchange_id, fields, optional_digest, texts}
 use crate::canonical::{HeaderError, decode_header};
 use crate::commitment::{Commitment, Form};
 use crate::digest::Digest;
+use crate::entry::Kind;
 use crate::id::{ExchangeId, Part, SystemId};
 use crate::limits::{
     DEADLINE_MS_MAX, DELEGATION_MAX, HEADER_BYTES_MAX, HEADER_VERSION, SUBJECTS_MAX,
-    SUBMISSION_MS_MAX,
+    SUBMISSION_MS_MAX, label,
 };
 use crate::wire::exchange::v1 as wire;
 
@@ -72,6 +73,27 @@ pub struct RequestHeader {
 }
 
 impl RequestHeader {
+    /// Whether its payload follows in chunks.
+    pub fn is_upload(&self) -> bool {
+        self.payload.form == Form::Chunks
+    }
+
+    /// The label that it is sealed under. One of its own for uploads: whoever does not know them takes none for a request.
+    pub fn label(&self) -> &'static str {
+        match self.is_upload() {
+            true => label::UPLOAD,
+            false => label::REQUEST,
+        }
+    }
+
+    /// The kind of the entry that records it.
+    pub fn kind(&self) -> Kind {
+        match self.is_upload() {
+            true => Kind::Upload,
+            false => Kind::Request,
+        }
+    }
+
     /// The canonical bytes.
     pub fn encode(&self) -> Bytes {
         wire::RequestHeader {
@@ -149,7 +171,7 @@ impl RequestHeader {
             [] => None,
             bytes => Some(exchange_id(bytes)?),
         };
-        let payload = in_one_piece(Commitment::from_wire(wire.payload)?, wire.subjects.len())?;
+        let payload = of_one_kind(Commitment::from_wire(wire.payload)?, wire.subjects.len())?;
         in_time(wire.deadline_ms, payload.form)?;
         Ok(Self {
             exchange_id: exchange_id(&wire.exchange_id)?,
@@ -216,15 +238,12 @@ fn subject(wire: &wire::Subject) -> Result<Subject, HeaderError> {
     })
 }
 
-/// Requests come in one piece, open or sealed, also of many items.
-fn in_one_piece(payload: Commitment, subjects: usize) -> Result<Commitment, HeaderError> {
+/// Requests come in one piece, open or sealed, also of many items; or in chunks, of one thing.
+fn of_one_kind(payload: Commitment, subjects: usize) -> Result<Commitment, HeaderError> {
     match payload.form {
         Form::Items if subjects > 0 => Err(HeaderError::Malformed(
             "its items name persons in their own list, not in the header",
         )),
-        Form::Whole | Form::Items | Form::Sealed => Ok(payload),
-        Form::Chunks => Err(HeaderError::Malformed(
-            "its payload is of a form that this version does not know",
-        )),
+        Form::Whole | Form::Items | Form::Sealed | Form::Chunks => Ok(payload),
     }
 }

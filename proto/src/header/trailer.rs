@@ -1,4 +1,4 @@
-//! The trailer header: what the chunks were that followed an answer of the form chunks.
+//! The trailer header: what the chunks were that followed an answer, or a request, of the form chunks.
 
 use bytes::Bytes;
 use prost::Message;
@@ -15,8 +15,8 @@ use crate::wire::exchange::v1 as wire;
 pub struct TrailerHeader {
     /// The exchange.
     pub exchange_id: ExchangeId,
-    /// SHA-256 of the answer header that began it.
-    pub answer_header: Digest,
+    /// SHA-256 of the header that began it: the answer's, or the request's of an upload.
+    pub begun_by: Digest,
     /// Chunks.
     pub count: u64,
     /// Bytes of all of them.
@@ -35,7 +35,7 @@ impl TrailerHeader {
         wire::TrailerHeader {
             version: HEADER_VERSION,
             exchange_id: self.exchange_id.as_bytes().to_vec().into(),
-            answer_header_sha256: self.answer_header.0.to_vec().into(),
+            answer_header_sha256: self.begun_by.0.to_vec().into(),
             count: self.count,
             length: self.length,
             root: self.root.0.to_vec().into(),
@@ -59,9 +59,9 @@ impl TrailerHeader {
         }
         Ok(Self {
             exchange_id: exchange_id(&wire.exchange_id)?,
-            answer_header: digest(
+            begun_by: digest(
                 &wire.answer_header_sha256,
-                "its answer digest is not 32 bytes",
+                "the digest of what began it is not 32 bytes",
             )?,
             count: wire.count,
             length: wire.length,

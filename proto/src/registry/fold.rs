@@ -120,6 +120,8 @@ impl Registry {
             | Kind::Dispute
             | Kind::Opening
             | Kind::Trailer
+            | Kind::Upload
+            | Kind::UploadTrailer
             | Kind::Access
             | Kind::Hold
             | Kind::Erasure

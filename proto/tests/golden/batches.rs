@@ -11,9 +11,10 @@ use proto::limits::label;
 use proto::seal::Seal;
 
 use crate::book::{self, Book};
-use crate::exchange::{self, Terms};
+use crate::exchange;
 use crate::log::{GoldenLog, T0_MS};
-use crate::registry::{self, Keys, parts};
+use crate::registry::{Keys, parts};
+use crate::streams::agreed;
 
 const SALT: Salt = Salt([0x69; 32]);
 const NEXT_SALT: Salt = Salt([0x6a; 32]);
@@ -21,32 +22,7 @@ const ANSWER_SALT: Salt = Salt([0x6b; 32]);
 const ITEMS: [&[u8]; 3] = [b"one", b"two", b"three"];
 
 fn story() -> GoldenLog {
-    let mut log = GoldenLog::default();
-    let keys = Keys::new(&mut log);
-    registry::genesis(&mut log, &keys);
-    registry::enrol(&mut log, &keys, "MOSS", ("م", "M"), 0x11);
-    registry::enrol(&mut log, &keys, "CIVIL", ("ح", "C"), 0x12);
-    let (moss, civil) = (registry::moss(), registry::civil());
-    registry::bind(
-        &mut log,
-        "moss_key",
-        moss,
-        &keys.moss_seal,
-        &keys.moss_authority,
-    );
-    registry::bind(
-        &mut log,
-        "civil_key",
-        civil,
-        &keys.civil_seal,
-        &keys.civil_authority,
-    );
-    let contract = registry::publish(&mut log, &keys);
-    let agreement = registry::agree(&mut log, &keys);
-    let terms = Terms {
-        agreement,
-        contract,
-    };
+    let (mut log, keys, terms) = agreed();
     let single = exchange::ask(&mut log, &keys, terms);
     // What came before stands in v1.json, from the same keys.
     log.book = Book::default();

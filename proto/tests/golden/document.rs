@@ -89,7 +89,7 @@ fn the_limits_are_those_of_the_code() {
 
 #[test]
 fn the_labels_are_those_of_the_code() {
-    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE REVIEW ENCRYPTION_KEY LOG_KEY GENESIS);
+    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER UPLOAD UPLOAD_TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE REVIEW ENCRYPTION_KEY LOG_KEY GENESIS);
     assert_eq!(constants("    "), code.keys().cloned().collect());
     let document = read("docs/protocol.md");
     let said = table(&document, "## 8.", "| label | name in code | signs |");
@@ -127,7 +127,7 @@ fn every_clause_is_listed(clause: &Clause) {
         Clause::Agreement | Clause::Acceptance | Clause::Revocation | Clause::Parties => (),
         Clause::Validity | Clause::Supersession | Clause::Delegation(_) => (),
         Clause::Service | Clause::Operation | Clause::Purpose | Clause::Field(_) => (),
-        Clause::Standing(_) | Clause::Quota | Clause::Encryption => (),
+        Clause::Standing(_) | Clause::Quota | Clause::Encryption | Clause::Upload => (),
         Clause::Actor | Clause::CaseReference | Clause::Reviewer | Clause::ReviewOverdue => (),
     }
 }

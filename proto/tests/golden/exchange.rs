@@ -52,7 +52,7 @@ fn commit(log: &mut GoldenLog, name: &str, payload: &[u8], salt: u8) -> Commitme
     commitment
 }
 
-fn header(terms: Terms, at_ms: u64, n: u8, payload: Commitment) -> RequestHeader {
+pub(crate) fn header(terms: Terms, at_ms: u64, n: u8, payload: Commitment) -> RequestHeader {
     RequestHeader {
         exchange_id: exchange_id(at_ms, n),
         attempt_of: None,

@@ -20,7 +20,8 @@ use crate::registry::{self, Keys, parts};
 const SALT: Salt = Salt([0x67; 32]);
 const PAYLOAD: &[u8] = b"abcdefghi";
 
-fn story() -> GoldenLog {
+/// A log with two agencies that have agreed, up to the first request.
+pub(crate) fn agreed() -> (GoldenLog, Keys, Terms) {
     let mut log = GoldenLog::default();
     let keys = Keys::new(&mut log);
     registry::genesis(&mut log, &keys);
@@ -47,6 +48,11 @@ fn story() -> GoldenLog {
         agreement,
         contract,
     };
+    (log, keys, terms)
+}
+
+fn story() -> GoldenLog {
+    let (mut log, keys, terms) = agreed();
     let asked = exchange::ask(&mut log, &keys, terms);
     // What came before stands in v1.json, from the same keys.
     log.book = Book::default();
@@ -119,7 +125,7 @@ fn trail(log: &mut GoldenLog, keys: &Keys, terms: Terms, (asked, answer): (&Aske
     log.book.put("root", total.root);
     let trailer = TrailerHeader {
         exchange_id: asked.opened.exchange_id,
-        answer_header: Digest::of(answer),
+        begun_by: Digest::of(answer),
         count: total.count,
         length: total.length,
         root: total.root,

@@ -61,7 +61,8 @@ async fn streams(world: &World) -> Streams {
     }
 }
 
-fn exported(agency: &TestAgency, to: PathBuf) -> PathBuf {
+/// A home's journal, as its agency gives it to an auditor.
+pub(crate) fn exported(agency: &TestAgency, to: PathBuf) -> PathBuf {
     let mut text = String::new();
     let told = read::read(&agency.home_dir().join("journal"), |record| {
         text.push_str(&format!("{}\n", export::exchange(&record, &agency.system)));
@@ -71,7 +72,8 @@ fn exported(agency: &TestAgency, to: PathBuf) -> PathBuf {
     to
 }
 
-async fn audit(arguments: &[&str]) -> Vec<u8> {
+/// What `mohawel audit` prints with these arguments.
+pub(crate) async fn audit(arguments: &[&str]) -> Vec<u8> {
     let mut command = Command::new(mohawel());
     command.args(["--json", "audit"]).args(arguments);
     let done = soon("the command ends", command.output()).await.unwrap();
@@ -81,7 +83,7 @@ async fn audit(arguments: &[&str]) -> Vec<u8> {
 }
 
 /// Entries that `audit find` has of an exchange: kind and code.
-async fn found(log: &str, exchange: ExchangeId) -> Vec<(String, String)> {
+pub(crate) async fn found(log: &str, exchange: ExchangeId) -> Vec<(String, String)> {
     let id = exchange.to_string();
     let lines = audit(&["find", "--log", log, "--exchange", &id]).await;
     let lines = String::from_utf8(lines).unwrap();
@@ -144,8 +146,8 @@ async fn journals_agree_with_the_log_and_every_reader_knows_streams() {
     }
 }
 
-/// A bundle of evidence of one stream, which verifies by itself.
-async fn bundled(log: &str, exchange: ExchangeId, dir: &Path) {
+/// A bundle of evidence of one exchange, which verifies by itself.
+pub(crate) async fn bundled(log: &str, exchange: ExchangeId, dir: &Path) {
     let zip = dir.join(format!("{exchange}.zip"));
     let zip = zip.to_str().unwrap();
     let id = exchange.to_string();

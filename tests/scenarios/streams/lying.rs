@@ -72,7 +72,7 @@ impl Liar {
         let total = chunks.total();
         let mut header = TrailerHeader {
             exchange_id: self.delivered.header.exchange_id,
-            answer_header: Digest::of(&self.answer.header),
+            begun_by: Digest::of(&self.answer.header),
             count: total.count,
             length: total.length,
             root: total.root,
@@ -99,7 +99,7 @@ async fn a_trailer_that_lies_is_seen_by_the_switch_or_by_the_consumer() {
         ("count", |header| header.count = 1),
         ("length", |header| header.length = 5),
         ("other_exchange", |header| {
-            header.answer_header = Digest::of(b"another answer");
+            header.begun_by = Digest::of(b"another answer");
         }),
         ("malformed", |header| (header.count, header.length) = (9, 3)),
         ("root", |header| header.root = Digest::of(b"other chunks")),

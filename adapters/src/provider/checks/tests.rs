@@ -1,6 +1,7 @@
 //! What a dishonest or broken switch could bring, and what the provider's adapter says to each.
 
 use bytes::Bytes;
+use proto::entry::Kind;
 use proto::seal::Seal;
 
 use super::*;
@@ -30,7 +31,7 @@ fn judged(
         window_ms: 30_000,
         memory: &memory,
     };
-    permission(envelope, &logged.facts, own).map(|(request, _)| request)
+    permission(envelope, &logged, own).map(|(request, _)| request)
 }
 
 #[test]

@@ -6,7 +6,7 @@ use proto::id::{ExchangeId, SystemId};
 use serde_json::json;
 
 use super::*;
-use crate::provider::Provider as _;
+use crate::provider::{Piece, Provider as _};
 use crate::stock::Providers;
 
 fn request(id: &str, fields: &[&str]) -> Request {
@@ -55,9 +55,12 @@ async fn a_file_is_given_whole_in_one_piece_or_in_chunks() {
     assert_eq!(&whole.payload[..], b"name,status\n");
     assert_eq!(whole.content_type, "text/csv");
     let mut long = providers.stream(asked).await.unwrap().unwrap();
-    assert_eq!(long.length, Some(12));
-    assert_eq!(long.next().await.unwrap().unwrap()[..], whole.payload[..]);
-    assert_eq!(long.next().await.unwrap(), None);
+    assert_eq!(long.body.length, Some(12));
+    assert_eq!(
+        long.body.next().await.unwrap().unwrap()[..],
+        whole.payload[..]
+    );
+    assert_eq!(long.body.next().await.unwrap(), None);
 
     let large = vec![0; PAYLOAD_BYTES_MAX + 1];
     std::fs::write(dir.path().join("exports/large.csv"), large).unwrap();
@@ -134,4 +137,108 @@ fn a_folder_that_is_not_there_and_an_operation_without_fields_are_told() {
     for word in ["no folder", "suffix", "content_type", "fields"] {
         assert!(told.contains(word), "{told}");
     }
+}
+
+const TAKER: &str = r#"
+    [service.registers]
+    kind = "files"
+    folder = "exports"
+    [service.registers.operation.monthly]
+    suffix = ".csv"
+    fields = ["name"]
+    [service.registers.operation.deposit]
+    accept = true
+    suffix = ".csv"
+    bytes_max = 6
+    fields = ["id", "bytes"]
+"#;
+
+/// Sends `chunks` to the operation that takes files; with its end, or without.
+async fn sent(
+    providers: &Providers,
+    length: Option<u64>,
+    chunks: &[&'static [u8]],
+    is_whole: bool,
+) -> Result<Reply, Failure> {
+    let (pieces, upload) = Upload::new(length);
+    let mut asked = request("any", &["id", "bytes"]);
+    asked.operation = Part::parse("deposit").unwrap();
+    asked.payload = bytes::Bytes::new();
+    let mut all: Vec<Piece> = chunks
+        .iter()
+        .map(|chunk| Piece::Chunk((*chunk).into()))
+        .collect();
+    all.extend(is_whole.then_some(Piece::End));
+    let feeding = async move {
+        for piece in all {
+            if pieces.send(piece).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::join!(providers.upload(asked, upload), feeding).0
+}
+
+#[tokio::test]
+async fn a_file_is_taken_under_the_exchanges_id_once_all_of_it_was_proved() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("exports");
+    std::fs::create_dir(&folder).unwrap();
+    let providers = Providers::parse(TAKER, dir.path()).unwrap();
+    let id = "0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b";
+    let left = || std::fs::read_dir(&folder).unwrap().count();
+    // Without an end, too long as announced, too long as it comes: nothing is left.
+    type Sent<'a> = &'a [&'static [u8]];
+    let broken: [(Option<u64>, Sent<'_>, bool); 3] = [
+        (None, &[b"abcd"], false),
+        (Some(7), &[], true),
+        (None, &[b"abcd", b"efg"], true),
+    ];
+    for (length, chunks, is_whole) in broken {
+        let refused = sent(&providers, length, chunks, is_whole).await;
+        refused.unwrap_err();
+        assert_eq!(left(), 0, "{length:?}");
+    }
+    let reply = sent(&providers, Some(6), &[b"abcd", b"ef"], true).await;
+    let rows: serde_json::Value = serde_json::from_slice(&reply.unwrap().payload).unwrap();
+    assert_eq!(rows["rows"], json!([{ "bytes": 6, "id": id }]));
+    let path = folder.join(format!("{id}.csv"));
+    assert_eq!(
+        (std::fs::read(&path).unwrap(), left()),
+        (b"abcdef".to_vec(), 1)
+    );
+    // What stands there stays.
+    sent(&providers, None, &[b"other"], true).await.unwrap_err();
+    assert_eq!(
+        (std::fs::read(&path).unwrap(), left()),
+        (b"abcdef".to_vec(), 1)
+    );
+    // It is given by the operation that gives; the one that takes gives none.
+    let asked = request(id, &["name"]);
+    assert_eq!(
+        &providers.answer(asked.clone()).await.unwrap().payload[..],
+        b"abcdef"
+    );
+    let taking = Request {
+        operation: Part::parse("deposit").unwrap(),
+        ..asked
+    };
+    assert!(matches!(
+        providers.answer(taking).await,
+        Err(Failure::InvalidRequest(_))
+    ));
+}
+
+#[test]
+fn what_takes_files_says_no_more_of_them_than_it_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("exports")).unwrap();
+    for (wrong, said) in [(r#"["id", "name"]"#, "not `name`"), ("[]", "granted")] {
+        let text = TAKER.replace(r#"["id", "bytes"]"#, wrong);
+        let error = Providers::parse(&text, dir.path()).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    let text = TAKER.replace("accept = true", "accept = false");
+    let error = Providers::parse(&text, dir.path()).unwrap_err();
+    assert!(error.to_string().contains("accept = true"), "{error}");
 }

@@ -1,9 +1,9 @@
-//! Answers in chunks: the opening and the trailer, each against the request that it names.
+//! Answers in chunks: the opening and the trailer, each against the request that it names. Requests in chunks: their trailer.
 
-use proto::Digest;
 use proto::authorise::{self, AnswerFault};
 use proto::commitment::Form;
 use proto::header::Outcome;
+use proto::{Code, Digest};
 
 use super::{About, Judge};
 use crate::evidence::contents::Item;
@@ -53,6 +53,47 @@ impl<'a> Judge<'a> {
             self.fault(item, About::Answer, what);
         }
         self.end(item, at, &facts);
+    }
+
+    pub(super) fn upload_trailer(&mut self, item: &'a Item) {
+        let Some(facts) = self.facts(item) else {
+            return;
+        };
+        let Some(at) = self.named(item, &facts) else {
+            return;
+        };
+        self.judged.seals += 1;
+        if let Err(code) = self.sealed_upload_trailer(item, at) {
+            let what = format!("the sealed trailer does not hold: {code}");
+            self.fault(item, About::Seal, what);
+        }
+        let twice = self
+            .requests
+            .get_mut(&at)
+            .is_some_and(|asked| std::mem::replace(&mut asked.is_trailed, true) || asked.ended);
+        if twice {
+            let what = format!("the chunks of the request at {at} had ended before");
+            self.fault(item, About::Switch, what);
+        }
+    }
+
+    fn sealed_upload_trailer(&self, item: &Item, at: u64) -> Result<(), Code> {
+        let seal = item.entry.seal.as_ref().ok_or(Code::BadSeal)?;
+        let asked = self.requests.get(&at).ok_or(Code::Malformed)?;
+        let request = Digest::of(&asked.item.entry.header);
+        let trailer = authorise::verify_upload_trailer(
+            &self.registry,
+            &asked.opened,
+            &request,
+            &item.entry.header,
+            seal,
+            None,
+        )?;
+        let announced = asked.opened.payload.length;
+        match asked.opened.is_upload() && (announced == 0 || announced == trailer.length) {
+            true => Ok(()),
+            false => Err(Code::PayloadMismatch),
+        }
     }
 
     fn sealed_trailer(&self, item: &Item, at: u64) -> Result<(), AnswerFault> {

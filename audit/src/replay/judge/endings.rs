@@ -1,8 +1,8 @@
 //! How exchanges end: closings, refusals, late answers, disputes.
 
 use proto::authorise::{self, AnswerFault, Clause};
-use proto::header::{AnswerHeader, Outcome};
-use proto::limits::{DEADLINE_MS_MAX, label};
+use proto::header::{AnswerHeader, AnswerStatus, Outcome, RequestHeader};
+use proto::limits::{DEADLINE_MS_MAX, STREAM_MS_MAX, label};
 use proto::{Code, Digest};
 
 use super::{Exchange, Judge};
@@ -44,8 +44,7 @@ impl Judge<'_> {
             .stamp
             .recorded_at_ms()
             .saturating_sub(request.recorded_at_us / 1_000);
-        let most_ms = request.opened.deadline_ms.max(DEADLINE_MS_MAX);
-        if outcome == Outcome::Answered && late_ms > u64::from(most_ms) + RECORD_DELAY_MS {
+        if outcome == Outcome::Answered && late_ms > latest_ms(&request.opened) {
             self.fault(
                 index,
                 rule::TIME,
@@ -59,10 +58,9 @@ impl Judge<'_> {
                 "an answer in chunks had begun, and it is answered once more",
             );
         }
-        match self
-            .sealed_answer(&mut exchange, &request)
-            .map(Answered::outcome)
-        {
+        let answer = self.sealed_answer(&mut exchange, &request);
+        self.after_all_chunks(index, answer.as_ref(), &request);
+        match answer.map(Answered::outcome) {
             Some(expected) if expected != outcome => {
                 self.fault(
                     index,
@@ -82,6 +80,15 @@ impl Judge<'_> {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// A request in chunks has no result before all of them came; it may be refused.
+    fn after_all_chunks(&mut self, index: u64, answer: Option<&Answered>, request: &Recorded) {
+        let is_early = request.opened.is_upload() && !request.is_trailed;
+        if is_early && answer.is_some_and(Answered::is_result) {
+            let detail = "answered before all of its chunks came";
+            self.fault(index, rule::ANSWER, detail);
         }
     }
 
@@ -166,6 +173,8 @@ impl Judge<'_> {
             // Judged before the agreement is looked at; the clock and the ids are the switch's own.
             (Code::Stale, _) => opened.issued_at_ms != facts.decided_at_ms,
             (Code::Duplicate, _) => true,
+            // Who is attached, and what it takes, is the switch's own.
+            (Code::OperationDisabled, Ok(_)) if is_no_upload(&opened, &facts.clause) => true,
             (Code::UnknownService | Code::ContractViolation | Code::OperationDisabled, Ok(_)) => {
                 authorise::locate(&self.registry, &opened).err() == Some(code)
             }
@@ -331,9 +340,30 @@ impl Judge<'_> {
 pub(super) struct Answered(pub(super) Box<AnswerHeader>);
 
 impl Answered {
+    /// Whether it answers what was asked, and does not refuse it.
+    fn is_result(&self) -> bool {
+        self.0.status == AnswerStatus::Answered
+    }
+
     fn outcome(self) -> Outcome {
         self.0.status.outcome()
     }
+}
+
+/// How long after a request its answer may be recorded. Chunks may run for as long as any stream, and the answer is wanted
+/// after them.
+fn latest_ms(request: &RequestHeader) -> u64 {
+    let chunks_ms = match request.is_upload() {
+        true => STREAM_MS_MAX + u64::from(DEADLINE_MS_MAX),
+        false => 0,
+    };
+    // A submission waits for as long as its deadline says.
+    u64::from(request.deadline_ms.max(DEADLINE_MS_MAX)) + RECORD_DELAY_MS + chunks_ms
+}
+
+/// Whether a request in chunks was refused because no adapter of the provider takes one.
+fn is_no_upload(request: &RequestHeader, clause: &str) -> bool {
+    request.is_upload() && clause == Clause::Upload.to_string()
 }
 
 /// Whether a refusal with this code came after its exchange id was taken: the id cannot be used again then. Before it,

@@ -3,7 +3,7 @@
 use proto::authorise;
 use proto::facts::ExchangeFacts;
 use proto::header::RequestHeader;
-use proto::limits::{WINDOW_MS_MAX, label};
+use proto::limits::WINDOW_MS_MAX;
 use proto::reviews::Waiting;
 use proto::{Code, Digest};
 
@@ -19,6 +19,7 @@ impl Judge<'_> {
         let Some((opened, kid)) = self.sealed_request(&mut exchange, event) else {
             return;
         };
+        self.of_its_kind(&exchange, &opened);
         let (index, facts) = (exchange.index, &exchange.facts);
         let judged = authorise::authorise(&self.registry, &opened, facts.decided_at_ms);
         match &judged {
@@ -62,16 +63,10 @@ impl Judge<'_> {
         }
         self.check_fresh(index, facts, &opened);
         self.follow(kid, &opened, index);
-        let used = self.used(&exchange);
-        let first = self
-            .pairing
-            .use_id(&opened.consumer, opened.exchange_id, used);
-        if !first {
-            self.fault(
-                index,
-                rule::DUPLICATE,
-                "this system recorded a request with this exchange id before",
-            );
+        let (used, id) = (self.used(&exchange), opened.exchange_id);
+        if !self.pairing.use_id(&opened.consumer, id, used) {
+            let detail = "this system recorded a request with this exchange id before";
+            self.fault(index, rule::DUPLICATE, detail);
         }
         let [header_sha256, seal_sha256] = exchange.digests;
         self.pairing.begin(Recorded {
@@ -83,8 +78,18 @@ impl Judge<'_> {
             agreement: event.agreement,
             grant: exchange.facts.grant,
             opening: None,
+            is_trailed: false,
             opened,
         });
+    }
+
+    /// One in chunks is an upload, and no other is.
+    fn of_its_kind(&mut self, exchange: &Exchange<'_>, opened: &RequestHeader) {
+        let kind = opened.kind();
+        if kind != exchange.entry.kind {
+            let detail = format!("its header is that of an entry of kind {}", kind.name());
+            self.fault(exchange.index, rule::FACTS, detail);
+        }
     }
 
     /// Opens the sealed request of a request or refusal entry. Its signature is verified meanwhile.
@@ -112,7 +117,7 @@ impl Judge<'_> {
                 let kid = head.kid();
                 self.docket.verify(Sealed {
                     index,
-                    label: label::REQUEST,
+                    label: opened.label(),
                     key,
                     head,
                     rule: rule::SEAL,

@@ -1,7 +1,9 @@
-//! Answers in chunks: the opening, once and before the end; the trailer, which ends the exchange and fits the opening.
+//! Answers in chunks: the opening, once and before the end; the trailer, which ends the exchange and fits the opening. And
+//! requests in chunks: their trailer, once, before the answer.
 //!
-//! The chunks themselves are not in the log. What a trailer says of them is the provider's word, under its seal.
+//! The chunks themselves are not in the log. What a trailer says of them is the word of who sent them, under its seal.
 
+use proto::Code;
 use proto::authorise::{self, AnswerFault};
 use proto::commitment::Form;
 use proto::header::{Outcome, TrailerHeader};
@@ -99,6 +101,78 @@ impl Judge<'_> {
                 self.fault(index, rule::ANSWER, detail);
             }
         }
+    }
+
+    pub(super) fn upload_trailer(&mut self, mut exchange: Exchange<'_>, event: &mut Event) {
+        let index = exchange.index;
+        let Some((request, ended)) = self.named_request(&exchange, event) else {
+            return;
+        };
+        if ended {
+            let detail = format!("the request at {} had ended before", request.index);
+            return self.fault(index, rule::PAIRING, detail);
+        }
+        if !request.opened.is_upload() {
+            let detail = format!("the request at {} came in one piece", request.index);
+            return self.fault(index, rule::PAIRING, detail);
+        }
+        if self.pairing.trail(request.index) {
+            let detail = "the chunks of this request had ended before";
+            self.fault(index, rule::PAIRING, detail);
+        }
+        if !exchange.facts.code.is_empty() {
+            let detail = "the trailer of a request ends no exchange, and has a code";
+            self.fault(index, rule::FACTS, detail);
+        }
+        self.same_grant(&exchange, &request, event);
+        let took_ms = exchange.entry.stamp.recorded_at_us;
+        let took_ms = took_ms.saturating_sub(request.recorded_at_us) / 1_000;
+        if took_ms > STREAM_MS_MAX + u64::from(DEADLINE_MS_MAX) + RECORD_DELAY_MS {
+            let detail = format!("its chunks ended {took_ms} ms after it");
+            self.fault(index, rule::TIME, detail);
+        }
+        match self.sealed_upload_trailer(&mut exchange, &request) {
+            Ok(trailer) => {
+                self.check_seen(index, trailer.seen);
+                let announced = request.opened.payload.length;
+                if announced != 0 && announced != trailer.length {
+                    let detail = format!(
+                        "{announced} bytes were announced, the trailer says {}",
+                        trailer.length
+                    );
+                    self.fault(index, rule::FACTS, detail);
+                }
+            }
+            Err(code) => {
+                let detail = format!("the sealed trailer does not hold: {code}");
+                self.fault(index, rule::SEAL, detail);
+            }
+        }
+    }
+
+    /// The trailer of this request's own chunks. Its signature is verified meanwhile.
+    fn sealed_upload_trailer(
+        &mut self,
+        exchange: &mut Exchange<'_>,
+        request: &Recorded,
+    ) -> Result<Box<TrailerHeader>, Code> {
+        let Header::Trailer(Some(trailer)) = std::mem::take(&mut exchange.header) else {
+            return Err(Code::Malformed);
+        };
+        let head = exchange.sealed.take().ok_or(Code::BadSeal)?;
+        let consumer = &request.opened.consumer;
+        let key = self.registry.seal_key(&head.kid(), consumer)?;
+        self.docket.verify(Sealed {
+            index: exchange.index,
+            label: label::UPLOAD_TRAILER,
+            key,
+            head,
+            rule: rule::SEAL,
+            detail: "the sealed trailer does not hold: bad_seal",
+        });
+        authorise::trails(&request.opened, &request.header_sha256, &trailer)
+            .map_err(|_| Code::PayloadMismatch)?;
+        Ok(trailer)
     }
 
     /// The trailer, of the answer that had begun. Its signature is verified meanwhile.

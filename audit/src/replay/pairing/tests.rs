@@ -58,6 +58,7 @@ fn recorded(index: u64, at_us: u64) -> Recorded {
         agreement: None,
         grant: 1,
         opening: None,
+        is_trailed: false,
     }
 }
 

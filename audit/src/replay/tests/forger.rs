@@ -316,10 +316,10 @@ impl Forger {
         facts: ExchangeFacts,
     ) -> (Appended, Seal) {
         let bytes = header.encode();
-        let seal = Seal::one(label::REQUEST, ORIGIN, &bytes, &self.moss).unwrap();
+        let seal = Seal::one(header.label(), ORIGIN, &bytes, &self.moss).unwrap();
         let facts = facts::encode(&facts);
         (
-            self.append(Kind::Request, facts, bytes, Some(seal.clone()))
+            self.append(header.kind(), facts, bytes, Some(seal.clone()))
                 .await,
             seal,
         )

@@ -52,7 +52,7 @@ impl Begun {
         };
         TrailerHeader {
             exchange_id: self.header.exchange_id,
-            answer_header: Digest::of(&self.opening.encode()),
+            begun_by: Digest::of(&self.opening.encode()),
             count: total.count,
             length: total.length,
             root: total.root,
@@ -102,7 +102,7 @@ async fn an_opening_and_its_trailer_replay_clean_and_end_the_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trailer_that_does_not_fit_is_found() {
-    let other = |trailer: &mut TrailerHeader| trailer.answer_header = Digest::of(b"other");
+    let other = |trailer: &mut TrailerHeader| trailer.begun_by = Digest::of(b"other");
     let shorter = |trailer: &mut TrailerHeader| trailer.length = 8;
     let none = |_: &mut TrailerHeader| {};
     let rules = Begun::ended_by(other, label::TRAILER, "answered").await;

@@ -146,8 +146,8 @@ impl Reading {
             return Ok(false);
         };
         Ok(match entry.kind {
-            Kind::Request | Kind::Refusal => takes_part(own, &entry.header),
-            Kind::Closing | Kind::Late | Kind::Dispute | Kind::Opening | Kind::Trailer => {
+            kind if kind.holds_request() => takes_part(own, &entry.header),
+            kind if kind.is_exchange() => {
                 let request = facts::exchange(&entry.facts).map_or(0, |facts| facts.request_index);
                 match log.entry(request).await? {
                     Some(request) => Entry::decode(&request)

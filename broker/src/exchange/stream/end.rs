@@ -92,13 +92,13 @@ impl Exchange {
     }
 
     async fn finish_stream(&self, trailed: Trailed, entry: Appended, parts: &Parts) {
-        let (carried, trailer) = (trailed.carried, trailed.trailer);
+        let (mut carried, trailer) = (trailed.carried, trailed.trailer);
         let recorded = &carried.recorded;
         let ended = (recorded.request().index, Outcome::Answered, entry.index);
         let key = recorded.verified().key();
         self.memory.close_stream(key, ended, self.clock.now_ms());
         recorded.seat().answer_recorded(entry.receipt.to_wire());
-        let held = carried.held;
+        let held = carried.passing.last();
         // The provider is done: its seat is free while the caller takes the rest.
         drop(carried.recorded);
         let closed = StreamClosed {

@@ -120,7 +120,7 @@ impl Exchange {
             }
         };
         match self.asked(&page, &item).await {
-            Came::Answer(attested) => self.answered(&id, page, attested).await,
+            Came::Answer(attested) => self.keep_answer(&id, page, attested).await,
             Came::Fault(fault) => self.failed(&id, page, *fault).await,
             Came::Again(pause) => {
                 let now_ms = self.clock.now_ms();
@@ -178,7 +178,7 @@ impl Exchange {
             .map_err(|_| Came::Cut(Code::Malformed))?;
         let seat = self
             .links
-            .seat(&header.provider, header.exchange_id, consumer)
+            .seat(&header.provider, header.exchange_id, consumer, false)
             .map_err(|none| Came::Again(none == NoSeat::Full))?;
         let verified = self
             .verify_again(envelope, Arc::clone(seat.peer()))
@@ -207,7 +207,7 @@ impl Exchange {
     }
 
     /// Keeps the answer, and ends the exchange.
-    async fn answered(&self, id: &Id, page: Page, attested: Box<Attested>) {
+    async fn keep_answer(&self, id: &Id, page: Page, attested: Box<Attested>) {
         let now_ms = self.clock.now_ms();
         let page = Page {
             answer: Some(attested.answer().to_wire()),

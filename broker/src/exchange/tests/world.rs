@@ -175,7 +175,10 @@ impl World {
 
     pub(super) async fn adapter(&self) -> Adapter {
         let (messages, receiver) = mpsc::channel(64);
-        let attach = wire::Attach { max_in_flight: 16 };
+        let attach = wire::Attach {
+            max_in_flight: 16,
+            takes_uploads: true,
+        };
         messages.send(said(In::Attach(attach))).await.unwrap();
         let peer = Arc::clone(&self.provider_peer);
         let outbox = self

@@ -1,7 +1,9 @@
-//! Chunks of answers that were opened, from the link's reader to the tasks of their exchanges.
+//! Chunks of answers that were opened, from the link's reader to the tasks of their exchanges; chunks of requests, the other
+//! way.
 //!
 //! One bounded queue for each stream, with room for all that was credited: the reader never waits, so a stream that
-//! nobody reads holds up no other. What comes without credit ends its stream and nothing else.
+//! nobody reads holds up no other. What comes without credit ends its stream and nothing else. Chunks of requests wait in
+//! lanes, no more of each than its adapter gave credit for.
 
 use bytes::Bytes;
 use proto::id::ExchangeId;
@@ -12,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Link, Phase, bytes_of};
 
-/// What comes of an opened answer.
+/// What comes of an opened answer, or for the chunks of a request.
 #[derive(Debug)]
 pub(crate) enum Frame {
     /// One more chunk.
@@ -21,6 +23,8 @@ pub(crate) enum Frame {
     Trailer(Envelope),
     /// The adapter cannot go on.
     Broken,
+    /// The adapter takes so many chunks more of the request.
+    Credit(u32),
 }
 
 impl Link {
@@ -50,6 +54,15 @@ impl Link {
             pending.stream = None;
         }
         true
+    }
+
+    /// Queues a chunk of a request, or its trailer, unless nobody waits for the exchange any more.
+    pub(in crate::links) fn send_chunk(&self, exchange: ExchangeId, message: Message) {
+        self.change(|state| {
+            if state.pending.contains_key(&exchange) {
+                state.chunks.push(exchange, message);
+            }
+        });
     }
 
     /// Tells the adapter that so many chunks more are taken.

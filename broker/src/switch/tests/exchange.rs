@@ -47,7 +47,10 @@ impl Pair {
             agencies.submit(acts::submission(kind, act)).await.unwrap();
         }
         let (to_switch, messages) = mpsc::channel(16);
-        let attach = In::Attach(exchange_wire::Attach { max_in_flight: 16 });
+        let attach = In::Attach(exchange_wire::Attach {
+            max_in_flight: 16,
+            takes_uploads: true,
+        });
         to_switch
             .send(exchange_wire::AttachRequest {
                 message: Some(attach),

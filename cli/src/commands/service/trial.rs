@@ -56,6 +56,8 @@ pub(super) async fn run(trial: Try, output: Output) -> Result<(), Failure> {
         purpose,
         fields: fields.collect(),
         data: trial.data,
+        upload: None,
+        content_type: String::new(),
         agreement: Some(agreement.to_string()),
         deadline_ms: trial.deadline_ms,
         retries: 0,
