@@ -14,7 +14,7 @@ use audit::receipt::Receipt as LogReceipt;
 use bytes::Bytes;
 use proto::Code;
 use proto::authorise::Permission;
-use proto::entry::{Draft, Kind};
+use proto::entry::Draft;
 use proto::envelope::Envelope;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::Outcome;
@@ -34,8 +34,10 @@ use crate::door::trace;
 use crate::links::seat::Seat;
 
 mod before;
+mod closing;
 
 pub(super) use before::NotHeld;
+pub(super) use closing::closing_facts;
 
 /// What is kept of the caller's own deadline to tell it that its time is up.
 const TELLING_MS: u64 = 20;
@@ -295,42 +297,6 @@ impl Exchange {
         }
     }
 
-    fn closing_draft(&self, ended: &mut Result<Attested, Fault>) -> ClosingDraft {
-        let decided_at_ms = self.clock.now_ms();
-        let (mut facts, outcome) = match &*ended {
-            Ok(attested) => (attested.facts(), attested.outcome()),
-            Err(fault) => (fault.facts(), fault.outcome()),
-        };
-        facts.decided_at_ms = decided_at_ms;
-        facts.code = outcome.name().to_owned();
-        let (header, seal, judged, arriving) = match ended {
-            Ok(attested) => {
-                let answer = attested.answer();
-                let (header, seal) = (answer.header.clone(), Some(answer.seal.clone()));
-                (
-                    header,
-                    seal,
-                    Some(attested.registry_size()),
-                    attested.take_arriving(),
-                )
-            }
-            Err(_) => (Bytes::new(), None, None, None),
-        };
-        let facts = facts::encode(&facts);
-        let draft = Draft {
-            kind: Kind::Closing,
-            facts,
-            header,
-            seal,
-        };
-        ClosingDraft {
-            draft,
-            judged,
-            arriving,
-            outcome,
-        }
-    }
-
     fn tell(
         &self,
         ended: Result<Attested, Fault>,
@@ -375,26 +341,6 @@ impl Exchange {
                 }))
             }
         }
-    }
-}
-
-/// A closing entry before it is recorded.
-struct ClosingDraft {
-    draft: Draft,
-    judged: Option<u64>,
-    arriving: Option<Arriving>,
-    outcome: Outcome,
-}
-
-/// The facts that every closing entry has.
-pub(super) fn closing_facts(recorded: &Recorded) -> ExchangeFacts {
-    let permission = recorded.permission();
-    ExchangeFacts {
-        agreement: bytes_of(&permission.agreement),
-        grant: permission.grant,
-        request_index: recorded.request().index,
-        request_leaf: bytes_of(&recorded.request().leaf),
-        ..ExchangeFacts::default()
     }
 }
 

@@ -253,8 +253,7 @@ impl Lie {
             Self::Length => liar.trailer(honest, |header| header.length = 5).await,
             Self::OtherAnswer => {
                 let other = Digest::of(b"another answer");
-                liar.trailer(honest, |header| header.begun_by = other)
-                    .await;
+                liar.trailer(honest, |header| header.begun_by = other).await;
             }
             Self::OtherKey => {
                 liar.link.signer = bench.world.moss.seal_signer();
