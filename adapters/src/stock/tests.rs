@@ -111,7 +111,7 @@ fn every_documented_example_loads_as_it_stands() {
         ]
     );
     let operations = providers.operations();
-    assert_eq!(operations.len(), 9);
+    assert_eq!(operations.len(), 10);
     let household = operations
         .iter()
         .find(|(_, operation, _)| *operation == "household")

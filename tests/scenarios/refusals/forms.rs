@@ -93,7 +93,11 @@ const fn wrong(what: &'static str, row: Row, provoke: Provoke) -> Wrong {
 use Provoke::{Adapter, Answer, Request, Stream};
 
 const WRONGS: &[Wrong] = &[
-    wrong("a request in chunks", MALFORMED, Request(Bench::in_chunks)),
+    wrong(
+        "a request in chunks, sealed as one in one piece",
+        refusal(Code::BadSeal, Grpc::Unauthenticated, ""),
+        Request(Bench::in_chunks),
+    ),
     wrong("chunks to `Call`", FORM, Answer(Bench::open, chunks)),
     wrong("chunks to items", FORM, Answer(Bench::items, chunks)),
     wrong(

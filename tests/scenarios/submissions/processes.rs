@@ -103,8 +103,10 @@ async fn collect_all(
     let mut came = Vec::new();
     for id in waiting {
         let wait = Duration::from_millis(50);
-        if let Ok(Collected::Answered(answer)) = consumer.collect(id, wait).await {
-            came.push(answer.exchange_id);
+        match consumer.collect(id, wait).await {
+            Ok(Collected::Answered(answer)) => came.push(answer.exchange_id),
+            Err(ExchangeError::Transport { .. }) => break,
+            Ok(Collected::Not(_)) | Err(_) => {}
         }
     }
     came

@@ -167,11 +167,7 @@ async fn a_trailer_without_an_upload_twice_or_after_the_end_is_found() {
     begun
         .trail(begun.trailer(), label::UPLOAD_TRAILER, "")
         .await;
-    assert_eq!(
-        begun.forger.rules().await,
-        [rule::PAIRING, rule::OPEN],
-        "of nothing"
-    );
+    assert_eq!(begun.forger.rules().await, [rule::PAIRING], "of nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
