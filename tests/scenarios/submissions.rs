@@ -163,6 +163,28 @@ async fn it_outlives_power_cuts_before_and_after_its_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_log_does_not_hold_is_set_aside_and_never_delivered() {
+    let world = world("").await;
+    let before = world.switch.ground().image();
+    let (consumer, one) = submitted(&world).await;
+    drop(consumer);
+    // Its file beside a log in which it never was: an older copy, put back.
+    let ground = world.switch.stop().await;
+    let left = ground.dir().join("submissions");
+    let back = before.dir().join("submissions");
+    std::fs::create_dir_all(&back).unwrap();
+    for file in walk(&left) {
+        std::fs::copy(&file, back.join(file.file_name().unwrap())).unwrap();
+    }
+    let switch = tests::switch::TestSwitch::on(before, "").await.unwrap();
+    let aside = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "broken");
+    let found: Vec<_> = walk(&back).into_iter().filter(aside).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let told = switch.finish().await;
+    assert_eq!(told.story(one.exchange_id), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_cannot_answer_or_goes_away_is_asked_again() {
     let world = world("").await;
     let (consumer, one) = submitted(&world).await;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use audit::log::LogError;
-use proto::entry::Entry;
+use proto::entry::{Entry, Kind};
 use proto::facts;
 use proto::header::{Outcome, RequestHeader};
 use tracing::warn;
@@ -98,6 +98,14 @@ impl Exchange {
             else {
                 continue;
             };
+            // A log that was put back, or went on otherwise, does not hold it: then it never was.
+            if page.closing.is_none() && !self.holds(index, &page).await? {
+                tracing::error!(index, exchange = %id.exchange, "a submission is not in the log and is set aside");
+                if let Err(error) = self.submissions.store.set_aside(&id).await {
+                    warn!(%error, "a submission is not set aside");
+                }
+                continue;
+            }
             let closing = left.closed.get(&index).copied();
             if let (None, Some(closing)) = (&page.closing, closing) {
                 page = self.ended_in_the_log(&id, page, index, closing).await?;
@@ -117,6 +125,19 @@ impl Exchange {
             self.submissions.queue.enter(id, item);
         }
         Ok(waiting)
+    }
+
+    /// Whether the log holds this very request at `index`.
+    async fn holds(&self, index: u64, page: &Page) -> Result<bool, LogError> {
+        let held = match index < self.log.head().size() {
+            true => self.log.entry(index).await?,
+            false => None,
+        };
+        let held = held.and_then(|bytes| Entry::decode(&bytes).ok());
+        let envelope = page.envelope.as_ref();
+        Ok(held.zip(envelope).is_some_and(|(held, envelope)| {
+            held.kind == Kind::Request && held.header == envelope.header
+        }))
     }
 
     /// The log holds its end and the page does not know.

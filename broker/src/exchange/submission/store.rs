@@ -94,6 +94,12 @@ impl Store {
         blocking(move || read(&path)).await
     }
 
+    /// Puts it where nobody takes it for a submission, for a person to look at.
+    pub(in crate::exchange) async fn set_aside(&self, id: &Id) -> Result<(), StoreError> {
+        let path = self.path(id);
+        blocking(move || aside(path)).await
+    }
+
     /// Lets it go.
     pub(in crate::exchange) async fn remove(&self, id: &Id) -> Result<(), StoreError> {
         let path = self.path(id);
@@ -131,9 +137,7 @@ impl Store {
                     Err(error) => {
                         tracing::error!(%error, "a submission cannot be read and is set aside");
                         broken += 1;
-                        let aside = path.with_extension(BROKEN);
-                        fs::rename(&path, &aside)
-                            .map_err(|cause| StoreError::File { path, cause })?;
+                        aside(path)?;
                     }
                 }
             }
@@ -148,6 +152,11 @@ impl Store {
         let name = format!("{}-{}.{SUFFIX}", id.exchange, &whose[..16]);
         self.dir.join(name)
     }
+}
+
+fn aside(path: PathBuf) -> Result<(), StoreError> {
+    let to = path.with_extension(BROKEN);
+    fs::rename(&path, to).map_err(|cause| StoreError::File { path, cause })
 }
 
 fn read(path: &Path) -> Result<Page, StoreError> {
