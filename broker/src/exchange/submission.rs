@@ -269,7 +269,12 @@ impl Exchange {
             .entry(request)
             .await?
             .ok_or(deliver::NoEnd::Missing)?;
-        let asked = facts::exchange(&Entry::decode(&bytes)?.facts)?;
+        let entry = Entry::decode(&bytes)?;
+        // Never another's end.
+        if Id::of(&RequestHeader::open(&entry.header)?) != *id {
+            return Err(deliver::NoEnd::Missing);
+        }
+        let asked = facts::exchange(&entry.facts)?;
         let facts = ExchangeFacts {
             decided_at_ms: self.clock.now_ms(),
             code: end.outcome.name().to_owned(),

@@ -13,7 +13,7 @@ use proto::authorise::{authorise, locate};
 use proto::canonical::HeaderError;
 use proto::entry::EntryError;
 use proto::envelope::Envelope;
-use proto::header::{AnswerStatus, Outcome};
+use proto::header::{AnswerStatus, Outcome, RequestHeader};
 use proto::limits::DEADLINE_MS_MAX;
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -173,9 +173,12 @@ impl Exchange {
             warn!(%error, "a submission's page holds no envelope");
             Came::Cut(Code::Malformed)
         })?;
-        let consumer = item.request;
-        let header = proto::header::RequestHeader::open(&envelope.header)
-            .map_err(|_| Came::Cut(Code::Malformed))?;
+        let header =
+            RequestHeader::open(&envelope.header).map_err(|_| Came::Cut(Code::Malformed))?;
+        // It queues in its consumer's lane, as a call does.
+        let known = self.registry.load();
+        let known = known.system(&header.consumer);
+        let consumer = known.ok_or(Came::Cut(Code::UnknownPeer))?.index;
         let seat = self
             .links
             .seat(&header.provider, header.exchange_id, consumer, false)
