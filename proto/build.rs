@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "mohawel/registry/v1/registry.proto",
         "mohawel/audit/v1/log.proto",
         "mohawel/audit/v1/oversight.proto",
+        "mohawel/events/v1/events.proto",
     ];
     let descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);

@@ -32,15 +32,15 @@ pub use rows::{Row, row_scope};
 pub use suppose::{Supposed, SupposedPermission, Supposition};
 pub use verify::{
     AnswerFault, SealedRequest, answers, code_of, trails, verify_answer, verify_dispute,
-    verify_erasure, verify_hold, verify_request, verify_review, verify_trailer,
-    verify_upload_trailer,
+    verify_erasure, verify_event, verify_event_receipt, verify_hold, verify_request, verify_review,
+    verify_subscription, verify_subscription_end, verify_trailer, verify_upload_trailer,
 };
 
 use crate::act::Grant;
 use crate::commitment::Form;
 use crate::digest::Digest;
-use crate::header::RequestHeader;
-use crate::id::AgencyId;
+use crate::header::{RequestHeader, Topic};
+use crate::id::{AgencyId, Part, SystemId};
 use crate::refusal::Code;
 use crate::registry::{Agreement, AgreementState, DelegationRecord, Registry, Service};
 
@@ -323,19 +323,52 @@ fn unbroken_glass(grant: &Grant, request: &RequestHeader) -> Option<Clause> {
 /// The service that `request` names, if it is published by a system that was not ended, with that contract and
 /// that operation, and not switched off.
 pub fn locate<'a>(registry: &'a Registry, request: &RequestHeader) -> Result<&'a Service, Code> {
-    let offered = registry
-        .system(&request.provider)
+    let (service, operation) = (&request.service, &request.operation);
+    offered(
+        registry,
+        &request.provider,
+        service,
+        operation,
+        Some(&request.contract),
+    )
+}
+
+/// The service of a topic, as [`locate`] finds that of a request; its contract matters where one is named.
+///
+/// # Errors
+/// The refusal's code.
+pub fn locate_topic<'a>(
+    registry: &'a Registry,
+    topic: &Topic,
+    contract: Option<&Digest>,
+) -> Result<&'a Service, Code> {
+    let Topic {
+        publisher,
+        service,
+        operation,
+    } = topic;
+    offered(registry, publisher, service, operation, contract)
+}
+
+fn offered<'a>(
+    registry: &'a Registry,
+    provider: &SystemId,
+    service: &Part,
+    operation: &Part,
+    contract: Option<&Digest>,
+) -> Result<&'a Service, Code> {
+    let is_there = registry
+        .system(provider)
         .is_some_and(|system| system.ended.is_none());
     let service = registry
-        .service(&request.provider.service(&request.service))
-        .filter(|_| offered)
+        .service(&provider.service(service))
+        .filter(|_| is_there)
         .ok_or(Code::UnknownService)?;
-    if service.contract != request.contract
-        || service.definition.operation(&request.operation).is_none()
-    {
+    let other_contract = contract.is_some_and(|contract| service.contract != *contract);
+    if other_contract || service.definition.operation(operation).is_none() {
         return Err(Code::ContractViolation);
     }
-    if service.notice(&request.operation).is_some() {
+    if service.notice(operation).is_some() {
         return Err(Code::OperationDisabled);
     }
     Ok(service)

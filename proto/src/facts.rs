@@ -7,8 +7,8 @@ use crate::canonical::{HeaderError, decode};
 use crate::limits::FACTS_BYTES_MAX;
 
 pub use crate::wire::audit::v1::{
-    AccessFacts, EpochFacts, ExchangeFacts, IssuedCertificate, LogKeyFacts, RegistryFacts,
-    WitnessFacts,
+    AccessFacts, EpochFacts, EventFacts, ExchangeFacts, IssuedCertificate, LogKeyFacts,
+    RegistryFacts, WitnessFacts,
 };
 
 /// Encodes facts canonically.
@@ -18,6 +18,11 @@ pub fn encode<M: Message>(facts: &M) -> Bytes {
 
 /// Reads facts of exchange entries (request, closing, refusal, late, dispute).
 pub fn exchange(bytes: &[u8]) -> Result<ExchangeFacts, HeaderError> {
+    decode(bytes, FACTS_BYTES_MAX)
+}
+
+/// Reads facts of entries about events (event, subscription, its end, event outcome).
+pub fn event(bytes: &[u8]) -> Result<EventFacts, HeaderError> {
     decode(bytes, FACTS_BYTES_MAX)
 }
 

@@ -2,12 +2,16 @@
 
 mod answer;
 mod dispute;
+mod event;
 mod request;
+mod subscription;
 mod trailer;
 
 pub use answer::{AnswerHeader, AnswerStatus, Outcome};
 pub use dispute::DisputeHeader;
+pub use event::{EventHeader, EventReceiptHeader, Topic};
 pub use request::{RequestHeader, Subject};
+pub use subscription::{SubscriptionEndHeader, SubscriptionHeader};
 pub use trailer::TrailerHeader;
 
 use crate::canonical::HeaderError;
@@ -60,7 +64,11 @@ fn optional_digest(bytes: &[u8], what: &'static str) -> Result<Option<Digest>, H
 }
 
 fn exchange_id(bytes: &[u8]) -> Result<ExchangeId, HeaderError> {
-    ExchangeId::from_slice(bytes).ok_or(HeaderError::Malformed("its exchange id is not a UUIDv7"))
+    uuid(bytes, "its exchange id is not a UUIDv7")
+}
+
+fn uuid(bytes: &[u8], what: &'static str) -> Result<ExchangeId, HeaderError> {
+    ExchangeId::from_slice(bytes).ok_or(HeaderError::Malformed(what))
 }
 
 fn bytes_of(digest: Option<Digest>) -> bytes::Bytes {

@@ -160,6 +160,12 @@ impl ServiceId {
     }
 }
 
+/// One event of a publisher's system: a UUIDv7 made by it.
+pub type EventId = ExchangeId;
+
+/// One subscription of a subscriber's system: a UUIDv7 made by it.
+pub type SubscriptionId = ExchangeId;
+
 /// One exchange: a UUIDv7 made by the consumer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeId([u8; 16]);

@@ -4,7 +4,7 @@
 //! and the one function that decides. No I/O, no clock, no async: callers bring bytes and times.
 //!
 //! Reading order: [`id`], [`header`], [`seal`], [`commitment`], [`sealed`], [`envelope`], [`entry`],
-//! [`registry`], [`authorise`], [`reviews`], [`refusal`]. `docs/protocol.md` shows every signed byte.
+//! [`registry`], [`authorise`], [`reviews`], [`events`], [`refusal`]. `docs/protocol.md` shows every signed byte.
 
 pub mod act;
 pub mod authorise;
@@ -16,6 +16,7 @@ pub mod commitment;
 pub mod digest;
 pub mod entry;
 pub mod envelope;
+pub mod events;
 pub mod facts;
 pub mod header;
 pub mod id;

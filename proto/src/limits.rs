@@ -33,6 +33,14 @@ pub mod label {
     pub const ERASURE: &str = "mohawel/erasure/v1";
     /// A review of exchanges in which the glass was broken, by the authority key of the agency that was asked.
     pub const REVIEW: &str = "mohawel/review/v1";
+    /// An event, by a key bound to the publisher's system.
+    pub const EVENT: &str = "mohawel/event/v1";
+    /// A subscription, by a key bound to the subscriber's system.
+    pub const SUBSCRIPTION: &str = "mohawel/subscription/v1";
+    /// The end of one, by a key bound to the subscriber's system.
+    pub const SUBSCRIPTION_END: &str = "mohawel/subscription-end/v1";
+    /// What became of an event with a subscriber, by a key bound to its system.
+    pub const EVENT_RECEIPT: &str = "mohawel/event-receipt/v1";
     /// The key that payloads for a system are sealed to, by its agency's authority key.
     pub const ENCRYPTION_KEY: &str = "mohawel/encryption-key/v1";
     /// The next log key, by the one before it and by itself.
@@ -144,6 +152,17 @@ pub const DEADLINE_MS_DEFAULT: u32 = 10_000;
 /// Milliseconds for which a submission waits for its answer at most: 30 days. Longer than [`DEADLINE_MS_MAX`] only what is
 /// sealed to its receiver may wait.
 pub const SUBMISSION_MS_MAX: u32 = 2_592_000_000;
+
+/// Bytes of an event's payload. More than a notice is asked for as a record.
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// How long after its record an event can still reach a subscriber: 30 days.
+pub const EVENT_KEPT_MS: u64 = 30 * 24 * 3_600_000;
+/// How often an event is brought at most to a subscriber that does not acknowledge it.
+pub const EVENT_ATTEMPTS_MAX: u32 = 1_000;
+/// The longest first pause that a subscriber can ask for: an hour.
+pub const EVENT_PAUSE_MS_MAX: u32 = 3_600_000;
+/// Subscriptions of one system that have not ended.
+pub const SUBSCRIPTIONS_MAX: usize = 256;
 
 /// Verified tree heads remembered per TLS peer.
 pub const SEAL_MEMORY_ROOTS: usize = 256;

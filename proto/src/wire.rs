@@ -34,5 +34,13 @@ pub mod audit {
     }
 }
 
+/// Events.
+pub mod events {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("mohawel.events.v1");
+    }
+}
+
 /// All schemas as an encoded `FileDescriptorSet`, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -6,7 +6,10 @@ use crate::act::{Erased, Erasure, Hold, Review};
 use crate::canonical::HeaderError;
 use crate::commitment::Form;
 use crate::digest::Digest;
-use crate::header::{AnswerHeader, AnswerStatus, DisputeHeader, RequestHeader, TrailerHeader};
+use crate::header::{
+    AnswerHeader, AnswerStatus, DisputeHeader, EventHeader, EventReceiptHeader, RequestHeader,
+    SubscriptionEndHeader, SubscriptionHeader, TrailerHeader,
+};
 use crate::id::{AgencyId, SystemId};
 use crate::key::PublicKey;
 use crate::limits::label;
@@ -179,6 +182,75 @@ pub fn verify_dispute(
     let dispute = DisputeHeader::open(header).map_err(|error| code_of(&error))?;
     verify_seal(registry, label::DISPUTE, header, seal, consumer, None)?;
     Ok(dispute)
+}
+
+/// Opens an event header and verifies that a key bound to its publisher's system sealed it.
+///
+/// # Errors
+/// The refusal's code.
+pub fn verify_event(
+    registry: &Registry,
+    header: &[u8],
+    seal: &Seal,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<EventHeader, Code> {
+    let event = EventHeader::open(header).map_err(|error| code_of(&error))?;
+    let by = &event.topic.publisher;
+    verify_seal(registry, label::EVENT, header, seal, by, memory)?;
+    Ok(event)
+}
+
+/// Opens a subscription header and verifies that a key bound to its subscriber's system sealed it.
+///
+/// # Errors
+/// The refusal's code.
+pub fn verify_subscription(
+    registry: &Registry,
+    header: &[u8],
+    seal: &Seal,
+) -> Result<SubscriptionHeader, Code> {
+    let opened = SubscriptionHeader::open(header).map_err(|error| code_of(&error))?;
+    let by = &opened.subscriber;
+    verify_seal(registry, label::SUBSCRIPTION, header, seal, by, None)?;
+    Ok(opened)
+}
+
+/// Opens the end of a subscription and verifies that a key bound to its subscriber's system sealed it.
+///
+/// # Errors
+/// The refusal's code.
+pub fn verify_subscription_end(
+    registry: &Registry,
+    header: &[u8],
+    seal: &Seal,
+) -> Result<SubscriptionEndHeader, Code> {
+    let opened = SubscriptionEndHeader::open(header).map_err(|error| code_of(&error))?;
+    let by = &opened.subscriber;
+    verify_seal(registry, label::SUBSCRIPTION_END, header, seal, by, None)?;
+    Ok(opened)
+}
+
+/// Opens the receipt of an event and verifies that a key bound to `subscriber` sealed it.
+///
+/// # Errors
+/// The refusal's code.
+pub fn verify_event_receipt(
+    registry: &Registry,
+    header: &[u8],
+    seal: &Seal,
+    subscriber: &SystemId,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<EventReceiptHeader, Code> {
+    let opened = EventReceiptHeader::open(header).map_err(|error| code_of(&error))?;
+    verify_seal(
+        registry,
+        label::EVENT_RECEIPT,
+        header,
+        seal,
+        subscriber,
+        memory,
+    )?;
+    Ok(opened)
 }
 
 /// Opens a hold and verifies that the authority key of its agency sealed it.

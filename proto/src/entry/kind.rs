@@ -59,6 +59,12 @@ pub enum Kind {
     /// The end of such a payload, which is complete; durable before its last chunk leaves the switch. Ends nothing: the
     /// answer is still to come.
     UploadTrailer = 40,
+    /// Something happened, and its publisher tells; durable before the publisher hears so.
+    Event = 45,
+    /// A system wants to be told.
+    Subscription = 46,
+    /// What became of an event with one subscriber: taken or refused under its seal, or given up by the switch.
+    EventOutcome = 47,
     /// Somebody reads entries; durable before the first is given out.
     Access = 48,
     /// A party's sealed delay of what a person's own record shows.
@@ -69,11 +75,13 @@ pub enum Kind {
     Witnesses = 51,
     /// The agency that was asked looked at exchanges in which the glass was broken.
     Review = 52,
+    /// A subscription ended: by its subscriber's seal, or because it is not permitted any more.
+    SubscriptionEnd = 54,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 34] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -99,11 +107,15 @@ impl Kind {
         Self::Trailer,
         Self::Upload,
         Self::UploadTrailer,
+        Self::Event,
+        Self::Subscription,
+        Self::EventOutcome,
         Self::Access,
         Self::Hold,
         Self::Erasure,
         Self::Witnesses,
         Self::Review,
+        Self::SubscriptionEnd,
     ];
 
     /// Reads the entry's first byte. An unknown kind is an error: refuse to guess.
@@ -164,6 +176,10 @@ impl Kind {
             Self::Trailer => "trailer",
             Self::Upload => "upload",
             Self::UploadTrailer => "upload_trailer",
+            Self::Event => "event",
+            Self::Subscription => "subscription",
+            Self::EventOutcome => "event_outcome",
+            Self::SubscriptionEnd => "subscription_end",
             Self::Access => "access",
             Self::Hold => "hold",
             Self::Erasure => "erasure",
@@ -185,6 +201,14 @@ impl Kind {
                 | Self::Trailer
                 | Self::Upload
                 | Self::UploadTrailer
+        )
+    }
+
+    /// Whether it is about events: its facts are those of one.
+    pub fn is_event(self) -> bool {
+        matches!(
+            self,
+            Self::Event | Self::Subscription | Self::EventOutcome | Self::SubscriptionEnd
         )
     }
 

@@ -126,7 +126,11 @@ impl Registry {
             | Kind::Hold
             | Kind::Erasure
             | Kind::Witnesses
-            | Kind::Review => Err(FoldError::NotRegistry),
+            | Kind::Review
+            | Kind::Event
+            | Kind::Subscription
+            | Kind::EventOutcome
+            | Kind::SubscriptionEnd => Err(FoldError::NotRegistry),
         }
     }
 
