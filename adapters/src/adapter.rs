@@ -23,6 +23,7 @@ use crate::connection::{Connection, ConnectionError};
 use crate::consumer::Consumer;
 use crate::enrol::EnrolError;
 use crate::error::{Distrust, Standing};
+use crate::events::Events;
 use crate::identity::Home;
 use crate::journal::erasure::{self, ErasureError};
 use crate::journal::{Journal, JournalError};
@@ -165,6 +166,11 @@ impl Adapter {
     /// The side that asks.
     pub fn consumer(&self) -> Consumer {
         Consumer::new(self.clone())
+    }
+
+    /// The side that tells what happened, and is told.
+    pub fn events(&self) -> Events {
+        Events::new(self.clone())
     }
 
     /// The side that answers: attaches to the switch and gives each request to `provider`, after

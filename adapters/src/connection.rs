@@ -18,6 +18,7 @@ use proto::digest::Digest;
 use proto::limits::MESSAGE_BYTES_MAX;
 use proto::wire::audit::v1::CheckpointRequest;
 use proto::wire::audit::v1::log_client::LogClient;
+use proto::wire::events::v1::events_client::EventsClient;
 use proto::wire::exchange::v1::exchange_client::ExchangeClient;
 use proto::wire::exchange::v1::link_client::LinkClient;
 use proto::wire::registry::v1::agencies_client::AgenciesClient;
@@ -154,6 +155,14 @@ impl Connection {
     pub fn link(&self) -> LinkClient<Channel> {
         LinkClient::new(self.channel())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// The publisher's and the subscriber's calls.
+    pub fn events(&self) -> EventsClient<Channel> {
+        EventsClient::new(self.channel())
+            // As many events of the largest kind as one pull gives out.
+            .max_decoding_message_size(8 * MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 

@@ -87,6 +87,7 @@ pub mod consumer;
 pub mod contract;
 pub mod enrol;
 pub mod error;
+pub mod events;
 pub mod identity;
 pub mod journal;
 pub mod mirror;

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::adapter::{Adapter, AdapterError};
+use crate::events::Told;
 use crate::identity::Home;
 
 mod asking;
@@ -40,6 +41,7 @@ mod promise;
 mod sealing;
 mod streams;
 mod taking;
+mod told;
 mod unrecorded;
 mod upload;
 
@@ -104,6 +106,18 @@ pub trait Provider: Send + Sync + 'static {
             }
             results
         }
+    }
+
+    /// Whether it takes the events that its system follows; asked once, when it is attached.
+    fn follows(&self) -> bool {
+        false
+    }
+
+    /// Takes in an event that passed every check. Once this returns well it is acknowledged and does not come again; it may
+    /// have come before, so look at its id. [`Failure::InvalidRequest`] refuses it for good; after any other failure it comes again.
+    fn told(&self, event: Told) -> impl Future<Output = Result<(), Failure>> + Send {
+        let _ = event;
+        async { Err(Failure::Unavailable) }
     }
 
     /// Answers one request that passed every check. May be written as `async fn`. Dropped at an
@@ -351,6 +365,11 @@ trait Backend: Send + Sync {
         self: Arc<Self>,
         request: Request,
     ) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>>;
+    fn follows(&self) -> bool;
+    fn told(
+        self: Arc<Self>,
+        event: Told,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 }
 
 impl<P: Provider> Backend for P {
@@ -390,5 +409,16 @@ impl<P: Provider> Backend for P {
         request: Request,
     ) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>> {
         Box::pin(async move { Provider::answer(&*self, request).await })
+    }
+
+    fn follows(&self) -> bool {
+        Provider::follows(self)
+    }
+
+    fn told(
+        self: Arc<Self>,
+        event: Told,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+        Box::pin(async move { Provider::told(&*self, event).await })
     }
 }

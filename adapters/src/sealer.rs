@@ -12,7 +12,10 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use proto::commitment::Salt;
 use proto::envelope::Envelope;
-use proto::header::{AnswerHeader, DisputeHeader, RequestHeader, TrailerHeader};
+use proto::header::{
+    AnswerHeader, DisputeHeader, EventHeader, EventReceiptHeader, RequestHeader,
+    SubscriptionEndHeader, SubscriptionHeader, TrailerHeader,
+};
 use proto::key::Signer;
 use proto::limits::{HEADER_BYTES_MAX, SEAL_SIZE_MAX, label};
 use proto::seal::{Seal, SealError};
@@ -71,6 +74,8 @@ enum Unsealed {
     Dispute(DisputeHeader),
     Trailer(TrailerHeader),
     UploadTrailer(TrailerHeader),
+    /// Of anything that is neither numbered nor answered: a label, and canonical bytes.
+    Other(&'static str, Bytes),
 }
 
 impl Unsealed {
@@ -81,6 +86,7 @@ impl Unsealed {
             Self::Dispute(_) => label::DISPUTE,
             Self::Trailer(_) => label::TRAILER,
             Self::UploadTrailer(_) => label::UPLOAD_TRAILER,
+            Self::Other(label, _) => label,
         }
     }
 }
@@ -182,6 +188,45 @@ impl Sealer {
         self.seal(Unsealed::UploadTrailer(header)).await
     }
 
+    /// Seals an event.
+    ///
+    /// # Errors
+    /// [`SealerError`].
+    pub async fn event(&self, header: EventHeader) -> Result<Sealed, SealerError> {
+        self.seal(Unsealed::Other(label::EVENT, header.encode()))
+            .await
+    }
+
+    /// Seals a subscription.
+    ///
+    /// # Errors
+    /// [`SealerError`].
+    pub async fn subscription(&self, header: SubscriptionHeader) -> Result<Sealed, SealerError> {
+        self.seal(Unsealed::Other(label::SUBSCRIPTION, header.encode()))
+            .await
+    }
+
+    /// Seals the end of a subscription.
+    ///
+    /// # Errors
+    /// [`SealerError`].
+    pub async fn subscription_end(
+        &self,
+        header: SubscriptionEndHeader,
+    ) -> Result<Sealed, SealerError> {
+        self.seal(Unsealed::Other(label::SUBSCRIPTION_END, header.encode()))
+            .await
+    }
+
+    /// Seals the receipt of an event.
+    ///
+    /// # Errors
+    /// [`SealerError`].
+    pub async fn event_receipt(&self, header: EventReceiptHeader) -> Result<Sealed, SealerError> {
+        self.seal(Unsealed::Other(label::EVENT_RECEIPT, header.encode()))
+            .await
+    }
+
     async fn seal(&self, unsealed: Unsealed) -> Result<Sealed, SealerError> {
         let (reply, sealed) = oneshot::channel();
         let job = Job { unsealed, reply };
@@ -226,6 +271,10 @@ impl Desk {
                 label::TRAILER,
                 label::UPLOAD,
                 label::UPLOAD_TRAILER,
+                label::EVENT,
+                label::SUBSCRIPTION,
+                label::SUBSCRIPTION_END,
+                label::EVENT_RECEIPT,
             ] {
                 let same = waiting
                     .extract_if(.., |job| job.unsealed.label() == label)
@@ -287,6 +336,7 @@ impl Desk {
             Unsealed::Answer(header) => header.encode(),
             Unsealed::Dispute(header) => header.encode(),
             Unsealed::Trailer(header) | Unsealed::UploadTrailer(header) => header.encode(),
+            Unsealed::Other(_, header) => header,
         }
     }
 }

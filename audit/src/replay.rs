@@ -68,6 +68,8 @@ pub mod rule {
     pub const REVIEW: &str = "review";
     /// A reading, hold, erasure, review or witness change that is not what it must be.
     pub const OVERSIGHT: &str = "oversight";
+    /// An event, a subscription, its end or an outcome that is not what it must be.
+    pub const EVENT: &str = "event";
     /// A broker start that does not continue the log.
     pub const EPOCH: &str = "epoch";
     pub use crate::verify::rule::FORK;

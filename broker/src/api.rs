@@ -3,6 +3,7 @@
 //! | service | listener | for whom |
 //! |---|---|---|
 //! | [`exchange`], [`link`] | exchange | systems of agencies |
+//! | [`events`] | exchange | systems of agencies |
 //! | [`agencies`] | exchange | systems and administrators, carrying what their agency's authority key sealed |
 //! | [`operations`] | exchange | operators and approvers, carrying what their own key sealed |
 //! | [`log`] | exchange | every known peer |
@@ -25,6 +26,7 @@ use crate::registry::RegistryHandle;
 pub mod agencies;
 mod calls;
 pub mod enrolment;
+pub mod events;
 pub mod exchange;
 pub mod link;
 pub mod log;

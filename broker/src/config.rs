@@ -141,6 +141,15 @@ pub struct Limits {
     /// `limits.submission_mib_per_agency`, MiB, 1 to 65,536, default 256: how much of them. They lie in the folder
     /// `submissions` beside the log's, which needs as much room for each agency.
     pub submission_mib_per_agency: u64,
+    /// `limits.event_mib`, MiB, 0 to 1,048,576, default 1,024: events kept here at once, in the folder `events` beside the
+    /// log's; 0: none is taken.
+    pub event_mib: u64,
+    /// `limits.event_days`, 1 to 29, default 7: how long an event is kept.
+    pub event_days: u32,
+    /// `limits.event_attempts`, 1 to 1,000, default 50: how often it is brought to a subscriber that does not acknowledge it.
+    pub event_attempts: u32,
+    /// `limits.event_pause_ms`, 100 to 3,600,000, default 30,000: the pause after the first time; it doubles, up to an hour.
+    pub event_pause_ms: u64,
     /// `limits.certificate_life`, a whole number with its unit (`90s`, `45m`, `36h`, `7d`), 5 seconds to 90 days,
     /// default 7 days: life of a member's certificate. Larger: a stolen one serves longer. Smaller: adapters renew
     /// more often, each time with an entry, and what is under way longer than a third of it is cut off with the old
@@ -165,6 +174,10 @@ impl Default for Limits {
             refusals_per_minute: 60,
             submissions_per_agency: 10_000,
             submission_mib_per_agency: 256,
+            event_mib: 1_024,
+            event_days: 7,
+            event_attempts: 50,
+            event_pause_ms: 30_000,
             certificate_life: Duration::from_secs(7 * 86_400),
             drain_ms: 30_000,
         }
@@ -172,6 +185,12 @@ impl Default for Limits {
 }
 
 impl LogConfig {
+    /// Where events are kept: beside the log's folder, too.
+    #[must_use]
+    pub fn events_dir(&self) -> PathBuf {
+        self.dir.with_file_name("events")
+    }
+
     /// Where submissions wait: beside the log's folder, which holds the log and nothing else.
     #[must_use]
     pub fn submissions_dir(&self) -> PathBuf {

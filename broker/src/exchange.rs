@@ -17,10 +17,12 @@ mod authorise;
 mod budget;
 mod counts;
 mod dispute;
+pub mod event;
 mod freshness;
 mod late;
 mod memory;
 mod outcome;
+mod pages;
 mod provider;
 mod quota;
 mod rate;
@@ -58,6 +60,7 @@ pub use verify::Received;
 
 use self::budget::Budget;
 use self::counts::Ended;
+use self::event::EventHouse;
 use self::memory::Memory;
 use self::outcome::Cause;
 use self::quota::Quota;
@@ -78,6 +81,8 @@ use crate::registry::RegistryHandle;
 
 /// How often one request is judged again because the registry moved in between; after that the switch is busy.
 const JUDGEMENTS_MAX: u32 = 16;
+/// Receipts of events that may wait to be looked at; more are dropped, and their events brought again.
+const EVENT_RECEIPTS: usize = 1_024;
 /// How long exchanges have for their closing entries once they were told to end.
 const ENDING: Duration = Duration::from_secs(5);
 
@@ -119,6 +124,8 @@ pub struct Parts {
     pub links: links::Settings,
     /// Where submissions wait, and how many may.
     pub submissions: submission::Settings,
+    /// Where events are kept, and how they are brought.
+    pub events: event::Settings,
 }
 
 /// All exchanges of a switch.
@@ -136,6 +143,7 @@ pub struct Exchange {
     budget: Budget,
     streams: Arc<Places>,
     submissions: Submissions,
+    events: EventHouse,
     ended: Ended,
     /// Exchanges under way. They end even when their callers hang up.
     exchanges: TaskTracker,
@@ -162,10 +170,11 @@ impl Exchange {
     /// [`ResumeError`]: the log cannot be read or takes no entry.
     pub async fn start(parts: Parts) -> Result<(Arc<Self>, Resumed), ResumeError> {
         let (late, waiting) = mpsc::channel(parts.links.late_backlog.max(1));
+        let (taken, receipts) = mpsc::channel(EVENT_RECEIPTS);
         // A request may be issued one window early and lives until one window late; its deadline counts from then.
         let retain_ms = 2 * parts.settings.window_ms + u64::from(limits::DEADLINE_MS_MAX);
         let exchange = Arc::new(Self {
-            links: Links::new(parts.links, late),
+            links: Links::new(parts.links, late, taken),
             memory: Memory::new(retain_ms, parts.settings.remembered),
             quota: Arc::default(),
             rates: Arc::default(),
@@ -173,6 +182,7 @@ impl Exchange {
             budget: Budget::new(parts.settings.refusals_per_minute),
             streams: Arc::default(),
             submissions: Submissions::new(parts.submissions),
+            events: EventHouse::new(parts.events),
             ended: Ended::default(),
             log: parts.log,
             registry: parts.registry,
@@ -194,6 +204,12 @@ impl Exchange {
         exchange
             .beside
             .spawn(submission::dispatch(Arc::clone(&exchange)));
+        exchange
+            .beside
+            .spawn(event::take(Arc::clone(&exchange), receipts));
+        exchange
+            .beside
+            .spawn(event::dispatch(Arc::clone(&exchange)));
         Ok((exchange, resumed))
     }
 

@@ -34,7 +34,7 @@ use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
-use tracing::info;
+use tracing::{debug, info};
 
 use self::link::Link;
 use self::outbox::Outbox;
@@ -77,6 +77,13 @@ pub(crate) struct LateAnswer {
     pub(crate) envelope: Option<wire::Envelope>,
 }
 
+/// The receipt of an event, as it came.
+#[derive(Debug)]
+pub(crate) struct TakenEvent {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) receipt: Option<wire::Envelope>,
+}
+
 /// All attached adapters.
 #[derive(Debug)]
 pub struct Links {
@@ -86,19 +93,25 @@ pub struct Links {
     /// Where the search among equally loaded links begins: they take turns.
     turn: AtomicUsize,
     late: mpsc::Sender<LateAnswer>,
+    taken: mpsc::Sender<TakenEvent>,
     draining: CancellationToken,
     readers: TaskTracker,
 }
 
 impl Links {
-    /// No adapter yet; late answers go to `late`.
-    pub(crate) fn new(settings: Settings, late: mpsc::Sender<LateAnswer>) -> Arc<Self> {
+    /// No adapter yet; late answers go to `late`, receipts of events to `taken`.
+    pub(crate) fn new(
+        settings: Settings,
+        late: mpsc::Sender<LateAnswer>,
+        taken: mpsc::Sender<TakenEvent>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             table: Table::default(),
             settings,
             next_id: AtomicU64::new(1),
             turn: AtomicUsize::new(0),
             late,
+            taken,
             draining: CancellationToken::new(),
             readers: TaskTracker::new(),
         })
@@ -185,6 +198,33 @@ impl Links {
         Err(none)
     }
 
+    /// The link by which `system` is brought events now: the newest of those whose adapters take them.
+    pub(crate) fn events_link(&self, system: &SystemId) -> Option<u64> {
+        self.event_link(system).map(|link| link.id())
+    }
+
+    /// Queues an event for `system`, behind everything else; whether there was a link.
+    pub(crate) fn bring_event(&self, system: &SystemId, event: wire::DeliverEvent) -> bool {
+        let link = self.event_link(system);
+        link.is_some_and(|link| link.bring_event(event))
+    }
+
+    fn event_link(&self, system: &SystemId) -> Option<Arc<Link>> {
+        let links = self.table.links_of(system)?;
+        // The newest: an event that went by a link stays out while that one is attached.
+        let open = links.iter().filter(|entered| entered.link.takes_events());
+        let best = open.max_by_key(|entered| (!entered.superseded, entered.link.id()))?;
+        Some(Arc::clone(&best.link))
+    }
+
+    /// Hands the receipt of an event on. Where too many wait it is dropped, and the event is brought again.
+    fn event_taken(&self, peer: &Arc<Peer>, receipt: Option<wire::Envelope>) {
+        let peer = Arc::clone(peer);
+        if self.taken.try_send(TakenEvent { peer, receipt }).is_err() {
+            debug!("the receipt of an event was dropped: too many wait");
+        }
+    }
+
     /// Whether an adapter of `system` is attached.
     #[must_use]
     pub(crate) fn has(&self, system: &SystemId) -> bool {
@@ -256,7 +296,7 @@ pub enum LinkEnd {
     Credits,
     /// A message without content.
     #[error(
-        "a message of a link holds one of attach, answer, credit, drain, chunk, trailer, upload_credit"
+        "a message of a link holds one of attach, answer, credit, drain, chunk, trailer, upload_credit, event_taken"
     )]
     Empty,
     /// The adapter does not read what it is sent.

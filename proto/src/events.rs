@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::header::{EventHeader, SubscriptionHeader, Topic};
 use crate::id::{EventId, Part, SubscriptionId, SystemId};
 use crate::limits::{EVENT_KEPT_MS, SUBSCRIPTIONS_MAX};
+use crate::refusal::Code;
 
 /// A recorded event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +78,16 @@ pub enum Fate {
 }
 
 impl Fate {
+    /// What an entry records: under a seal or by the switch alone, with this code in its facts.
+    pub fn recorded(is_sealed: bool, code: &str) -> Self {
+        match (is_sealed, code) {
+            (true, "") => Self::Taken,
+            (true, _) => Self::Refused,
+            (false, code) if code == Code::FieldNotGranted.name() => Self::Withheld,
+            (false, _) => Self::Dead,
+        }
+    }
+
     /// Whether `next` may follow.
     fn can_become(self, next: Self) -> bool {
         self == Self::Dead && matches!(next, Self::Taken | Self::Refused)

@@ -339,6 +339,7 @@ async fn a_link_that_breaks_the_protocol_ends_with_a_reason() {
         Some(Out::Attach(wire::Attach {
             max_in_flight,
             takes_uploads: true,
+            takes_events: false,
         }))
     };
     let firsts = [

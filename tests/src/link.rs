@@ -89,6 +89,7 @@ impl RawProvider {
             message: Some(Out::Attach(wire::Attach {
                 max_in_flight,
                 takes_uploads: true,
+                takes_events: false,
             })),
         };
         let mut provider = self.open(first).await.unwrap();

@@ -29,6 +29,7 @@ use super::taking::Intake;
 use super::unrecorded::Unrecorded;
 use super::{Backend, checks};
 use crate::adapter::Adapter;
+use crate::events::Taken;
 use crate::journal::{Half, retention_days};
 use crate::mirror::MirrorError;
 
@@ -43,6 +44,7 @@ pub(super) struct Desk {
     pub(super) kept: Arc<Kept>,
     pub(super) counts: Counts,
     pub(super) contracts: Contracts,
+    pub(super) taken: Taken,
 }
 
 /// What happened so far.
@@ -157,6 +159,7 @@ impl Desk {
             kept,
             counts: Counts::default(),
             contracts: Contracts::default(),
+            taken: Taken::default(),
         }
     }
 

@@ -27,6 +27,8 @@ use super::unrecorded::Unrecorded;
 
 /// Refusals that may be sealed beside the exchanges under way, when the switch brings too many.
 pub(super) const EXTRA_TASKS: usize = 64;
+/// Events that are taken in at once, of all subscriptions.
+const EVENTS_MAX: usize = 4_096;
 /// How long a delivery beyond what was offered waits for its place. The switch counts an exchange as over when it is
 /// closed there; that it is over here too may be a moment later.
 const OVER_WAIT: Duration = Duration::from_secs(1);
@@ -52,6 +54,8 @@ pub(super) struct Link {
     /// One permit per task, refusals included.
     tasks: Arc<Semaphore>,
     unrecorded: Arc<Unrecorded>,
+    /// One permit per event that is taken in.
+    events: Arc<Semaphore>,
 }
 
 /// Why a link ended.
@@ -107,6 +111,7 @@ impl Link {
             offered: Arc::new(Semaphore::new(max)),
             tasks: Arc::new(Semaphore::new(max + EXTRA_TASKS)),
             unrecorded: Arc::default(),
+            events: Arc::new(Semaphore::new(EVENTS_MAX)),
         }
     }
 
@@ -189,6 +194,7 @@ impl Link {
                 self.uploads
                     .take(&exchange, Frame::Trailer(Box::new(trailer)));
             }
+            Some(In::DeliverEvent(event)) => self.told(event),
             Some(In::Cancel(cancel)) => {
                 let running = &self.work.running;
                 let running = running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,6 +207,19 @@ impl Link {
                 tracing::debug!(link = self.id, "a message without meaning here");
             }
         }
+    }
+
+    /// Gives an event its own task; the switch brings no more than a window of each subscription at once.
+    fn told(&self, event: wire::DeliverEvent) {
+        let Ok(place) = Arc::clone(&self.events).try_acquire_owned() else {
+            tracing::error!("the switch brings far more events than it may at once; dropped");
+            return;
+        };
+        let (desk, out) = (Arc::clone(&self.work.desk), self.out.clone());
+        tokio::spawn(async move {
+            desk.told(event, &out).await;
+            drop(place);
+        });
     }
 
     /// Gives a delivery its own task. It ends with its answer, by Cancel, or at its deadline; not

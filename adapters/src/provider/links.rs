@@ -154,6 +154,7 @@ impl Links {
         let attach = Out::Attach(wire::Attach {
             max_in_flight: max,
             takes_uploads: true,
+            takes_events: work.desk.backend.follows(),
         });
         // The channel is new and has room.
         let _ = out.try_send(message(attach));

@@ -14,7 +14,7 @@ use proto::act::{
 };
 use proto::entry::{Entry, Kind};
 use proto::facts;
-use proto::header::RequestHeader;
+use proto::header::{EventHeader, RequestHeader, SubscriptionHeader, Topic};
 use proto::id::{AgencyId, Part, ServiceId, SystemId};
 use proto::registry::Registry;
 
@@ -47,6 +47,7 @@ impl Involved {
             kind if kind.is_exchange() => {
                 self.note_facts(entry);
             }
+            kind if kind.is_event() => self.note_event(entry),
             Kind::Epoch | Kind::Access | Kind::Witnesses => {}
             _ => self.note_act(entry),
         }
@@ -60,6 +61,32 @@ impl Involved {
         self.agreements.extend(request.agreement);
         self.delegations.extend(&request.delegation);
         self.purposes.insert(request.purpose.clone());
+    }
+
+    fn note_event(&mut self, entry: &Entry) {
+        if let Ok(facts) = facts::event(&entry.facts) {
+            self.agreements.extend(Digest::from_slice(&facts.agreement));
+            self.certificates
+                .extend(Digest::from_slice(&facts.peer_sha256));
+        }
+        if let Ok(header) = EventHeader::open(&entry.header)
+            && entry.kind == Kind::Event
+        {
+            self.note_topic(header.topic);
+        } else if let Ok(header) = SubscriptionHeader::open(&entry.header)
+            && entry.kind == Kind::Subscription
+        {
+            self.systems.insert(header.subscriber);
+            self.delegations.extend(&header.delegation);
+            self.purposes.insert(header.purpose);
+            self.note_topic(header.topic);
+        }
+    }
+
+    fn note_topic(&mut self, topic: Topic) {
+        self.services
+            .insert(topic.publisher.service(&topic.service));
+        self.systems.insert(topic.publisher);
     }
 
     fn note_facts(&mut self, entry: &Entry) {
@@ -233,7 +260,11 @@ impl Involved {
             | Kind::Hold
             | Kind::Erasure
             | Kind::Witnesses
-            | Kind::Review => false,
+            | Kind::Review
+            | Kind::Event
+            | Kind::Subscription
+            | Kind::EventOutcome
+            | Kind::SubscriptionEnd => false,
         }
     }
 

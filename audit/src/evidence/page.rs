@@ -157,6 +157,10 @@ pub(super) fn kind_words(kind: Kind) -> [&'static str; 2] {
         Kind::Trailer => ["an answer in chunks is complete", "اكتمال إجابة على أجزاء"],
         Kind::Late => ["a late answer", "إجابة متأخرة"],
         Kind::Dispute => ["an objection to the answer", "اعتراض على الإجابة"],
+        Kind::Event => ["an event", "حدث"],
+        Kind::Subscription => ["a subscription to events", "اشتراك في أحداث"],
+        Kind::SubscriptionEnd => ["a subscription ended", "انتهاء اشتراك"],
+        Kind::EventOutcome => ["what became of an event", "مآل حدث"],
         Kind::Access => ["somebody read entries", "اطلاع على قيود"],
         Kind::Hold => [
             "a delay of what a person is shown",

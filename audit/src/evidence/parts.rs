@@ -92,6 +92,10 @@ pub(super) fn labels(kind: Kind) -> &'static [&'static str] {
         Kind::Hold => &[label::HOLD],
         Kind::Erasure => &[label::ERASURE],
         Kind::Review => &[label::REVIEW],
+        Kind::Event => &[label::EVENT],
+        Kind::Subscription => &[label::SUBSCRIPTION],
+        Kind::SubscriptionEnd => &[label::SUBSCRIPTION_END],
+        Kind::EventOutcome => &[label::EVENT_RECEIPT],
         Kind::Epoch | Kind::Certificate | Kind::Access | Kind::Witnesses => &[],
     }
 }

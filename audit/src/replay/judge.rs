@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proto::authorise::{Denial, Permission};
 use proto::entry::{Entry, Kind};
+use proto::events::Events;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::{Outcome, RequestHeader, Seen};
 use proto::id::ExchangeId;
@@ -28,6 +29,7 @@ use crate::verify::walk::Reached;
 use crate::verify::{Finding, Findings, Severity};
 
 mod endings;
+mod events;
 mod oversight;
 mod requests;
 mod streams;
@@ -43,6 +45,7 @@ pub(super) struct Judge<'p> {
     docket: Docket<'p>,
     days: Days,
     reviews: Reviews,
+    events: Events,
     runs: Runs,
     tally: Tally,
     /// What is supposed, if anything is, and what the last entry would have been by it.
@@ -97,6 +100,7 @@ impl<'p> Judge<'p> {
             docket: Docket::new(pool, Findings::new(FINDINGS_MAX)),
             days: Days::default(),
             reviews: Reviews::default(),
+            events: Events::default(),
             tally: Tally::default(),
             supposing: what_if.map(Supposing::new),
             flip: None,
@@ -121,6 +125,9 @@ impl<'p> Judge<'p> {
             | Kind::Trailer
             | Kind::Upload
             | Kind::UploadTrailer => self.exchange(reached, &mut event),
+            Kind::Event | Kind::Subscription | Kind::EventOutcome | Kind::SubscriptionEnd => {
+                self.of_events(index, entry, reached.leaf, &mut event);
+            }
             Kind::Access | Kind::Hold | Kind::Erasure | Kind::Witnesses | Kind::Review => {
                 self.oversight(index, entry, &mut event);
             }

@@ -117,6 +117,7 @@ async fn hold(
     let message = Some(Out::Attach(Attach {
         max_in_flight: 256,
         takes_uploads: false,
+        takes_events: false,
     }));
     out.send(AttachRequest { message }).await?;
     let mut link = connection

@@ -219,6 +219,7 @@ pub(crate) async fn backend(dir: PathBuf, address: String) -> anyhow::Result<()>
     let message = Some(Out::Attach(Attach {
         max_in_flight: u32::MAX,
         takes_uploads: false,
+        takes_events: false,
     }));
     out.send(AttachRequest { message }).await?;
     let mut messages = LinkClient::new(channel)

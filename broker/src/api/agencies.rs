@@ -214,6 +214,10 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         | Kind::Erasure
         | Kind::Witnesses
         | Kind::Review
+        | Kind::Event
+        | Kind::Subscription
+        | Kind::EventOutcome
+        | Kind::SubscriptionEnd
         | Kind::LogKeySucceeded => {
             return Err(status::wrong_signer(
                 &format!("an agency cannot submit a {} entry", kind.name()),

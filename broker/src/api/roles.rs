@@ -124,6 +124,20 @@ rpcs! {
     Submissions = "mohawel.exchange.v1.Exchange/Submissions": System;
     /// Take one back.
     Withdraw = "mohawel.exchange.v1.Exchange/Withdraw": System;
+    /// Tell what happened.
+    Publish = "mohawel.events.v1.Events/Publish": System;
+    /// Begin to be told, or end it.
+    Subscribe = "mohawel.events.v1.Events/Subscribe": System;
+    /// Who is told of what.
+    Subscriptions = "mohawel.events.v1.Events/Subscriptions": System;
+    /// Take what is due.
+    Pull = "mohawel.events.v1.Events/Pull": System;
+    /// Acknowledge it.
+    Acknowledge = "mohawel.events.v1.Events/Acknowledge": System;
+    /// How events stand.
+    EventStatus = "mohawel.events.v1.Events/Status": System;
+    /// Bring again what was given up.
+    Redeliver = "mohawel.events.v1.Events/Redeliver": System;
     /// Serve as a provider.
     Attach = "mohawel.exchange.v1.Link/Attach": System;
     /// Carry an act of one's own agency.

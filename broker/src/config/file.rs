@@ -123,6 +123,10 @@ section! {
         refusals_per_minute: u64,
         submissions_per_agency: u64,
         submission_mib_per_agency: u64,
+        event_mib: u64,
+        event_days: u64,
+        event_attempts: u64,
+        event_pause_ms: u64,
         certificate_life: String,
         drain_ms: u64,
     }

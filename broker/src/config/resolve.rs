@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proto::digest::Digest;
 use proto::id::Part;
-use proto::limits::WINDOW_MS_MAX;
+use proto::limits::{EVENT_ATTEMPTS_MAX, EVENT_PAUSE_MS_MAX, WINDOW_MS_MAX};
 
 use super::file::{
     File, Given, LimitsSection, LogSection, OutsideAuthoritySection, SwitchSection, TlsSection,
@@ -246,12 +246,43 @@ impl Reading<'_> {
         })
     }
 
+    fn events(&mut self, [mib, days, attempts, pause]: [Given<u64>; 4], l: &mut Limits) {
+        let most = &mut l.event_mib;
+        self.limit("event_mib", mib, most, 0, 1_048_576);
+        let most = &mut l.event_days;
+        self.limit("event_days", days, most, 1, 29);
+        let most = &mut l.event_attempts;
+        self.limit(
+            "event_attempts",
+            attempts,
+            most,
+            1,
+            EVENT_ATTEMPTS_MAX.into(),
+        );
+        let most = &mut l.event_pause_ms;
+        self.limit(
+            "event_pause_ms",
+            pause,
+            most,
+            100,
+            EVENT_PAUSE_MS_MAX.into(),
+        );
+    }
+
+    fn submissions(&mut self, [count, mib]: [Given<u64>; 2], l: &mut Limits) {
+        let most = &mut l.submissions_per_agency;
+        self.limit("submissions_per_agency", count, most, 0, 1_000_000);
+        let most = &mut l.submission_mib_per_agency;
+        self.limit("submission_mib_per_agency", mib, most, 1, 65_536);
+    }
+
     fn limits(&mut self, given: LimitsSection) -> Limits {
         self.unknown(
             "limits",
             &given.unknown,
             "window_ms, in_flight, in_flight_per_agency, in_flight_per_provider, waiting, connections, connections_per_agency, \
-             handshake_timeout_ms, refusals_per_minute, submissions_per_agency, submission_mib_per_agency, certificate_life, drain_ms",
+             handshake_timeout_ms, refusals_per_minute, submissions_per_agency, submission_mib_per_agency, event_mib, event_days, event_attempts, \
+             event_pause_ms, certificate_life, drain_ms",
         );
         let mut limits = Limits::default();
         let l = &mut limits;
@@ -293,13 +324,18 @@ impl Reading<'_> {
         }
         let (handshake, most) = (given.handshake_timeout_ms, &mut l.handshake_timeout_ms);
         self.limit("handshake_timeout_ms", handshake, most, 100, 60_000);
-        let (count, most) = (given.submissions_per_agency, &mut l.submissions_per_agency);
-        self.limit("submissions_per_agency", count, most, 0, 1_000_000);
-        let (mib, most) = (
+        let submissions = [
+            given.submissions_per_agency,
             given.submission_mib_per_agency,
-            &mut l.submission_mib_per_agency,
-        );
-        self.limit("submission_mib_per_agency", mib, most, 1, 65_536);
+        ];
+        self.submissions(submissions, l);
+        let events = [
+            given.event_mib,
+            given.event_days,
+            given.event_attempts,
+            given.event_pause_ms,
+        ];
+        self.events(events, l);
         let refusals = &mut l.refusals_per_minute;
         let given_refusals = given.refusals_per_minute;
         self.limit("refusals_per_minute", given_refusals, refusals, 1, 6_000);

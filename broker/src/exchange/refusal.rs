@@ -234,6 +234,11 @@ impl Refusal {
 }
 
 impl Refused {
+    /// Of an id that is not known to its caller: never was, is another's, or is forgotten.
+    pub(crate) fn of_nothing() -> Box<Self> {
+        Self::unrecorded(Code::Stale)
+    }
+
     /// A refusal that is not recorded and about no particular request.
     pub(super) fn unrecorded(code: Code) -> Box<Self> {
         Box::new(Self {

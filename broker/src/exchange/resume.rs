@@ -20,10 +20,10 @@ use tracing::info;
 
 use super::Exchange;
 use super::memory::{Key, State};
+use super::pages::StoreError;
 use super::quota::{Counter, DAY_MS};
 use super::refusal::bytes_of;
 use super::submission::Left;
-use super::submission::store::StoreError;
 
 /// Entries asked for at once.
 pub(super) const CHUNK: u64 = 1024;
@@ -66,6 +66,7 @@ impl Exchange {
         let left = self.left().await?;
         let now_ms = self.clock.now_ms();
         self.resume_reviews(&registry).await?;
+        self.resume_events().await?;
         let size = self.log.head().size();
         let since_ms = self.since_ms(now_ms, size).await?;
         let mut index = first_since(&self.log, since_ms, size).await?;

@@ -13,7 +13,7 @@ use proto::id::{ExchangeId, SystemId};
 use proto::wire::audit::v1::Receipt;
 use proto::wire::exchange::v1::attach_response::Message;
 use proto::wire::exchange::v1::{
-    AnswerRecorded, Attach, Attached, Cancel, CancelReason, Drain, Envelope,
+    AnswerRecorded, Attach, Attached, Cancel, CancelReason, DeliverEvent, Drain, Envelope,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -58,10 +58,12 @@ struct State {
     pending: HashMap<ExchangeId, Pending>,
     queue: Lanes<u64, Parcel>,
     control: VecDeque<Message>,
-    /// Chunks of requests, and their trailers: in turn, behind everything else.
+    /// Chunks of requests, and their trailers, and events: in turn, behind everything else.
     chunks: Lanes<ExchangeId, Message>,
     /// The adapter takes requests in chunks.
     takes_uploads: bool,
+    /// The adapter takes events.
+    takes_events: bool,
     /// Exchanges that were delivered and are closed, with the index of their request; the oldest first.
     closed: VecDeque<(ExchangeId, u64)>,
     /// Why the switch ends it, until the adapter was told.
@@ -152,6 +154,7 @@ impl Link {
         self.credit(offered.max_in_flight.min(limit))?;
         self.change(|state| {
             state.takes_uploads = offered.takes_uploads;
+            state.takes_events = offered.takes_events;
             if state.phase == Phase::New {
                 state.phase = Phase::Open;
             }
@@ -314,6 +317,27 @@ impl Link {
             }
         });
         self.end_unread();
+    }
+
+    /// Whether it can be brought events now.
+    pub(super) fn takes_events(&self) -> bool {
+        let state = self.lock();
+        state.phase == Phase::Open && state.takes_events
+    }
+
+    /// Queues an event behind everything else; `false`: the link takes none any more.
+    pub(super) fn bring_event(&self, event: DeliverEvent) -> bool {
+        // Each subscription has a lane of its own; one that cannot be read would have none.
+        let Some(lane) = ExchangeId::from_slice(&event.subscription_id) else {
+            return false;
+        };
+        self.change(|state| {
+            let is_open = state.phase == Phase::Open && state.takes_events;
+            if is_open {
+                state.chunks.push(lane, Message::DeliverEvent(event));
+            }
+            is_open
+        })
     }
 
     pub(super) fn answer_recorded(&self, exchange: ExchangeId, receipt: Receipt) {

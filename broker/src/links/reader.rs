@@ -33,7 +33,7 @@ where
         return;
     }
     let end = tokio::select! {
-        end = work(&link, &mut messages) => end,
+        end = work(&links, &link, &mut messages) => end,
         () = link.gone().cancelled() => None,
         () = peer_closed.cancelled() => None,
     };
@@ -59,7 +59,7 @@ where
 }
 
 /// Takes messages until the adapter ends its stream (`None`) or breaks the protocol.
-async fn work<S>(link: &Link, messages: &mut S) -> Option<LinkEnd>
+async fn work<S>(links: &Links, link: &Link, messages: &mut S) -> Option<LinkEnd>
 where
     S: Stream<Item = Result<AttachRequest, Status>> + Unpin,
 {
@@ -89,6 +89,7 @@ where
             Some(Message::UploadCredit(credit)) => {
                 hand_on(link, &credit.exchange_id, Frame::Credit(credit.more));
             }
+            Some(Message::EventTaken(taken)) => links.event_taken(link.peer(), taken.receipt),
             Some(Message::Drain(_)) => link.let_go(),
             Some(Message::Attach(_)) => return Some(LinkEnd::AttachedTwice),
             None => return Some(LinkEnd::Empty),

@@ -25,7 +25,7 @@ struct Hub {
 fn hub(settings: Settings) -> Hub {
     let (sender, late) = mpsc::channel(settings.late_backlog);
     Hub {
-        links: Links::new(settings, sender),
+        links: Links::new(settings, sender, mpsc::channel(1).0),
         late,
     }
 }
@@ -52,6 +52,7 @@ fn attach(max_in_flight: u32) -> Result<AttachRequest, Status> {
     message(In::Attach(Attach {
         max_in_flight,
         takes_uploads: true,
+        takes_events: false,
     }))
 }
 

@@ -82,6 +82,15 @@ impl Parts {
                     bytes_per_agency: limits.submission_mib_per_agency << 20,
                 },
             },
+            events: exchange::event::Settings {
+                dir: self.config.log.events_dir(),
+                bytes_max: limits.event_mib << 20,
+                policy: exchange::event::Policy {
+                    kept_ms: u64::from(limits.event_days) * 86_400_000,
+                    attempts: limits.event_attempts,
+                    pause_ms: limits.event_pause_ms,
+                },
+            },
             links: links::Settings {
                 in_flight_max: limits.in_flight,
                 ..links::Settings::default()

@@ -23,6 +23,7 @@ use super::{Parts, StartError, trust};
 use crate::api;
 use crate::api::agencies::AgenciesApi;
 use crate::api::enrolment::EnrolmentApi;
+use crate::api::events::EventsApi;
 use crate::api::exchange::ExchangeApi;
 use crate::api::link::LinkApi;
 use crate::api::log::LogApi;
@@ -96,6 +97,10 @@ impl Parts {
                 self.draining.clone(),
             ))
             .add_service(LinkApi::service(Arc::clone(exchange)))
+            .add_service(EventsApi::service(
+                Arc::clone(exchange),
+                self.registry.clone(),
+            ))
             .add_service(
                 AgenciesServer::new(agencies).max_decoding_message_size(ACT_MESSAGE_BYTES_MAX),
             )

@@ -248,6 +248,7 @@ async fn an_older_adapter_is_not_asked_and_the_refusal_says_what_to_do() {
     let attach = wire::Attach {
         max_in_flight: 1,
         takes_uploads: false,
+        takes_events: false,
     };
     let message = Some(FromProvider::Attach(attach));
     let mut provider = provider

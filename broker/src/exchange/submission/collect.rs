@@ -14,9 +14,10 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::item::{Id, State};
-use super::store::{Page, StoreError};
+use super::store::Page;
 use super::{END_KEPT_MS, Unanswered, told};
 use crate::exchange::Exchange;
+use crate::exchange::pages::StoreError;
 use crate::exchange::refusal::{Recording, Refused};
 
 /// The longest that a collector is let wait at once.

@@ -12,9 +12,10 @@ use proto::header::{Outcome, RequestHeader};
 use tracing::warn;
 
 use super::item::{Id, Item, State};
-use super::store::{Page, StoreError};
+use super::store::Page;
 use super::{ANSWER_KEPT_MS, END_KEPT_MS};
 use crate::exchange::Exchange;
+use crate::exchange::pages::StoreError;
 
 /// Pages of an earlier run, before the log was read.
 #[derive(Debug, Default)]

@@ -178,6 +178,7 @@ impl World {
         let attach = wire::Attach {
             max_in_flight: 16,
             takes_uploads: true,
+            takes_events: false,
         };
         messages.send(said(In::Attach(attach))).await.unwrap();
         let peer = Arc::clone(&self.provider_peer);
@@ -332,6 +333,7 @@ async fn start(
     limits: Arc<Limits>,
 ) -> Arc<Exchange> {
     let parts = Parts {
+        events: crate::exchange::event::Settings::default(),
         submissions: crate::exchange::submission::Settings {
             dir: site.config.log.submissions_dir(),
             ..Default::default()

@@ -50,6 +50,7 @@ impl Pair {
         let attach = In::Attach(exchange_wire::Attach {
             max_in_flight: 16,
             takes_uploads: true,
+            takes_events: false,
         });
         to_switch
             .send(exchange_wire::AttachRequest {

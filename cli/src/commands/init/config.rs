@@ -66,6 +66,12 @@ key = "keys/log.key"
 # Submissions of one agency that may wait here, and MiB of them; 0 submissions: none is taken.
 # submissions_per_agency = 10000
 # submission_mib_per_agency = 256
+# Events: MiB kept here at once (0: none is taken), for how many days, how often they are brought to a subscriber that does
+# not acknowledge them, and the pause after the first time, milliseconds, which doubles.
+# event_mib = 1024
+# event_days = 7
+# event_attempts = 50
+# event_pause_ms = 30000
 # certificate_life = "7d"
 # drain_ms = 30000
 "#

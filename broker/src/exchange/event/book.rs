@@ -1,0 +1,514 @@
+//! The book of events: the fold over the log, and beside it what is under way.
+//!
+//! Takes what was recorded. Says what is due for whom: in the order of the log for each key, so that no event overtakes an
+//! earlier one of its key with the same subscriber; again after a pause that doubles; and what is given up. Counts of
+//! attempts and pauses are of this run alone. Never waits and never reads a file.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use proto::Digest;
+use proto::events::{EventFault, Events, Fate};
+use proto::id::{EventId, SubscriptionId, SystemId};
+use proto::limits::EVENT_KEPT_MS;
+use tokio::sync::Notify;
+
+use super::Policy;
+
+/// Events that are brought to one subscription and not acknowledged yet, at most.
+const WINDOW: usize = 64;
+/// Events of one subscription that are looked at in one turn.
+const LOOKED_AT_MAX: usize = 10_000;
+/// The longest pause between two attempts.
+const PAUSE_MS_MAX: u64 = 3_600_000;
+/// An event so near its end is not brought any more: its receipt would come too late.
+const MARGIN_MS: u64 = 600_000;
+
+/// All that is known of events.
+#[derive(Debug)]
+pub(super) struct Book {
+    policy: Policy,
+    inner: Mutex<Inner>,
+    /// Something may be due.
+    pub(super) news: Notify,
+    /// Something was settled.
+    pub(super) moved: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Inner {
+    pub(super) events: Events,
+    lines: BTreeMap<u64, Line>,
+    /// Ids of events on their way into the log.
+    coming: HashSet<(SystemId, EventId)>,
+    /// Bytes of payloads that are kept.
+    pub(super) bytes: u64,
+}
+
+/// What waits for one subscription, in the order of the log.
+#[derive(Debug, Default)]
+struct Line {
+    open: BTreeMap<u64, Try>,
+    /// It ends: nothing more is recorded for it.
+    ending: bool,
+}
+
+/// How the bringing of one event stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Try {
+    pub(super) attempts: u32,
+    /// Not before this time, Unix milliseconds; 0: now.
+    pub(super) next_ms: u64,
+    /// It was brought and is not acknowledged; by which link, if by one.
+    out: Option<Option<u64>>,
+    /// Its outcome is on its way into the log.
+    held: bool,
+}
+
+/// One event for one subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) subscription: u64,
+    pub(super) event: u64,
+    pub(super) what: What,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// It is brought, for this time.
+    Bring(u32),
+    /// It has fields that the subscription does not.
+    Withhold,
+    /// It was brought as often as may be.
+    GiveUpAttempts,
+    /// It is kept no longer.
+    GiveUpAge,
+}
+
+/// An outcome that may stand, and is about to be recorded. Dropped before, the event waits as it did.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    book: &'a Book,
+    pub(super) due: (u64, u64),
+    pub(super) attempts: u32,
+    pub(super) leaves: (Digest, Digest),
+}
+
+/// An event on its way into the log.
+#[derive(Debug)]
+pub(super) struct Coming<'a> {
+    book: &'a Book,
+    key: (SystemId, EventId),
+}
+
+impl Book {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            inner: Mutex::default(),
+            news: Notify::new(),
+            moved: Notify::new(),
+        }
+    }
+
+    /// Everything under its short lock.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The book is whole whenever the lock is free, also after a panic elsewhere.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds an event's id while it is recorded; `None`: somebody else does.
+    pub(super) fn coming(&self, publisher: &SystemId, id: EventId) -> Option<Coming<'_>> {
+        let key = (publisher.clone(), id);
+        self.lock()
+            .coming
+            .insert(key.clone())
+            .then_some(Coming { book: self, key })
+    }
+
+    /// Puts every living subscription's events in its line, as far as they are kept: once, at the start.
+    pub(super) fn line_up(&self, now_ms: u64) {
+        let mut inner = self.lock();
+        let living: Vec<u64> = inner
+            .events
+            .subscriptions()
+            .filter(|(_, held)| held.ended.is_none())
+            .map(|(index, _)| index)
+            .collect();
+        for index in living {
+            inner.line(index, now_ms.saturating_sub(self.policy.kept_ms));
+        }
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// A subscription is recorded: what it follows waits for it from now on.
+    pub(super) fn begun(&self, index: u64, now_ms: u64) {
+        let since_ms = now_ms.saturating_sub(self.policy.kept_ms);
+        self.lock().line(index, since_ms);
+        self.news.notify_one();
+    }
+
+    /// An event is recorded; how many are told.
+    pub(super) fn published(&self, index: u64) -> usize {
+        let mut inner = self.lock();
+        let told: Vec<u64> = inner
+            .events
+            .followers(index)
+            .filter(|(_, held)| held.ended.is_none())
+            .map(|(index, _)| index)
+            .collect();
+        for subscription in &told {
+            let line = inner.lines.entry(*subscription).or_default();
+            line.open.insert(index, Try::default());
+        }
+        drop(inner);
+        self.news.notify_one();
+        told.len()
+    }
+
+    /// Nothing more is recorded for the subscription. `None`: an outcome is on its way into the log.
+    pub(super) fn ending(&self, index: u64) -> Option<()> {
+        let mut inner = self.lock();
+        let line = inner.lines.entry(index).or_default();
+        if line.open.values().any(|attempt| attempt.held) {
+            return None;
+        }
+        line.ending = true;
+        Some(())
+    }
+
+    /// Its end could not be recorded.
+    pub(super) fn goes_on(&self, index: u64) {
+        if let Some(line) = self.lock().lines.get_mut(&index) {
+            line.ending = false;
+        }
+    }
+
+    /// Its end is recorded.
+    pub(super) fn ended(&self, index: u64, end: u64, code: &str) {
+        let mut inner = self.lock();
+        inner.events.end(index, end, code);
+        inner.lines.remove(&index);
+        drop(inner);
+        self.moved.notify_waiters();
+    }
+
+    /// Judges an outcome and holds its event.
+    ///
+    /// # Errors
+    /// [`EventFault`]; what is held already, or waits for nothing, is there twice.
+    pub(super) fn hold(
+        &self,
+        subscription: u64,
+        event: u64,
+        fate: Fate,
+    ) -> Result<Held<'_>, EventFault> {
+        let mut inner = self.lock();
+        let leaves = inner.leaves(subscription, event)?;
+        let at = ((subscription, &leaves.0), (event, &leaves.1));
+        inner.events.judge_outcome(at.0, at.1, fate)?;
+        let line = inner.lines.entry(subscription).or_default();
+        if line.ending {
+            return Err(EventFault::Ended(subscription));
+        }
+        // One that was given up waits in no line, and its receipt may still come.
+        let attempt = line.open.entry(event).or_default();
+        if attempt.held {
+            return Err(EventFault::Twice(event));
+        }
+        attempt.held = true;
+        let attempts = attempt.attempts;
+        drop(inner);
+        Ok(Held {
+            book: self,
+            due: (subscription, event),
+            attempts,
+            leaves,
+        })
+    }
+
+    /// What is due at `now_ms`. `link` says by which link a subscription can be brought something; `None`: by none.
+    pub(super) fn due(
+        &self,
+        now_ms: u64,
+        mut link: impl FnMut(u64, &SystemId) -> Option<u64>,
+    ) -> Vec<Due> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let mut due = Vec::new();
+        for (index, line) in &mut inner.lines {
+            let Some(held) = inner.events.subscription(*index).filter(|_| !line.ending) else {
+                continue;
+            };
+            let through = link(*index, &held.header.subscriber);
+            let turn = Turn {
+                subscription: *index,
+                policy: self.policy.of(&held.header),
+                now_ms,
+                through: through.map(Some),
+            };
+            turn.look(&inner.events, line, &mut due);
+        }
+        due
+    }
+
+    /// The same for one subscription whose events are pulled, at most `most`.
+    pub(super) fn pull(&self, index: u64, most: usize, now_ms: u64) -> Vec<Due> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let held = inner.events.subscription(index);
+        let (Some(held), Some(line)) = (held, inner.lines.get_mut(&index)) else {
+            return Vec::new();
+        };
+        let turn = Turn {
+            subscription: index,
+            policy: self.policy.of(&held.header),
+            now_ms,
+            through: Some(None),
+        };
+        let mut due = Vec::new();
+        turn.look(&inner.events, line, &mut due);
+        // What is over is not out.
+        for over in due
+            .iter()
+            .filter(|due| matches!(due.what, What::Bring(_)))
+            .skip(most)
+        {
+            if let Some(attempt) = line.open.get_mut(&over.event) {
+                *attempt = Try {
+                    attempts: attempt.attempts - 1,
+                    ..Try::default()
+                };
+            }
+        }
+        let mut brought = 0;
+        due.retain(|due| {
+            let is_brought = matches!(due.what, What::Bring(_));
+            brought += usize::from(is_brought);
+            is_brought && brought <= most
+        });
+        due
+    }
+
+    /// It was not brought after all.
+    pub(super) fn not_brought(&self, due: Due) {
+        let mut inner = self.lock();
+        let line = inner.lines.get_mut(&due.subscription);
+        if let Some(attempt) = line.and_then(|line| line.open.get_mut(&due.event)) {
+            attempt.attempts = attempt.attempts.saturating_sub(1);
+            attempt.next_ms = 0;
+            attempt.out = None;
+        }
+    }
+
+    /// Given up events of the subscription are brought again; how many.
+    pub(super) fn again(&self, index: u64, event: Option<u64>, kept_since_ms: u64) -> usize {
+        let mut inner = self.lock();
+        let Some(held) = inner
+            .events
+            .subscription(index)
+            .filter(|held| held.ended.is_none())
+        else {
+            return 0;
+        };
+        let dead: Vec<u64> = held
+            .outcomes
+            .iter()
+            .filter(|(at, (fate, _))| {
+                let is_kept = inner
+                    .events
+                    .event(**at)
+                    .is_some_and(|event| event.recorded_at_ms > kept_since_ms);
+                *fate == Fate::Dead && is_kept && event.is_none_or(|event| event == **at)
+            })
+            .map(|(at, _)| *at)
+            .collect();
+        let line = inner.lines.entry(index).or_default();
+        for at in &dead {
+            line.open.entry(*at).or_default();
+        }
+        drop(inner);
+        self.news.notify_one();
+        dead.len()
+    }
+
+    /// How the bringing of an event stands.
+    pub(super) fn attempt(inner: &Inner, subscription: u64, event: u64) -> Option<Try> {
+        inner.lines.get(&subscription)?.open.get(&event).copied()
+    }
+
+    /// Subscriptions that live, events that wait, and bytes that are kept.
+    pub(super) fn counts(&self) -> (usize, usize, u64) {
+        let inner = self.lock();
+        let waiting = inner.lines.values().map(|line| line.open.len()).sum();
+        let living = inner
+            .events
+            .subscriptions()
+            .filter(|(_, held)| held.ended.is_none());
+        (living.count(), waiting, inner.bytes)
+    }
+}
+
+impl Inner {
+    fn line(&mut self, index: u64, since_ms: u64) {
+        let open: Vec<u64> = self
+            .events
+            .open(index)
+            .filter(|(_, event)| event.recorded_at_ms > since_ms)
+            .map(|(at, _)| at)
+            .collect();
+        let line = self.lines.entry(index).or_default();
+        for at in open {
+            line.open.entry(at).or_default();
+        }
+    }
+
+    fn leaves(&self, subscription: u64, event: u64) -> Result<(Digest, Digest), EventFault> {
+        let held = self.events.subscription(subscription);
+        let held = held.ok_or(EventFault::NoSubscription(subscription))?;
+        let told = self.events.event(event).ok_or(EventFault::NoEvent(event))?;
+        Ok((held.leaf, told.leaf))
+    }
+
+    /// The living subscription of that id.
+    pub(super) fn own(&self, subscriber: &SystemId, id: SubscriptionId) -> Option<u64> {
+        let (index, held) = self.events.subscription_of(subscriber, id)?;
+        held.ended.is_none().then_some(index)
+    }
+
+    /// Events that wait for the subscription.
+    pub(super) fn waiting(&self, index: u64) -> impl Iterator<Item = u64> {
+        let line = self.lines.get(&index);
+        line.into_iter().flat_map(|line| line.open.keys().copied())
+    }
+}
+
+/// One look at a line.
+struct Turn {
+    subscription: u64,
+    policy: Policy,
+    now_ms: u64,
+    /// How it is brought: by a link, or pulled. `None`: nobody is there.
+    through: Option<Option<u64>>,
+}
+
+impl Turn {
+    fn look(&self, events: &Events, line: &mut Line, due: &mut Vec<Due>) {
+        let out = line
+            .open
+            .values()
+            .filter(|attempt| attempt.out.is_some())
+            .count();
+        let mut room = WINDOW.saturating_sub(out);
+        let mut keys = HashSet::new();
+        let mut gone = Vec::new();
+        let Some(held) = events.subscription(self.subscription) else {
+            return;
+        };
+        for (at, attempt) in line.open.iter_mut().take(LOOKED_AT_MAX) {
+            let Some(event) = events.event(*at) else {
+                gone.push(*at);
+                continue;
+            };
+            // An earlier one of its key is not settled.
+            let is_behind = event.key.is_some_and(|key| !keys.insert(key));
+            if attempt.held {
+                continue;
+            }
+            let recorded_ms = event.recorded_at_ms.max(held.recorded_at_ms);
+            let kept_ms = self.policy.kept_ms.min(EVENT_KEPT_MS - MARGIN_MS);
+            let is_old = event.recorded_at_ms.saturating_add(kept_ms) <= self.now_ms;
+            let was_dead = held.outcomes.contains_key(at);
+            let due_of = |what| Due {
+                subscription: self.subscription,
+                event: *at,
+                what,
+            };
+            if is_old || recorded_ms.saturating_add(kept_ms) <= self.now_ms {
+                // Given up once, it is let go without another word.
+                match was_dead {
+                    true => gone.push(*at),
+                    false => due.push(due_of(What::GiveUpAge)),
+                }
+                continue;
+            }
+            if held.uncovered(event).is_some() {
+                due.push(due_of(What::Withhold));
+                continue;
+            }
+            // Out by a link that is gone: it did not arrive, or its receipt did not.
+            let is_lost =
+                matches!(attempt.out, Some(Some(link)) if self.through != Some(Some(link)));
+            if !is_lost && attempt.next_ms > self.now_ms || is_behind {
+                continue;
+            }
+            if attempt.attempts >= self.policy.attempts {
+                match was_dead {
+                    true => gone.push(*at),
+                    false => due.push(due_of(What::GiveUpAttempts)),
+                }
+                continue;
+            }
+            let Some(through) = self.through else {
+                continue;
+            };
+            let is_out = attempt.out.is_some();
+            if !is_out && room == 0 {
+                continue;
+            }
+            room -= usize::from(!is_out);
+            attempt.attempts += 1;
+            attempt.out = Some(through);
+            attempt.next_ms =
+                self.now_ms + self.policy.pause_ms(attempt.attempts, &RandomState::new());
+            due.push(due_of(What::Bring(attempt.attempts)));
+        }
+        for at in gone {
+            line.open.remove(&at);
+        }
+    }
+}
+
+impl Policy {
+    /// The pause after the attempt of this number: it doubles, up to an hour, and up to an eighth of it is chance.
+    fn pause_ms(&self, attempts: u32, chance: &RandomState) -> u64 {
+        let doubled = self.pause_ms.saturating_mul(1 << (attempts - 1).min(20));
+        let pause = doubled.min(PAUSE_MS_MAX.max(self.pause_ms));
+        pause - pause / 8 * (chance.hash_one(attempts) % 256) / 256
+    }
+}
+
+impl Held<'_> {
+    /// Its outcome is recorded.
+    pub(super) fn settle(self, fate: Fate, outcome: u64) {
+        let (subscription, event) = self.due;
+        let mut inner = self.book.lock();
+        inner.events.settle(subscription, event, fate, outcome);
+        if let Some(line) = inner.lines.get_mut(&subscription) {
+            line.open.remove(&event);
+        }
+        drop(inner);
+        self.book.news.notify_one();
+        self.book.moved.notify_waiters();
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let (subscription, event) = self.due;
+        let mut inner = self.book.lock();
+        let line = inner.lines.get_mut(&subscription);
+        if let Some(attempt) = line.and_then(|line| line.open.get_mut(&event)) {
+            attempt.held = false;
+        }
+    }
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.book.lock().coming.remove(&self.key);
+    }
+}
