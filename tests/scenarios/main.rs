@@ -83,6 +83,7 @@ mod contracts;
 mod disk_full;
 mod docs;
 mod doctor;
+mod events;
 mod exchange;
 mod frames;
 mod freshness;

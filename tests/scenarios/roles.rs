@@ -11,6 +11,8 @@ use proto::entry::Kind;
 use proto::id::AgencyId;
 use proto::wire::audit::v1 as audit_wire;
 use proto::wire::audit::v1::log_client::LogClient;
+use proto::wire::events::v1 as events_wire;
+use proto::wire::events::v1::events_client::EventsClient;
 use proto::wire::exchange::v1 as exchange_wire;
 use proto::wire::exchange::v1::exchange_client::ExchangeClient;
 use proto::wire::exchange::v1::link_client::LinkClient;
@@ -76,6 +78,34 @@ async fn call(channel: Channel, rpc: Rpc) -> Result<(), Status> {
         Rpc::Withdraw => {
             let request = exchange_wire::WithdrawRequest::default();
             ExchangeClient::new(channel).withdraw(request).await?;
+        }
+        Rpc::Publish => {
+            let request = events_wire::PublishRequest::default();
+            EventsClient::new(channel).publish(request).await?;
+        }
+        Rpc::Subscribe => {
+            let request = events_wire::SubscribeRequest::default();
+            EventsClient::new(channel).subscribe(request).await?;
+        }
+        Rpc::Subscriptions => {
+            let request = events_wire::SubscriptionsRequest {};
+            EventsClient::new(channel).subscriptions(request).await?;
+        }
+        Rpc::Pull => {
+            let request = events_wire::PullRequest::default();
+            EventsClient::new(channel).pull(request).await?;
+        }
+        Rpc::Acknowledge => {
+            let request = events_wire::AcknowledgeRequest::default();
+            EventsClient::new(channel).acknowledge(request).await?;
+        }
+        Rpc::EventStatus => {
+            let request = events_wire::StatusRequest::default();
+            EventsClient::new(channel).status(request).await?;
+        }
+        Rpc::Redeliver => {
+            let request = events_wire::RedeliverRequest::default();
+            EventsClient::new(channel).redeliver(request).await?;
         }
         Rpc::Attach => drop(LinkClient::new(channel).attach(nothing()).await?),
         Rpc::Submit => {

@@ -74,7 +74,9 @@ pub(super) async fn judge(adapter: &Adapter, event: DeliverEvent) -> Result<Told
         .payload
         .open(&envelope.payload, &envelope.salt)
         .map_err(|_| refused(Code::PayloadMismatch))?;
-    permitted(adapter, &header, now_ms).map_err(refused)?;
+    // The agreement may have ended a moment ago, or the mirror may not have it yet: nothing final is said of it.
+    permitted(adapter, &header, now_ms)
+        .map_err(|code| Unfit::Later(format!("by the own mirror: {code}")))?;
     adapter
         .standing()
         .hold()

@@ -107,6 +107,7 @@ impl events_server::Events for EventsApi {
         &self,
         request: Request<AcknowledgeRequest>,
     ) -> Result<Response<AcknowledgeResponse>, Status> {
+        self.system(&request, Rpc::Acknowledge)?;
         let peer = super::peer(&request)?;
         let envelopes = request.into_inner().receipts;
         if envelopes.len() > RECEIPTS_MAX {

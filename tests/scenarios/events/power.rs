@@ -1,0 +1,93 @@
+//! Nothing is lost: by a power cut of the switch, by a restart, by a payload that is gone.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_and_subscriptions_outlive_a_power_cut() {
+    let world = World::new().await;
+    let civil = world.civil.adapter(world.switch.ground()).await;
+    let moss = world.consumer().await;
+    let subscribed = subscribe(&moss, wanted()).await;
+    let events = moss.events();
+    let id = subscribed.subscription_id;
+    for name in ["one", "two", "three"] {
+        publish(&civil, name, Some("k")).await;
+    }
+    let pulled = events.pull(id, 1, Duration::from_secs(5)).await.unwrap();
+    events.acknowledge(&pulled).await.unwrap();
+    // Brought, and not acknowledged.
+    assert_eq!(
+        events
+            .pull(id, 1, Duration::from_secs(5))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    drop((civil, moss, events));
+    let world = world.after_a_power_cut().await;
+    let follower = Follower::default();
+    let (moss, handle) = follow(&world, &world.moss, &follower).await;
+    until("the rest is told", || follower.texts() == ["two", "three"]).await;
+    let civil = world.civil.adapter(world.switch.ground()).await;
+    publish(&civil, "four", Some("k")).await;
+    until("so is what comes now", || {
+        follower.texts() == ["two", "three", "four"]
+    })
+    .await;
+    soon("all is acknowledged", async {
+        while civil.events().subscriptions().await.unwrap()[0].taken < 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    handle.drain().await.unwrap();
+    drop((civil, moss));
+    let world = world.restart().await;
+    let moss = world.consumer().await;
+    let all = moss.events().subscriptions().await.unwrap();
+    assert_eq!((all[0].taken, all[0].waiting), (4, 0));
+    drop(moss);
+    let told = world.finish().await;
+    assert_eq!(told.count(Kind::EventOutcome), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_without_an_entry_is_let_go_and_a_lost_page_holds_up_nothing_else() {
+    let world = World::new().await;
+    let civil = world.civil.adapter(world.switch.ground()).await;
+    let moss = world.consumer().await;
+    let subscribed = subscribe(&moss, wanted()).await;
+    let lost = publish(&civil, "lost", None).await;
+    publish(&civil, "kept", None).await;
+    drop((civil, moss));
+    let stray = "0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b-0123456789abcdef.event";
+    let world = world
+        .restart_after(|log_dir| {
+            let dir = log_dir.with_file_name("events");
+            let pages = std::fs::read_dir(&dir)
+                .unwrap()
+                .map(|page| page.unwrap().path());
+            for page in pages {
+                let name = page.file_name().unwrap().to_string_lossy().into_owned();
+                if name.starts_with(&lost.event_id.to_string()) {
+                    std::fs::remove_file(page).unwrap();
+                }
+            }
+            std::fs::write(dir.join(stray), b"never recorded").unwrap();
+        })
+        .await;
+    let dir = world.switch.ground().log_dir().with_file_name("events");
+    assert!(!dir.join(stray).exists());
+    let moss = world.consumer().await;
+    let id = subscribed.subscription_id;
+    let pulled = moss
+        .events()
+        .pull(id, 10, Duration::from_secs(5))
+        .await
+        .unwrap();
+    assert_eq!(pulled.len(), 1);
+    moss.events().acknowledge(&pulled).await.unwrap();
+    drop(moss);
+    world.finish().await;
+}
