@@ -12,11 +12,14 @@
 use std::time::Duration;
 
 use audit::receipt::Receipt;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use proto::Digest;
 use proto::id::{EventId, Part, ServiceId, SubscriptionId, SystemId};
 use proto::refusal::Code;
 use proto::wire::events::v1 as wire;
+use serde_json::{Value, json};
 use thiserror::Error;
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -194,6 +197,27 @@ impl Events {
             event_id: event.as_ref().map(id_bytes).unwrap_or_default(),
         };
         Ok(send::once(client.redeliver(request)).await?.events)
+    }
+}
+
+impl Told {
+    /// As machines read it. A payload that is JSON stands there as it is, any other as base64.
+    pub fn to_json(&self) -> Value {
+        let payload = serde_json::from_slice(&self.payload);
+        let payload = payload.unwrap_or_else(|_| Value::from(BASE64.encode(&self.payload)));
+        json!({
+            "event": self.event_id.to_string(),
+            "subscription": self.subscription_id.to_string(),
+            "publisher": self.publisher.to_string(),
+            "service": self.service.to_string(),
+            "operation": self.operation.to_string(),
+            "fields": self.fields.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "occurred_at_ms": self.occurred_at_ms,
+            "recorded_at_ms": self.recorded_at_ms,
+            "index": self.index,
+            "content_type": self.content_type,
+            "payload": payload,
+        })
     }
 }
 

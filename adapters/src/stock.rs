@@ -150,6 +150,13 @@
 //! parameters = { from = "text", about = "text" }
 //! fields = { number = "file_number", state = "state" }
 //! ```
+//! # Events
+//! Beside its services, or alone, the file says where the events go that the system follows (`mohawel event subscribe`): each
+//! as `EVENT.json` into one folder, before it is acknowledged. One that is brought twice is one file.
+//! ```toml
+//! [events]
+//! folder = "events"
+//! ```
 //! # `echo`
 //! Gives the payload back unchanged, with no fields.
 //! ```toml
@@ -164,10 +171,12 @@ use bytes::Bytes;
 use proto::id::Part;
 use thiserror::Error;
 
+use crate::events::Told;
 use crate::provider::{Failure, Form, LongReply, Provider, Replies, Reply, Request, Upload};
 
 mod csv;
 mod echo;
+mod events;
 mod file;
 mod files;
 mod http;
@@ -177,6 +186,7 @@ mod payload;
 mod sql;
 
 pub use echo::Echo;
+pub use events::keep;
 
 use file::Reading;
 
@@ -185,6 +195,7 @@ use file::Reading;
 #[derive(Debug)]
 pub struct Providers {
     services: BTreeMap<String, Service>,
+    events: Option<events::Events>,
 }
 
 #[derive(Debug)]
@@ -217,7 +228,9 @@ impl Providers {
     pub fn parse(text: &str, dir: &Path) -> Result<Self, StockError> {
         let mut reading = Reading::new(dir);
         let mut services = BTreeMap::new();
-        for (name, table) in file::services(text, &mut reading) {
+        let file::Contents { tables, events } = file::contents(text, &mut reading);
+        let events = events.and_then(|table| events::Events::read(table, &mut reading));
+        for (name, table) in tables {
             let place = format!("service.{name}");
             if let Err(error) = Part::parse(&name) {
                 reading.say(&place, error);
@@ -227,7 +240,7 @@ impl Providers {
             }
         }
         reading.done()?;
-        Ok(Self { services })
+        Ok(Self { services, events })
     }
 
     /// What is served: each operation as (service, operation, fields that it can return).
@@ -353,6 +366,20 @@ impl Provider for Providers {
         };
         told(&request, &answered);
         answered
+    }
+
+    fn follows(&self) -> bool {
+        self.events.is_some()
+    }
+
+    async fn told(&self, event: Told) -> Result<(), Failure> {
+        let id = event.event_id;
+        match &self.events {
+            Some(events) => events.take(event).await.inspect_err(|failure| {
+                tracing::error!(event = %id, ?failure, "an event could not be kept");
+            }),
+            None => Err(Failure::Unavailable),
+        }
     }
 
     async fn upload(&self, request: Request, upload: Upload) -> Result<Reply, Failure> {

@@ -19,6 +19,7 @@ mod compose;
 mod declare;
 mod directory;
 mod doctor;
+mod event;
 mod keeping;
 mod log_key;
 mod members;
@@ -44,6 +45,7 @@ pub use compose::{Compose, RunCase};
 pub use declare::{ApplyPlan, Export, Plan};
 pub use directory::Directory;
 pub use doctor::Doctor;
+pub use event::{Event, PublishEvent, Subscribe};
 pub use keeping::{IndexLog, Prune, Rebuild};
 pub use log_key::{LogKeys, OfLog, RotateLogKey};
 pub use members::{Apply, Enrol, Key, System};
@@ -149,6 +151,9 @@ pub enum Command {
     /// Leave questions for providers that are not there, and collect their answers later.
     #[command(subcommand)]
     Submission(Submission),
+    /// Tell what happened to those who follow it, follow what others tell, and see who has been told.
+    #[command(subcommand)]
+    Event(Event),
     /// List what waits for a review after the glass was broken, and give one.
     #[command(subcommand)]
     Review(Review),

@@ -18,6 +18,7 @@ pub mod compose;
 pub mod declare;
 pub mod directory;
 pub mod doctor;
+pub mod event;
 pub mod explain;
 pub mod init;
 pub mod log_key;

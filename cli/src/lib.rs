@@ -80,6 +80,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::Call(call) => block_on(commands::call::run(call, output)),
         Command::Compose(compose) => block_on(commands::compose::run(compose, output)),
         Command::Submission(submission) => block_on(commands::submission::run(submission, output)),
+        Command::Event(event) => block_on(commands::event::run(event, output)),
         Command::Batch(batch) => block_on(commands::batch::run(batch, output)),
         Command::Review(review) => block_on(commands::review::run(review, output)),
         Command::Witness(witness) => block_on(commands::witness::run(witness, output)),

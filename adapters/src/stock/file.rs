@@ -137,36 +137,48 @@ impl Reading {
     }
 }
 
-/// Splits the text into its services.
-pub(super) fn services(text: &str, reading: &mut Reading) -> Vec<(String, toml::Table)> {
+/// What a stock file holds.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// Its services.
+    pub(super) tables: Vec<(String, toml::Table)>,
+    /// Where events go.
+    pub(super) events: Option<toml::Table>,
+}
+
+/// Splits the text into its parts.
+pub(super) fn contents(text: &str, reading: &mut Reading) -> Contents {
+    let mut contents = Contents::default();
     let file: toml::Table = match text.parse() {
         Ok(file) => file,
         Err(error) => {
             reading.say("", error);
-            return Vec::new();
+            return contents;
         }
     };
-    let mut services = Vec::new();
     for (key, value) in file {
         match (key.as_str(), value) {
             ("service", toml::Value::Table(tables)) => {
                 for (name, table) in tables {
                     match table {
-                        toml::Value::Table(table) => services.push((name, table)),
+                        toml::Value::Table(table) => contents.tables.push((name, table)),
                         _ => reading.say(&format!("service.{name}"), "is not a table"),
                     }
                 }
             }
+            ("events", toml::Value::Table(table)) => contents.events = Some(table),
             _ => reading.say(
                 "",
-                format_args!("unknown key `{key}`: a stock file holds [service.NAME] tables"),
+                format_args!(
+                    "unknown key `{key}`: a stock file holds [service.NAME] tables, and [events]"
+                ),
             ),
         }
     }
-    if services.is_empty() {
+    if contents.tables.is_empty() && contents.events.is_none() {
         reading.say("", "no [service.NAME] table");
     }
-    services
+    contents
 }
 
 /// Where a secret lies.

@@ -1,6 +1,7 @@
 //! `mohawel broker --check`: whether the switch would start, and the configuration as it is in force, defaults included.
 
 use audit::clock::Clock;
+use broker::config::Limits;
 use broker::{Config, Switch};
 use serde_json::{Map, Value, json};
 
@@ -53,25 +54,7 @@ fn print(config: &Config, output: Output) -> Result<(), Failure> {
             "late_alarm_ms": witness.late_alarm.as_millis() as u64,
             "stop_after_ms": witness.stop_after.map(|limit| limit.as_millis() as u64),
         })),
-        "limits": {
-            "window_ms": config.limits.window_ms,
-            "in_flight": config.limits.in_flight,
-            "in_flight_per_agency": config.limits.in_flight_per_agency,
-            "in_flight_per_provider": config.limits.in_flight_per_provider,
-            "waiting": config.limits.waiting,
-            "connections": config.limits.connections,
-            "connections_per_agency": config.limits.connections_per_agency,
-            "handshake_timeout_ms": config.limits.handshake_timeout_ms,
-            "refusals_per_minute": config.limits.refusals_per_minute,
-            "submissions_per_agency": config.limits.submissions_per_agency,
-            "submission_mib_per_agency": config.limits.submission_mib_per_agency,
-            "event_mib": config.limits.event_mib,
-            "event_days": config.limits.event_days,
-            "event_attempts": config.limits.event_attempts,
-            "event_pause_ms": config.limits.event_pause_ms,
-            "certificate_life_s": config.limits.certificate_life.as_secs(),
-            "drain_ms": config.limits.drain_ms,
-        },
+        "limits": limits(&config.limits),
     });
     output.show(&value, || {
         let empty = Map::new();
@@ -93,6 +76,28 @@ fn print(config: &Config, output: Output) -> Result<(), Failure> {
             rows,
         );
         output.line(output.say("The configuration holds.", "الإعدادات صحيحة."));
+    })
+}
+
+fn limits(limits: &Limits) -> Value {
+    json!({
+    "window_ms": limits.window_ms,
+    "in_flight": limits.in_flight,
+    "in_flight_per_agency": limits.in_flight_per_agency,
+    "in_flight_per_provider": limits.in_flight_per_provider,
+    "waiting": limits.waiting,
+    "connections": limits.connections,
+    "connections_per_agency": limits.connections_per_agency,
+    "handshake_timeout_ms": limits.handshake_timeout_ms,
+    "refusals_per_minute": limits.refusals_per_minute,
+    "submissions_per_agency": limits.submissions_per_agency,
+    "submission_mib_per_agency": limits.submission_mib_per_agency,
+    "event_mib": limits.event_mib,
+    "event_days": limits.event_days,
+    "event_attempts": limits.event_attempts,
+    "event_pause_ms": limits.event_pause_ms,
+    "certificate_life_s": limits.certificate_life.as_secs(),
+    "drain_ms": limits.drain_ms,
     })
 }
 
