@@ -21,19 +21,20 @@ use crate::verify::OnProgress;
 pub use check::{CheckError, Checked, Compared, check};
 pub use manifest::{Manifest, ManifestError};
 
-use columnar::Columnar;
+use columnar::{Columnar, Titled};
+use columns::COLUMNS;
 use digesting::Digesting;
 use lines::Lines;
 use place::Place;
 use sheet::Sheet;
 
 mod check;
-mod columnar;
-mod columns;
+pub(crate) mod columnar;
+pub(crate) mod columns;
 mod digesting;
 mod lines;
 mod manifest;
-mod place;
+pub(crate) mod place;
 mod sheet;
 #[cfg(test)]
 mod tests;
@@ -177,7 +178,7 @@ pub(crate) fn write<W: Write + Send>(
 enum Writer<W: Write + Send> {
     Lines(Lines<W>),
     Sheet(Box<Sheet<W>>),
-    Columnar(Box<Columnar<W>>),
+    Columnar(Box<Columnar<W, Row>>),
 }
 
 impl<W: Write + Send> Writer<W> {
@@ -185,7 +186,13 @@ impl<W: Write + Send> Writer<W> {
         Ok(match format {
             Format::JsonLines => Self::Lines(Lines::new(out)),
             Format::Csv => Self::Sheet(Box::new(Sheet::new(out, byte_order_mark)?)),
-            Format::Parquet => Self::Columnar(Box::new(Columnar::new(out)?)),
+            Format::Parquet => {
+                let titled = Titled {
+                    name: "entries",
+                    facts: Vec::new(),
+                };
+                Self::Columnar(Box::new(Columnar::new(out, &titled, COLUMNS)?))
+            }
         })
     }
 
