@@ -13,13 +13,13 @@ pub enum Zone {
 
 /// A local hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Local {
-    /// Days since 1970, by the local calendar.
-    pub(super) day: i64,
+pub(crate) struct Local {
+    /// The Julian day by the local calendar.
+    pub(crate) day: i64,
     /// 0 to 23.
-    pub(super) hour: u8,
+    pub(crate) hour: u8,
     /// 0 is Monday.
-    pub(super) weekday: u8,
+    pub(crate) weekday: u8,
 }
 
 impl Zone {
@@ -44,7 +44,7 @@ impl Zone {
         inside.then_some(Self::Fixed(sign * (hours * 60 + minutes)))
     }
 
-    pub(super) fn local(self, unix_ms: u64) -> Option<Local> {
+    pub(crate) fn local(self, unix_ms: u64) -> Option<Local> {
         let seconds = i64::try_from(unix_ms / 1_000).ok()?;
         let utc = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
         let minutes = match self {
