@@ -213,7 +213,7 @@ impl<W: Write + Send> Writer<W> {
     }
 }
 
-/// Why nothing was exported.
+/// Why nothing was written.
 #[derive(Debug, Error)]
 pub enum ExportError {
     /// There is no log to look at.
@@ -226,6 +226,6 @@ pub enum ExportError {
     #[error("{0} is there already and is not written over")]
     Exists(String),
     /// The file cannot be written.
-    #[error("the export cannot be written: {0}")]
+    #[error("the file cannot be written: {0}")]
     Io(#[from] io::Error),
 }

@@ -23,6 +23,7 @@ pub mod rebuild;
 pub mod receipt;
 pub mod reconcile;
 pub mod replay;
+pub mod report;
 pub mod stats;
 pub mod svg;
 pub mod tiles;

@@ -36,13 +36,13 @@ pub struct Share {
     pub figures: String,
 }
 
-/// Bars below each other. `name` is what the picture is; `from_right` mirrors it.
-pub fn shares(name: &str, bars: &[Share], from_right: bool) -> String {
+/// Bars below each other. `name` is what the picture is; `mirrored` mirrors it.
+pub fn shares(name: &str, bars: &[Share], mirrored: bool) -> String {
     let longest = longest(bars);
     let mut body = String::new();
     let mut y = 0.0;
     for bar in bars {
-        let frame = Frame { from_right };
+        let frame = Frame { mirrored };
         frame.name(&mut body, (0.0, y + NAME - 4.0), &bar.name);
         let top = y + NAME;
         let long = |value: f64| scaled(value, longest) * ROOM;
@@ -64,10 +64,10 @@ pub fn shares(name: &str, bars: &[Share], from_right: bool) -> String {
 }
 
 /// Columns beside each other, in order. As many names as fit stand below.
-pub fn columns(name: &str, columns: &[Share], from_right: bool) -> String {
+pub fn columns(name: &str, columns: &[Share], mirrored: bool) -> String {
     let longest = longest(columns);
     let mut body = String::new();
-    let frame = Frame { from_right };
+    let frame = Frame { mirrored };
     let count = columns.len().max(1) as f64;
     let step = (WIDTH / count).min(40.0);
     let wide = (step * 0.8).max(0.5);
@@ -115,7 +115,7 @@ fn framed(name: &str, height: f64, body: &str) -> String {
 /// Where left is.
 #[derive(Clone, Copy)]
 struct Frame {
-    from_right: bool,
+    mirrored: bool,
 }
 
 impl Frame {
@@ -123,7 +123,7 @@ impl Frame {
         if wide <= 0.0 || high <= 0.0 {
             return;
         }
-        let x = if self.from_right { WIDTH - x - wide } else { x };
+        let x = if self.mirrored { WIDTH - x - wide } else { x };
         let _ = writeln!(
             body,
             r#"<rect x="{x:.1}" y="{y:.1}" width="{wide:.1}" height="{high:.1}" fill="{fill}"/>"#
@@ -132,7 +132,7 @@ impl Frame {
 
     /// A name of people's, in the direction of the page.
     fn name(self, body: &mut String, (x, y): (f64, f64), text: &str) {
-        let (x, direction) = match self.from_right {
+        let (x, direction) = match self.mirrored {
             true => (WIDTH - x, "rtl"),
             false => (x, "ltr"),
         };
@@ -149,7 +149,7 @@ impl Frame {
 
     /// Figures and times: from left to right in every language.
     fn figures(self, body: &mut String, (x, y): (f64, f64), text: &str) {
-        let (x, anchor) = match self.from_right {
+        let (x, anchor) = match self.mirrored {
             true => (WIDTH - x, "end"),
             false => (x, "start"),
         };
