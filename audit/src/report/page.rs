@@ -235,7 +235,7 @@ fn reasons(report: &Report, tongue: Tongue, html: &mut Html) {
         "<div class=\"beside\"><figure>{}</figure></div>",
         charts::reasons(&report.total, title, tongue)
     ));
-    html.raw(&tables::reasons(&report.total, title, tongue));
+    html.raw(&tables::reasons(&report.total, "reasons", tongue));
 }
 
 fn one(section: &Section, tongue: Tongue, html: &mut Html) {
@@ -258,7 +258,7 @@ fn one(section: &Section, tongue: Tongue, html: &mut Html) {
         "<div class=\"beside\">{}</div>",
         charts::section(section, title, tongue)
     ));
-    html.raw(&tables::section(section, title, tongue));
+    html.raw(&tables::section(section, tongue));
 }
 
 fn clock(report: &Report, tongue: Tongue, html: &mut Html) {
@@ -285,7 +285,7 @@ fn clock(report: &Report, tongue: Tongue, html: &mut Html) {
             charts::columns_of(&lines, title, tongue),
             charts::legend(tongue),
         ));
-        html.raw(&tables::clock(&lines, others, title, tongue));
+        html.raw(&tables::clock(&lines, others, anchor, tongue));
     }
 }
 
@@ -369,16 +369,16 @@ article + article { border-top: 4px solid #333 }
 h1 { font-size: 1.5rem; line-height: 1.25 } h2 { font-size: 1.15rem; border-top: 2px solid #333; padding-top: .6rem; margin-top: 2rem }
 .other { text-align: end; margin: 0 } .period { font-size: 1.05rem }
 .good, .bad { padding: .5rem .75rem; border-inline-start: 6px solid } .good { background: #e9f4ea; border-color: #2b6b33 } .bad { background: #fdeaea; border-color: #8a2f1b; font-weight: 600 }
-.glance { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .6rem; margin: 0 }
-.glance div { border: 1px solid #999; padding: .4rem .6rem } .glance dt { font-size: .85rem } .glance dd { margin: 0; font-size: 1.3rem; font-weight: 600 }
-.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 1.2rem }
-figure { margin: 0; max-width: 30rem } figcaption { font-size: .85rem } svg { display: block; width: 100%; height: auto }
+.glance { display: flex; flex-wrap: wrap; gap: .6rem; margin: 0 }
+.glance div { flex: 1 1 9rem; border: 1px solid #999; padding: .4rem .6rem } .glance dt { font-size: .85rem } .glance dd { margin: 0; font-size: 1.3rem; font-weight: 600 }
+.beside { display: flex; flex-wrap: wrap; gap: 1.2rem }
+figure { flex: 1 1 17rem; margin: 0; max-width: 30rem } figcaption { font-size: .85rem } svg { display: block; width: 100%; height: auto }
 .key { display: inline-block; width: .8em; height: .8em; border: 1px solid #111 } .whole { background: #9db8d6 } .part { background: #8a2f1b }
-.wide { overflow-x: auto; margin-top: 1rem } table { border-collapse: collapse; width: 100%; font-size: .88rem } caption { text-align: start; font-size: .85rem }
+.wide { overflow-x: auto; margin-top: 1rem } table { border-collapse: collapse; width: 100%; font-size: .88rem }
 th, td { border: 1px solid #bbb; padding: .3rem .45rem; text-align: start; vertical-align: top } thead th { background: #eee } tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 9rem }
 td.n { text-align: end; white-space: nowrap; font-variant-numeric: tabular-nums } .facts th { width: 30% } .facts td { overflow-wrap: anywhere }
 .id { font-family: "DejaVu Sans Mono", monospace; font-size: 85%; overflow-wrap: anywhere } .why { min-width: 10rem }
-@media print { body { font-size: 9.5pt } .other, nav { display: none } article { padding: 0; max-width: none } article + article { border: 0; break-before: page } .wide { overflow: visible } tr, figure, .glance div { break-inside: avoid } h2 { break-after: avoid } * { print-color-adjust: exact } }
+@media print { body { font-size: 9.5pt } .other, nav { display: none } article { padding: 0; max-width: none } article + article { border: 0; break-before: page } .wide { overflow: visible } table { font-size: 7.5pt } tbody th, .why { min-width: 0 } th, td { padding: .15rem .25rem } tr, figure, .glance div { break-inside: avoid } h2 { break-after: avoid } * { print-color-adjust: exact } }
 </style>
 </head>
 <body>"#;

@@ -9,7 +9,7 @@ use crate::report::{Line, Section};
 use crate::stats::{Tally, Times};
 
 /// A section's lines, the others and those without a name.
-pub(super) fn section(section: &Section, title: &str, tongue: Tongue) -> String {
+pub(super) fn section(section: &Section, tongue: Tongue) -> String {
     let mut rows: String = section
         .lines
         .iter()
@@ -23,7 +23,7 @@ pub(super) fn section(section: &Section, title: &str, tongue: Tongue) -> String 
     if unnamed.asked() > 0 || unnamed.ended.iter().any(|ended| *ended > 0) {
         rows += &row(tongue.say("(names none)", "(بلا اسم)"), unnamed);
     }
-    let mut out = table(title, &heading(tongue), &rows);
+    let mut out = table(section.by.name(), tongue, &heading(tongue), &rows);
     if section.lines.iter().any(|line| line.missed_max > 0) {
         out += &format!(
             "<p>{}</p>",
@@ -40,7 +40,7 @@ pub(super) fn section(section: &Section, title: &str, tongue: Tongue) -> String 
 pub(super) fn clock(
     lines: &[(String, &Tally)],
     others: Option<&(u64, Tally)>,
-    title: &str,
+    anchor: &str,
     tongue: Tongue,
 ) -> String {
     let lines = lines.iter();
@@ -49,11 +49,11 @@ pub(super) fn clock(
         let other = tongue.say("other days", "أيام أخرى");
         rows += &row(&format!("{other}: {}", number(*days)), tally);
     }
-    table(title, &heading(tongue), &rows)
+    table(anchor, tongue, &heading(tongue), &rows)
 }
 
 /// Each reason with what it means and what to do about it.
-pub(super) fn reasons(total: &Tally, title: &str, tongue: Tongue) -> String {
+pub(super) fn reasons(total: &Tally, anchor: &str, tongue: Tongue) -> String {
     let rows = by_count(total).into_iter().map(|(reason, count)| {
         let code = Code::parse(reason);
         let sentence = code.map_or_else(
@@ -75,7 +75,7 @@ pub(super) fn reasons(total: &Tally, title: &str, tongue: Tongue) -> String {
         tongue.say("what it means", "معناه"),
         tongue.say("what the asker does about it", "ما يفعله الطالب"),
     ];
-    table(title, &names, &rows.collect::<String>())
+    table(anchor, tongue, &names, &rows.collect::<String>())
 }
 
 /// The most frequent first.
@@ -139,9 +139,8 @@ fn head(line: &Line, tongue: Tongue) -> String {
     head
 }
 
-/// In a frame that scrolls by itself where it is too wide, also with the keyboard.
-fn table(title: &str, names: &[&str], rows: &str) -> String {
-    let title = escape(title);
+/// In a frame that scrolls by itself where it is too wide, also with the keyboard; named by the heading above it.
+fn table(anchor: &str, tongue: Tongue, names: &[&str], rows: &str) -> String {
     let names = names.iter();
     let names: String = names
         .map(|name| match name.is_empty() {
@@ -149,8 +148,9 @@ fn table(title: &str, names: &[&str], rows: &str) -> String {
             false => format!("<th scope=\"col\">{}</th>", escape(name)),
         })
         .collect();
+    let named = format!("aria-labelledby=\"{}-{anchor}\"", tongue.code());
     format!(
-        "<div class=\"wide\" role=\"region\" aria-label=\"{title}\" tabindex=\"0\"><table><caption>{title}</caption>\
+        "<div class=\"wide\" role=\"region\" {named} tabindex=\"0\"><table {named}>\
          <thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }

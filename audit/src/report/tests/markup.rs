@@ -26,7 +26,6 @@ const ALLOWED: &[&str] = &[
     "text",
     "span",
     "table",
-    "caption",
     "thead",
     "tbody",
     "tr",
@@ -73,6 +72,8 @@ pub(super) fn must_be_sound(page: &str) {
         links.iter().all(|link| ids.contains(link)),
         "{links:?} {ids:?}"
     );
+    let mut named = values(page, "aria-labelledby=\"");
+    assert!(named.all(|id| ids.contains(&id)));
     let mut once = ids.clone();
     once.sort_unstable();
     once.dedup();
