@@ -101,7 +101,7 @@ pub struct Options {
 /// The figures of a period.
 #[derive(Debug)]
 pub struct Report {
-    /// What was looked at; `matched` are the entries that count.
+    /// What was looked at; `matched` are the entries that are counted: those of exchanges, in the period.
     pub scanned: Scanned,
     /// Which entries count.
     pub filter: Filter,
@@ -214,8 +214,8 @@ impl Gathering {
     }
 
     fn take(&mut self, row: &Row) {
-        self.matched += 1;
         let Some(part) = Part::of(row) else { return };
+        self.matched += 1;
         let at_us = row.event.recorded_at_us;
         let (first, last) = self.recorded_us.unwrap_or((at_us, at_us));
         self.recorded_us = Some((first.min(at_us), last.max(at_us)));
