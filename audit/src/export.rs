@@ -21,6 +21,8 @@ use crate::verify::OnProgress;
 pub use check::{CheckError, Checked, Compared, check};
 pub use manifest::{Manifest, ManifestError};
 
+pub(crate) use manifest::texts_of;
+
 use columnar::{Columnar, Titled};
 use columns::COLUMNS;
 use digesting::Digesting;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::anomaly::Zone;
 use crate::checkpoint::LogKey;
+use crate::export::texts_of;
 use crate::find::{self, Check, FindError, Row, Scanned};
 use crate::replay::Filter;
 use crate::stats::{Counting, Dimension, Part, Stats, Tally};
@@ -298,6 +299,7 @@ impl Report {
             "until_ms": self.filter.to_ms,
             "first_recorded_us": self.recorded_us.map(|(first, _)| first),
             "last_recorded_us": self.recorded_us.map(|(_, last)| last),
+            "filter": texts_of(&self.filter),
             "zone": self.zone.to_string(),
             "total": with(&self.total, json!({})),
             "by": self.sections.iter().map(section).collect::<BTreeMap<_, _>>(),

@@ -4,15 +4,15 @@
 //! Takes a [`Report`]; the same report gives the same bytes. Each drawing has a table with the same figures, and each figure
 //! carries its exact number as `<data value>`. Whatever came from the log is escaped by [`crate::html::escape`].
 
-use proto::header::Outcome;
 use proto::refusal::Language;
 
 use super::{By, Report, Section};
-use crate::find::Standing;
-use crate::html::{Html, escape, id, time_of_ms};
-use tongue::{Tongue, number, percent, time};
+use crate::anomaly::Zone;
+use crate::html::{Html, escape, id};
+use tongue::{Tongue, number};
 
 mod charts;
+mod opening;
 mod tables;
 mod tongue;
 
@@ -55,9 +55,9 @@ pub(super) fn render(report: &Report, first: Language) -> String {
 
 /// The whole report in one language.
 fn tell(report: &Report, tongue: Tongue, html: &mut Html) {
-    beginning(report, tongue, html);
+    opening::beginning(report, tongue, html);
     contents(report, tongue, html);
-    glance(report, tongue, html);
+    opening::glance(report, tongue, html);
     if !report.is_empty() {
         reasons(report, tongue, html);
         for section in &report.sections {
@@ -66,79 +66,6 @@ fn tell(report: &Report, tongue: Tongue, html: &mut Html) {
         clock(report, tongue, html);
     }
     rests_on(report, tongue, html);
-}
-
-fn beginning(report: &Report, tongue: Tongue, html: &mut Html) {
-    html.raw(&format!(
-        "<h1>{}</h1>",
-        tongue.say(
-            "What went through the data-exchange switch",
-            "ما مرّ عبر محوِّل تبادل البيانات",
-        )
-    ));
-    let bound = |ms: Option<u64>, open: &str| ms.map_or_else(|| escape(open), time_of_ms);
-    html.raw(&format!(
-        "<p class=\"period\">{} <strong>{}</strong> {} <strong>{}</strong></p>",
-        tongue.say("From", "من"),
-        bound(
-            report.filter.from_ms,
-            tongue.say("the beginning of the log", "بداية السجل")
-        ),
-        tongue.say("until before", "حتى ما قبل"),
-        bound(
-            report.filter.to_ms,
-            tongue.say("the end of the log", "نهاية السجل")
-        ),
-    ));
-    if let Some((first, last)) = report.recorded_us {
-        html.raw(&format!(
-            "<p>{}: {} – {}</p>",
-            tongue.say("Recorded in it, first and last", "أول ما دُوِّن فيها وآخره"),
-            time_of_ms(first / 1_000),
-            time_of_ms(last / 1_000)
-        ));
-    }
-    let (class, said) = match &report.scanned.standing {
-        Standing::NotLooked => (
-            "bad",
-            tongue.say(
-                "NOT PROVED: nothing was verified; these are the figures of whatever stands in the files.",
-                "غير مُثبت: لم يُتحقق من شيء، وهذه أرقام ما في الملفات أيًّا كان.",
-            ),
-        ),
-        Standing::Broken(_) => (
-            "bad",
-            tongue.say(
-                "NOT PROVED: the log does not hold.",
-                "غير مُثبت: السجل لا يصح.",
-            ),
-        ),
-        Standing::InTheLog => (
-            "good",
-            tongue.say(
-                "Proved: every entry counted is in the signed log, and none of the range is missing.",
-                "مُثبت: كل قيد محسوب موجود في السجل الموقّع، ولم يُغفل أي قيد من المدى.",
-            ),
-        ),
-        Standing::Replayed => (
-            "good",
-            tongue.say(
-                "Proved, and replayed: every seal and every decision of the log holds.",
-                "مُثبت ومُعاد فحصه: كل ختم وكل قرار في السجل صحيح.",
-            ),
-        ),
-    };
-    html.raw(&format!("<p class=\"{class}\">{}</p>", escape(said)));
-    if let Some(unreadable) = &report.scanned.unreadable {
-        html.raw(&format!(
-            "<p class=\"bad\">{}: {}</p>",
-            tongue.say(
-                "Entries that could not be read, and are in no figure",
-                "قيود تعذّرت قراءتها وليست في أي رقم"
-            ),
-            number(unreadable.count)
-        ));
-    }
 }
 
 /// What stands where.
@@ -157,71 +84,6 @@ fn contents(report: &Report, tongue: Tongue, html: &mut Html) {
         .map(|(anchor, title)| format!("<a href=\"#{code}-{anchor}\">{title}</a>"))
         .collect();
     html.raw(&format!("<nav>{}</nav>", links.join(" · ")));
-}
-
-/// The figures that everybody asks for first.
-fn glance(report: &Report, tongue: Tongue, html: &mut Html) {
-    let total = &report.total;
-    heading(
-        "glance",
-        tongue.say("At a glance", "نظرة عامة"),
-        tongue,
-        html,
-    );
-    if report.is_empty() {
-        html.raw(&format!(
-            "<p>{}</p>",
-            tongue.say(
-                "Nothing was asked in this period.",
-                "لم يُطلب شيء في هذه الفترة."
-            )
-        ));
-    }
-    let mut figures = vec![
-        (tongue.say("asked", "المطلوب"), number(total.asked())),
-        (
-            tongue.say("let through", "المسموح به"),
-            number(total.requests),
-        ),
-        (
-            tongue.say("refused", "المرفوض"),
-            format!("{} {}", number(total.refused), percent(total)),
-        ),
-        (
-            tongue.say("answered", "المُجاب"),
-            number(total.ended_as(Outcome::Answered)),
-        ),
-        (
-            tongue.say("ended without an answer", "انتهى دون إجابة"),
-            number(total.not_answered()),
-        ),
-        (
-            tongue.say("disputed", "المعترض عليه"),
-            number(total.disputes),
-        ),
-    ];
-    if let Some(whole) = total.whole.quantiles() {
-        figures.extend([
-            (
-                tongue.say("half ended within", "نصفها انتهى خلال"),
-                time(whole.p50_us),
-            ),
-            (
-                tongue.say("95 of 100 within", "95 من كل 100 خلال"),
-                time(whole.p95_us),
-            ),
-            (
-                tongue.say("99 of 100 within", "99 من كل 100 خلال"),
-                time(whole.p99_us),
-            ),
-        ]);
-    }
-    let cells = figures.into_iter();
-    let cells = cells.map(|(name, figure)| format!("<div><dt>{name}</dt><dd>{figure}</dd></div>"));
-    html.raw(&format!(
-        "<dl class=\"glance\">{}</dl>",
-        cells.collect::<String>()
-    ));
 }
 
 fn reasons(report: &Report, tongue: Tongue, html: &mut Html) {
@@ -262,7 +124,10 @@ fn one(section: &Section, tongue: Tongue, html: &mut Html) {
 }
 
 fn clock(report: &Report, tongue: Tongue, html: &mut Html) {
-    let zone = report.zone.to_string();
+    let zone = match report.zone {
+        Zone::Egypt => tongue.say("Egypt", "مصر").to_owned(),
+        zone @ Zone::Fixed(_) => id(&format!("UTC{zone}")),
+    };
     let days = tongue.say(DAYS[0], DAYS[1]);
     let hours = tongue.say(HOURS[0], HOURS[1]);
     for (anchor, title, lines, others) in [
@@ -278,7 +143,7 @@ fn clock(report: &Report, tongue: Tongue, html: &mut Html) {
         html.raw(&format!(
             "<p>{}: {}</p>",
             tongue.say("By the clock of", "بتوقيت"),
-            id(&zone)
+            zone
         ));
         html.raw(&format!(
             "<div class=\"beside\"><figure>{}<figcaption>{}</figcaption></figure></div>",

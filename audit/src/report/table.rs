@@ -9,9 +9,9 @@ use std::io::{self, Write};
 use proto::header::Outcome;
 
 use super::Report;
-use crate::export::TOOL;
 use crate::export::columnar::{Columnar, Titled};
 use crate::export::columns::{Column, Type, Value, column};
+use crate::export::{TOOL, texts_of};
 use crate::find::Standing;
 use crate::stats::{Quantiles, Tally, Times};
 
@@ -196,7 +196,8 @@ pub(super) fn rows(report: &Report) -> Vec<Flat> {
 /// Writes the table to `out`.
 pub(super) fn write<W: Write + Send>(report: &Report, out: W) -> io::Result<W> {
     let scanned = &report.scanned;
-    let time = |ms: Option<u64>| ms.map_or_else(String::new, |ms| ms.to_string());
+    // A map of texts has a JSON form.
+    let filter = serde_json::to_string(&texts_of(&report.filter)).unwrap_or_default();
     let standing = match &scanned.standing {
         Standing::NotLooked => "not looked at",
         Standing::InTheLog => "in the signed log",
@@ -213,8 +214,7 @@ pub(super) fn write<W: Write + Send>(report: &Report, out: W) -> io::Result<W> {
             ("mohawel.root", scanned.checkpoint.root.to_string()),
             ("mohawel.standing", standing.to_owned()),
             ("mohawel.unreadable", unreadable.to_string()),
-            ("mohawel.since_ms", time(report.filter.from_ms)),
-            ("mohawel.until_ms", time(report.filter.to_ms)),
+            ("mohawel.filter", filter),
             ("mohawel.zone", report.zone.to_string()),
         ],
     };

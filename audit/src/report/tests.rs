@@ -174,7 +174,12 @@ fn a_period_counts_what_was_recorded_in_it() {
         kind: Some(Kind::Closing),
         ..Filter::default()
     };
-    let json = reported(&dir, options(ending)).to_json();
+    let report = reported(&dir, options(ending));
+    let page = page::render(&report, Language::English);
+    assert!(page.contains("only: <bdi dir=\"ltr\" class=\"id\">kind closing</bdi>"));
+    agree(&report);
+    let json = report.to_json();
+    assert_eq!(json["filter"], json!({ "kind": "closing" }));
     assert_eq!(counts(&json["total"]), [0, 0, 3, 1]);
     assert_eq!(json["by"]["service"]["rows"][0]["whole"]["count"], 3);
 }

@@ -4,7 +4,7 @@ use proto::refusal::Language;
 
 use crate::html::escape;
 use crate::report::By;
-use crate::stats::{Tally, duration};
+use crate::stats::{Tally, bytes, duration};
 
 /// The language of a half of the page.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +67,11 @@ pub(super) fn number(number: u64) -> String {
 /// A time in microseconds.
 pub(super) fn time(time_us: u64) -> String {
     data(time_us, &duration(time_us))
+}
+
+/// A size in bytes.
+pub(super) fn size(size: u64) -> String {
+    data(size, &bytes(size))
 }
 
 /// `(3.4 %)` of what was asked was refused; empty where nothing was.

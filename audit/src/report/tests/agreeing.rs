@@ -136,6 +136,8 @@ fn shows(article: &str, code: &str, json: &Json, lines: &Keyed<&Json>) {
         answered,
         not_answered,
         number("disputes"),
+        number("bytes_asked"),
+        number("bytes_answered"),
     ];
     let glance: Vec<u64> = glance.into_iter().chain(times).flatten().collect();
     assert_eq!(numbers_of(article, &format!("{code}-glance")), glance);

@@ -175,3 +175,66 @@ fn times(tally: &Tally) -> String {
     let found = found.map(|found| [found.p50_us, found.p95_us, found.p99_us].map(duration));
     found.map_or_else(|| "–".to_owned(), |found| found.join(" / "))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+    use proto::refusal::Language;
+
+    use super::*;
+    use crate::failure::Exit;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        asked: MakeReport,
+    }
+
+    fn run_on(log: &std::path::Path, more: &[&str]) -> Failure {
+        let log = log.display().to_string();
+        let words = ["report", "--log", &log].into_iter();
+        let line = Line::parse_from(words.chain(more.iter().copied()));
+        let output = Output {
+            language: Language::English,
+            json: true,
+        };
+        run(&line.asked, output).unwrap_err()
+    }
+
+    #[test]
+    fn what_cannot_be_is_said_before_anything_is_read_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let page = dir.path().join("r.html").display().to_string();
+        let log = dir.path().join("log");
+        fs::create_dir_all(log.join("tile")).unwrap();
+        for (more, said) in [
+            (&["-o", &page, "--parquet", &page][..], "the same file"),
+            (
+                &[
+                    "--since",
+                    "2026-02-01T00:00:00Z",
+                    "--until",
+                    "2026-01-01T00:00:00Z",
+                ],
+                "ends before it begins",
+            ),
+            (&["--since", "yesterday"], "RFC 3339"),
+            (&["-o", &page], "no published checkpoint"),
+        ] {
+            let failure = run_on(&log, more);
+            assert_eq!(failure.exit, Exit::Usage, "{failure:?}");
+            assert!(failure.what[0].contains(said), "{failure:?}");
+        }
+        assert!(run_on(dir.path(), &[]).what[0].contains("no log directory"));
+        fs::write(&page, "yesterday's").unwrap();
+        let taken = run_on(&log, &["-o", &page]);
+        assert!(taken.what[0].contains("there already"), "{taken:?}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        for bad in [["--top", "0"], ["--top", "513"], ["--zone", "cairo"]] {
+            let words = ["report", "--log", "x"].into_iter().chain(bad);
+            assert!(Line::try_parse_from(words).is_err(), "{bad:?}");
+        }
+    }
+}
