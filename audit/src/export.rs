@@ -21,19 +21,22 @@ use crate::verify::OnProgress;
 pub use check::{CheckError, Checked, Compared, check};
 pub use manifest::{Manifest, ManifestError};
 
-use columnar::Columnar;
+pub(crate) use manifest::texts_of;
+
+use columnar::{Columnar, Titled};
+use columns::COLUMNS;
 use digesting::Digesting;
 use lines::Lines;
 use place::Place;
 use sheet::Sheet;
 
 mod check;
-mod columnar;
-mod columns;
+pub(crate) mod columnar;
+pub(crate) mod columns;
 mod digesting;
 mod lines;
 mod manifest;
-mod place;
+pub(crate) mod place;
 mod sheet;
 #[cfg(test)]
 mod tests;
@@ -177,7 +180,7 @@ pub(crate) fn write<W: Write + Send>(
 enum Writer<W: Write + Send> {
     Lines(Lines<W>),
     Sheet(Box<Sheet<W>>),
-    Columnar(Box<Columnar<W>>),
+    Columnar(Box<Columnar<W, Row>>),
 }
 
 impl<W: Write + Send> Writer<W> {
@@ -185,7 +188,13 @@ impl<W: Write + Send> Writer<W> {
         Ok(match format {
             Format::JsonLines => Self::Lines(Lines::new(out)),
             Format::Csv => Self::Sheet(Box::new(Sheet::new(out, byte_order_mark)?)),
-            Format::Parquet => Self::Columnar(Box::new(Columnar::new(out)?)),
+            Format::Parquet => {
+                let titled = Titled {
+                    name: "entries",
+                    facts: Vec::new(),
+                };
+                Self::Columnar(Box::new(Columnar::new(out, &titled, COLUMNS)?))
+            }
         })
     }
 
@@ -206,7 +215,7 @@ impl<W: Write + Send> Writer<W> {
     }
 }
 
-/// Why nothing was exported.
+/// Why nothing was written.
 #[derive(Debug, Error)]
 pub enum ExportError {
     /// There is no log to look at.
@@ -219,6 +228,6 @@ pub enum ExportError {
     #[error("{0} is there already and is not written over")]
     Exists(String),
     /// The file cannot be written.
-    #[error("the export cannot be written: {0}")]
+    #[error("the file cannot be written: {0}")]
     Io(#[from] io::Error),
 }

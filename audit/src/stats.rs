@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use proto::Code;
 use proto::entry::Kind;
 use proto::header::Outcome;
 use time::OffsetDateTime;
@@ -13,10 +14,12 @@ use time::OffsetDateTime;
 use crate::find::Row;
 
 pub(crate) mod bounded;
+mod figures;
 mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use figures::{bytes, duration};
 pub use tally::{Quantiles, Tally, Times};
 
 use bounded::{Bounded, Top};
@@ -142,9 +145,14 @@ pub struct Counting {
 impl Counting {
     /// Nothing counted yet.
     pub fn by(dimension: Dimension) -> Self {
+        Self::keeping(KEYS_MAX, dimension)
+    }
+
+    /// The same, keeping so many keys: whoever counts by several dimensions at once holds that many of each.
+    pub(crate) fn keeping(keys: usize, dimension: Dimension) -> Self {
         Self {
             by: dimension,
-            keys: Bounded::new(KEYS_MAX),
+            keys: Bounded::new(keys),
             unnamed: Tally::default(),
             total: Tally::default(),
             key: String::new(),
@@ -225,12 +233,16 @@ pub(crate) enum Part {
         bytes: u64,
     },
     Refused {
+        /// `None` for a word that is no code.
+        code: Option<Code>,
         count: u64,
         decide_us: u64,
     },
     Ended {
         outcome: Option<Outcome>,
         provider_us: u64,
+        /// From the request's entry to this one; 0 where that request is not there.
+        whole_us: u64,
         bytes: u64,
     },
     Late,
@@ -238,7 +250,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    fn of(row: &Row) -> Option<Self> {
+    pub(crate) fn of(row: &Row) -> Option<Self> {
         let facts = row.facts.as_ref()?;
         let asked = |row: &Row| row.request.as_ref().map_or(0, |asked| asked.payload.length);
         let answered = match (&row.answer, &row.trailer) {
@@ -252,12 +264,16 @@ impl Part {
                 bytes: asked(row),
             }),
             Kind::Refusal => Some(Self::Refused {
+                code: Code::parse(&facts.code),
                 count: facts.count.max(1),
                 decide_us: facts.decide_us,
             }),
             Kind::Closing | Kind::Trailer => Some(Self::Ended {
                 outcome: Outcome::parse(&facts.code),
                 provider_us: facts.provider_us,
+                whole_us: row
+                    .asked_at_us
+                    .map_or(0, |asked| row.event.recorded_at_us.saturating_sub(asked)),
                 bytes: answered,
             }),
             Kind::Late => Some(Self::Late),
@@ -266,7 +282,7 @@ impl Part {
         }
     }
 
-    fn weight(self) -> u64 {
+    pub(crate) fn weight(self) -> u64 {
         match self {
             Self::Refused { count, .. } => count,
             Self::Request { .. } | Self::Ended { .. } | Self::Late | Self::Disputed => 1,

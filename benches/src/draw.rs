@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use crate::svg::{Page, Series};
+use audit::svg::{Page, Series};
 
 /// What is drawn.
 #[derive(Clone, Debug, Args)]

@@ -11,7 +11,7 @@
 //! | [`harness`] | one comparison: start, rounds, stop, evidence, report |
 //! | [`peer`] | nginx, haproxy and the bare hub, the backend and the client that calls them |
 //! | [`crowd`], [`thin`] | many systems: founded in a new switch's log; consumers of whom thousands fit in a process |
-//! | [`report`], [`svg`] | medians, spreads, ratios, goals; the table, the JSON and the drawing |
+//! | [`report`], [`audit::svg`] | medians, spreads, ratios, goals; the table, the JSON and the drawing |
 //!
 //! `benches overload` is another measurement, of what happens above the peak: [`overload`]. `benches attached` is one of
 //! what grows with attached adapters: [`attached`].
@@ -30,7 +30,6 @@ mod progress;
 mod replay;
 mod report;
 mod side;
-mod svg;
 mod thin;
 
 use std::ffi::OsStr;

@@ -34,8 +34,8 @@ mod witness;
 pub use agency::{Agency, AuthorityKey, NewAuthorityKey};
 pub use agreement::{Agreement, Explain, HandOn, Template, WhoCan};
 pub use audit::{
-    Anomalies, Audit, Bundle, ExportEntries, Fetch, Find, LogDir, Proved, Replaying, Stats,
-    TamperDemo, TimeRoots, Verified, Vouched, Wanted,
+    Anomalies, Audit, Bundle, ExportEntries, Fetch, Find, LogDir, MakeReport, Proved, Replaying,
+    Stats, TamperDemo, TimeRoots, Verified, Vouched, Wanted,
 };
 pub use backup::{Backup, Restore};
 pub use batch::{Batch, RunBatch};

@@ -9,6 +9,7 @@
 //! | `state_property.rs` | restricted data of the state, which the switch itself cannot read |
 //! | `complaints.rs` | complaints handed on to a system that is away; they wait at the switch, sealed, and are answered in the morning |
 //! | `prevention.rs` | the most sensitive data: the glass is broken at night, and somebody else looks at it afterwards |
+//! | `governance.rs` | two service centres work, and an office with nothing but the log reports to those who decide |
 //! | `tenders.rs` | opportunities for every commercial member, bids, and each bidder's standing in two registers |
 //! | `takaful_karama.rs` | cash support for many households: batches over six registers, a corrected register, one disbursement |
 //! | `roll_out.rs` | a proved service is live in another governorate with one command, over its ERP's table |

@@ -109,6 +109,26 @@ fn the_glass_is_broken_reviewed_and_not_broken_again_while_a_review_is_overdue()
 }
 
 #[test]
+fn a_governance_centre_reports_a_day_from_the_log_alone() {
+    for (lang, rests, holds) in [
+        ("en", "entries under the checkpoint: ", "the log holds"),
+        ("ar", "القيود تحت نقطة التحقق: ", "السجل سليم"),
+    ] {
+        let told = tell(env!("CARGO_BIN_EXE_governance"), lang);
+        for said in [
+            "report.html",
+            "report.parquet",
+            "\"no_agreement\":2",
+            "\"provider_offline\":1",
+            rests,
+            holds,
+        ] {
+            assert!(told.contains(said), "{said}: {told}");
+        }
+    }
+}
+
+#[test]
 fn opportunities_are_published_to_a_class_and_a_bidders_standing_is_asked() {
     for (lang, holds) in [("en", "the log holds"), ("ar", "السجل سليم")] {
         let told = tell(env!("CARGO_BIN_EXE_tenders"), lang);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Exports of a log, read back by DuckDB: three formats must hold the same rows with the same values, be what
-# `audit find` and `audit stats` say, and carry each entry so that its leaf hash comes out; damaged ones are refused.
+# `audit find` and `audit stats` say, and carry each entry so that its leaf hash comes out; damaged ones are refused. The table of
+# a report must be what its JSON says.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -24,6 +25,12 @@ export_all "$JUDGE_DIR/world/auditor" "$JUDGE_DIR/all" --verified
 export_all "$JUDGE_DIR/world/auditor" "$JUDGE_DIR/refused" --kind refusal
 export_all "$JUDGE_DIR/world/auditor" "$JUDGE_DIR/nothing" --purpose nobody-says-this
 export_all "$JUDGE_DIR/large" "$JUDGE_DIR/many"
+
+for log in "$JUDGE_DIR/world/auditor" "$JUDGE_DIR/large"; do
+  report=$JUDGE_DIR/report-$(basename "$log")
+  "$MOHAWEL_BIN" --json audit report --log "$log" --top 2 -o "$report.html" --parquet "$report.parquet" >"$report.json"
+  "$VENV/bin/python" tests/judges/export/report.py "$report.parquet" "$report.json"
+done
 
 refuse() {
   local status=0 said

@@ -1,5 +1,7 @@
 //! The clock on the wall of an office: a fixed offset, or Egypt's with its summer time.
 
+use std::fmt;
+
 use time::{Date, Duration, Month, OffsetDateTime, UtcOffset, Weekday};
 
 /// A local clock.
@@ -13,13 +15,13 @@ pub enum Zone {
 
 /// A local hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Local {
-    /// Days since 1970, by the local calendar.
-    pub(super) day: i64,
+pub(crate) struct Local {
+    /// The Julian day by the local calendar.
+    pub(crate) day: i64,
     /// 0 to 23.
-    pub(super) hour: u8,
+    pub(crate) hour: u8,
     /// 0 is Monday.
-    pub(super) weekday: u8,
+    pub(crate) weekday: u8,
 }
 
 impl Zone {
@@ -44,7 +46,7 @@ impl Zone {
         inside.then_some(Self::Fixed(sign * (hours * 60 + minutes)))
     }
 
-    pub(super) fn local(self, unix_ms: u64) -> Option<Local> {
+    pub(crate) fn local(self, unix_ms: u64) -> Option<Local> {
         let seconds = i64::try_from(unix_ms / 1_000).ok()?;
         let utc = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
         let minutes = match self {
@@ -58,6 +60,20 @@ impl Zone {
             hour: local.hour(),
             weekday: local.weekday().number_days_from_monday(),
         })
+    }
+}
+
+impl fmt::Display for Zone {
+    /// As [`Zone::parse`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Egypt => f.write_str("egypt"),
+            Self::Fixed(minutes) => {
+                let sign = if *minutes < 0 { '-' } else { '+' };
+                let minutes = minutes.unsigned_abs();
+                write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+        }
     }
 }
 
@@ -123,6 +139,9 @@ mod tests {
             "", "2", "+2", "+2:00", "+02:60", "+15:00", "Egypt", "+-1:00", "é",
         ] {
             assert_eq!(Zone::parse(bad), None, "{bad}");
+        }
+        for text in ["egypt", "+02:00", "-03:30", "+00:00"] {
+            assert_eq!(Zone::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(hour(Zone::Fixed(-210), "2026-11-23T02:00:00Z"), 22);
         assert_eq!(Zone::Egypt.local(u64::MAX), None);

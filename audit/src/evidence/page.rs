@@ -8,12 +8,11 @@ use proto::entry::Kind;
 
 use super::contents::{Contents, Item};
 use super::told::Told;
-use html::{Html, escape, id, time_of_ms};
+use crate::html::{Html, escape, id, time_of_ms};
 
 mod agreed;
 mod exchange;
 mod explain;
-mod html;
 
 /// Exchanges told in full; of the others the page lists the entries.
 const TOLD_MAX: usize = 50;

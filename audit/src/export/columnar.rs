@@ -1,4 +1,5 @@
-//! Apache Parquet with typed columns: numbers, times, texts and lists of texts, compressed with Snappy.
+//! Apache Parquet with typed columns: numbers, times, texts and lists of texts, compressed with Snappy. What the rows are
+//! is the caller's: a table of columns says what each row has in them.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -6,23 +7,33 @@ use std::sync::Arc;
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::TOOL;
-use super::columns::{COLUMNS, Type, Value};
-use crate::find::Row;
+use super::columns::{Column, Type, Value};
 
 /// Rows of a row group, all of which are held until it is written: about 50 MiB. Of each group written some 40 KiB stay
 /// for the file's end.
 const GROUP_ROWS: usize = 16_384;
 
 /// Writes row groups.
-pub(super) struct Columnar<W: Write + Send> {
+pub(crate) struct Columnar<W: Write + Send, R: 'static> {
     out: SerializedFileWriter<W>,
-    columns: Vec<Gathered>,
+    columns: &'static [Column<R>],
+    gathered: Vec<Gathered>,
     rows: usize,
+}
+
+/// What a file is, beside its rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Titled {
+    /// Of the schema.
+    pub(crate) name: &'static str,
+    /// Facts about the whole file, by name.
+    pub(crate) facts: Vec<(&'static str, String)>,
 }
 
 /// The values of one column of one row group.
@@ -36,25 +47,31 @@ struct Gathered {
     repeated: Vec<i16>,
 }
 
-impl<W: Write + Send> Columnar<W> {
-    pub(super) fn new(out: W) -> io::Result<Self> {
-        let schema = parse_message_type(&schema()).map_err(io_error)?;
+impl<W: Write + Send, R> Columnar<W, R> {
+    pub(crate) fn new(out: W, titled: &Titled, columns: &'static [Column<R>]) -> io::Result<Self> {
+        let schema = parse_message_type(&schema(titled.name, columns)).map_err(io_error)?;
+        let facts = titled.facts.iter();
+        let facts: Vec<KeyValue> = facts
+            .map(|(name, value)| KeyValue::new((*name).to_owned(), value.clone()))
+            .collect();
         let properties = WriterProperties::builder()
             .set_created_by(TOOL.to_owned())
             .set_compression(Compression::SNAPPY)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
+            .set_key_value_metadata((!facts.is_empty()).then_some(facts))
             .build();
         Ok(Self {
             out: SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties))
                 .map_err(io_error)?,
-            columns: COLUMNS.iter().map(|_| Gathered::default()).collect(),
+            columns,
+            gathered: columns.iter().map(|_| Gathered::default()).collect(),
             rows: 0,
         })
     }
 
-    pub(super) fn row(&mut self, row: &Row) -> io::Result<()> {
-        for (column, gathered) in COLUMNS.iter().zip(&mut self.columns) {
+    pub(crate) fn row(&mut self, row: &R) -> io::Result<()> {
+        for (column, gathered) in self.columns.iter().zip(&mut self.gathered) {
             gathered.push((column.value)(row));
         }
         self.rows += 1;
@@ -64,7 +81,7 @@ impl<W: Write + Send> Columnar<W> {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> io::Result<W> {
+    pub(crate) fn finish(mut self) -> io::Result<W> {
         if self.rows > 0 {
             self.write_group()?;
         }
@@ -73,7 +90,7 @@ impl<W: Write + Send> Columnar<W> {
 
     fn write_group(&mut self) -> io::Result<()> {
         let mut group = self.out.next_row_group().map_err(io_error)?;
-        for (column, gathered) in COLUMNS.iter().zip(&mut self.columns) {
+        for (column, gathered) in self.columns.iter().zip(&mut self.gathered) {
             gathered.write(column.holds, &mut group).map_err(io_error)?;
         }
         group.close().map_err(io_error)?;
@@ -146,8 +163,8 @@ impl Gathered {
 }
 
 /// The schema in Parquet's own notation. A list is never absent: without elements it is empty.
-fn schema() -> String {
-    let columns = COLUMNS.iter().map(|column| {
+fn schema<R>(name: &str, columns: &[Column<R>]) -> String {
+    let columns = columns.iter().map(|column| {
         let name = column.name;
         match column.holds {
             Type::Number => format!("OPTIONAL INT64 {name} (INTEGER(64,false));"),
@@ -158,7 +175,7 @@ fn schema() -> String {
             ),
         }
     });
-    format!("message entries {{ {} }}", columns.collect::<String>())
+    format!("message {name} {{ {} }}", columns.collect::<String>())
 }
 
 fn io_error(error: ParquetError) -> io::Error {

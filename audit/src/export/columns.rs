@@ -13,7 +13,7 @@ use crate::find::Row;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
+pub(crate) enum Type {
     /// A count or size.
     Number,
     /// A time.
@@ -26,7 +26,7 @@ pub(super) enum Type {
 
 /// What one row has in a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Nothing,
     Number(u64),
     /// Unix time in microseconds.
@@ -35,20 +35,25 @@ pub(super) enum Value {
     Texts(Vec<String>),
 }
 
-/// One column.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
-    pub(super) name: &'static str,
-    pub(super) holds: Type,
-    pub(super) value: fn(&Row) -> Value,
+/// One column of a table of rows `R`.
+#[derive(Debug)]
+pub(crate) struct Column<R> {
+    pub(crate) name: &'static str,
+    pub(crate) holds: Type,
+    pub(crate) value: fn(&R) -> Value,
 }
 
-const fn column(name: &'static str, holds: Type, value: fn(&Row) -> Value) -> Column {
+/// A column by its parts.
+pub(crate) const fn column<R>(
+    name: &'static str,
+    holds: Type,
+    value: fn(&R) -> Value,
+) -> Column<R> {
     Column { name, holds, value }
 }
 
 /// Every column, in order. New ones go to the end, and change [`super::manifest::FORMAT_VERSION`].
-pub(super) const COLUMNS: &[Column] = &[
+pub(super) const COLUMNS: &[Column<Row>] = &[
     // The stamp.
     column("index", Type::Number, |row| Value::Number(row.event.index)),
     column("kind", Type::Text, |row| text(row.event.kind.name())),

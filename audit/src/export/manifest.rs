@@ -154,7 +154,8 @@ impl Manifest {
     }
 }
 
-fn texts_of(filter: &Filter) -> BTreeMap<String, String> {
+/// What is asked, by the names of the command line's options; times are Unix milliseconds.
+pub(crate) fn texts_of(filter: &Filter) -> BTreeMap<String, String> {
     let Filter {
         kind,
         exchange,

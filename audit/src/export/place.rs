@@ -18,7 +18,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// Tries the place at once: a missing folder or a name that is taken is told before any work.
-    pub(super) fn at(path: &Path, replace: bool) -> Result<Self, ExportError> {
+    pub(crate) fn at(path: &Path, replace: bool) -> Result<Self, ExportError> {
         let taken = match fs::symlink_metadata(path) {
             // What is no plain file is never replaced: a device, a link to somewhere.
             Ok(found) => !replace || !found.is_file(),
@@ -47,7 +47,7 @@ impl Place {
     }
 
     /// Syncs the file and lets it appear.
-    pub(super) fn put(self) -> Result<(), ExportError> {
+    pub(crate) fn put(self) -> Result<(), ExportError> {
         self.file.sync_all()?;
         let put = if self.replace {
             fs::rename(&self.beside, &self.path)

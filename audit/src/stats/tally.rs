@@ -1,6 +1,9 @@
 //! The figures of one key: counts, bytes, and how long decisions and providers took.
 
+use std::collections::BTreeMap;
+
 use hdrhistogram::Histogram;
+use proto::Code;
 use proto::header::Outcome;
 
 use super::Part;
@@ -8,8 +11,10 @@ use super::bounded::Merge;
 
 /// Times are kept singly up to here, then in a histogram: most keys are rare.
 const SINGLE_MAX: usize = 32;
-/// A longer time counts as this: an hour, in microseconds.
-const TIME_MAX_US: u64 = 3_600_000_000;
+/// A longer time counts as this: 31 days, in microseconds. A submission may wait for its provider as long.
+const TIME_MAX_US: u64 = 31 * 86_400_000_000;
+/// What a refusal is counted as whose code is none of ours.
+const UNKNOWN: &str = "unknown";
 /// Digits that a histogram keeps of each time: percentiles are within one per cent.
 const DIGITS: u8 = 2;
 
@@ -20,6 +25,8 @@ pub struct Tally {
     pub requests: u64,
     /// Refusals, those that an entry only counts included.
     pub refused: u64,
+    /// The same by reason: the code's stable word, or `unknown`. Reasons that did not occur are not there.
+    pub refused_as: BTreeMap<&'static str, u64>,
     /// Endings by outcome, in the order of [`Outcome::ALL`].
     pub ended: [u64; Outcome::ALL.len()],
     /// Answers after the end.
@@ -34,10 +41,12 @@ pub struct Tally {
     pub decide: Times,
     /// From delivery to the provider's answer.
     pub provider: Times,
+    /// From the request's entry to the entry that ended it: the whole exchange, as the log has it.
+    pub whole: Times,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, part: &Part) {
+    pub(crate) fn add(&mut self, part: &Part) {
         let more = |figure: &mut u64, by: u64| *figure = figure.saturating_add(by);
         match *part {
             Part::Request { decide_us, bytes } => {
@@ -45,13 +54,20 @@ impl Tally {
                 more(&mut self.bytes_asked, bytes);
                 self.decide.record(decide_us);
             }
-            Part::Refused { count, decide_us } => {
+            Part::Refused {
+                code,
+                count,
+                decide_us,
+            } => {
                 more(&mut self.refused, count);
+                let reason = code.map_or(UNKNOWN, Code::name);
+                more(self.refused_as.entry(reason).or_default(), count);
                 self.decide.record(decide_us);
             }
             Part::Ended {
                 outcome,
                 provider_us,
+                whole_us,
                 bytes,
             } => {
                 let at = Outcome::ALL
@@ -62,6 +78,7 @@ impl Tally {
                 }
                 more(&mut self.bytes_answered, bytes);
                 self.provider.record(provider_us);
+                self.whole.record(whole_us);
             }
             Part::Late => self.late += 1,
             Part::Disputed => self.disputes += 1,
@@ -99,6 +116,11 @@ impl Merge for Tally {
         for (ours, theirs) in figures.into_iter().chain(ended) {
             *ours = ours.saturating_add(theirs);
         }
+        for (reason, count) in other.refused_as {
+            let ours = self.refused_as.entry(reason).or_default();
+            *ours = ours.saturating_add(count);
+        }
+        self.whole.merge(other.whole);
         self.decide.merge(other.decide);
         self.provider.merge(other.provider);
     }
@@ -108,7 +130,7 @@ impl Merge for Tally {
 #[derive(Clone, Debug)]
 pub enum Times {
     /// Each one.
-    Single(Vec<u32>),
+    Single(Vec<u64>),
     /// Their distribution.
     Many(Box<Histogram<u32>>),
 }
@@ -127,8 +149,7 @@ impl Times {
         }
         match self {
             Self::Single(times) if times.len() < SINGLE_MAX => {
-                // At most an hour, which fits.
-                times.push(time_us as u32);
+                times.push(time_us);
             }
             Self::Single(_) => {
                 self.distribute();
@@ -154,7 +175,7 @@ impl Times {
         many.auto(true);
         *self = Self::Many(Box::new(many));
         for time_us in single {
-            self.record(u64::from(time_us));
+            self.record(time_us);
         }
     }
 
@@ -162,7 +183,7 @@ impl Times {
         match other {
             Self::Single(times) => {
                 for time_us in times {
-                    self.record(u64::from(time_us));
+                    self.record(time_us);
                 }
             }
             Self::Many(theirs) => {
@@ -184,8 +205,7 @@ impl Times {
                 // The smallest time that at least this share of them does not exceed.
                 let at = |share: f64| {
                     let rank = (times.len() as f64 * share).ceil() as usize;
-                    let found = times.get(rank.max(1) - 1).copied();
-                    found.map(u64::from)
+                    times.get(rank.max(1) - 1).copied()
                 };
                 Some(Quantiles {
                     count: times.len() as u64,

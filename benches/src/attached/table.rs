@@ -6,7 +6,7 @@ use cli::bench::spread::Spread;
 use cli::bench::window::Measured;
 
 use super::Report;
-use crate::svg::{Bar, Page, Series};
+use audit::svg::{Bar, Page, Series};
 
 /// Memory of the switch for an idle adapter, KiB.
 const MEMORY_GOAL_KIB: f64 = 64.0;

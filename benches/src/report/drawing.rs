@@ -5,7 +5,7 @@ use cli::bench::round::Load;
 use cli::bench::spread::Spread;
 
 use super::{Compared, Report, goals};
-use crate::svg::{Bar, Page, Series};
+use audit::svg::{Bar, Page, Series};
 
 /// The page.
 pub(crate) fn drawing(report: &Report) -> String {

@@ -8,12 +8,14 @@ use clap::{Args, Subcommand};
 mod anomalies;
 mod export;
 mod find;
+mod report;
 mod stats;
 mod wanted;
 
 pub use anomalies::Anomalies;
 pub use export::ExportEntries;
 pub use find::{Find, Proved};
+pub use report::MakeReport;
 pub use stats::Stats;
 pub use wanted::Wanted;
 pub(super) use wanted::exchange_id;
@@ -133,6 +135,8 @@ pub enum Audit {
     Find(Box<Find>),
     /// Figures by agency, service, purpose, outcome, hour or clerk.
     Stats(Box<Stats>),
+    /// A report for those who decide: by service, agency, centre and official, by day and hour; as a page, a table, JSON.
+    Report(Box<MakeReport>),
     /// What in the log is unlike the rest: places to look at, each with the reason. No judgement.
     Anomalies(Box<Anomalies>),
     /// Write entries to a file for other tools, with a manifest that proves it; or check such a file.

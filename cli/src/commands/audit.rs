@@ -25,6 +25,7 @@ mod progress;
 pub(super) mod proof;
 mod reconcile;
 mod replay;
+mod report;
 mod scanned;
 mod stats;
 mod time;
@@ -65,6 +66,7 @@ pub fn run(audit: Audit, output: Output) -> Result<(), Failure> {
         Audit::Reconcile(args) => reconcile::run(&args, output),
         Audit::Find(find) => find::run(&find, output),
         Audit::Stats(stats) => stats::run(&stats, output),
+        Audit::Report(asked) => report::run(&asked, output),
         Audit::Anomalies(anomalies) => anomalies::run(&anomalies, output),
         Audit::Export(export) => export::run(&export, output),
         Audit::Tail { log, count, wanted } => tail(&log, count, &wanted, output),

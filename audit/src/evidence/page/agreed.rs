@@ -5,8 +5,8 @@ use proto::act::{ConsumerScope, Grant};
 use proto::header::RequestHeader;
 
 use super::exchange::list;
-use super::html::{Html, id, named, time_of_ms};
 use crate::evidence::told::{Exchange, Told};
+use crate::html::{Html, id, named, time_of_ms};
 
 /// The agreement that decided, with the seals under it.
 pub(super) fn tell(

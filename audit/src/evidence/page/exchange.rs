@@ -6,11 +6,11 @@ use proto::header::{AnswerStatus, RequestHeader};
 use proto::id::SystemId;
 use proto::refusal::Language;
 
-use super::html::{Html, escape, id, names, time_of_ms};
 use super::{agreed, sealer};
 use crate::evidence::contents::{Contents, Item};
 use crate::evidence::disclosed::commitment;
 use crate::evidence::told::{Ending, Exchange, Told};
+use crate::html::{Html, escape, id, names, time_of_ms};
 
 /// Bytes of a disclosed payload that are shown.
 const SHOWN_BYTES_MAX: usize = 64 * 1024;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::html::{Html, escape};
 use crate::evidence::contents::{Contents, ENDINGS, NAMED, entry_file};
 use crate::evidence::name;
 use crate::evidence::parts::seal_parts;
 use crate::evidence::told::Told;
+use crate::html::{Html, escape};
 
 /// What a file proves and what it does not, by name or ending: English, Arabic, English, Arabic.
 const PROVES: &[(&str, [&str; 4])] = &[

@@ -139,7 +139,7 @@ fn hours(text: &str) -> Result<(u8, u8), String> {
         })
 }
 
-fn zone(text: &str) -> Result<Zone, String> {
+pub(super) fn zone(text: &str) -> Result<Zone, String> {
     Zone::parse(text).ok_or_else(|| "neither egypt nor an offset such as +02:00".to_owned())
 }
 

@@ -91,7 +91,8 @@ fn write(
     tell(&scanned, output)
 }
 
-fn failure(error: &ExportError) -> Failure {
+/// Why a file of a log was not written.
+pub(super) fn failure(error: &ExportError) -> Failure {
     match error {
         ExportError::Find(error) => Failure::usage(error),
         ExportError::NotProved(_) => Failure::new(
@@ -101,8 +102,8 @@ fn failure(error: &ExportError) -> Failure {
                 format!("لم يُكتب شيء لأن السجل غير مُثبت: {error}"),
             ],
             [
-                "Keep the directory as it is; `mohawel audit verify` says what is wrong. --unverified exports what the files say, and the manifest says that too.",
-                "احفظ المجلد كما هو؛ ويبيّن mohawel audit verify الخلل. ويصدّر ‎--unverified‎ ما تقوله الملفات ويُذكر ذلك في الوصف.",
+                "Keep the directory as it is; `mohawel audit verify` says what is wrong. --unverified writes what the files say, and says so.",
+                "احفظ المجلد كما هو؛ ويبيّن mohawel audit verify الخلل. ويكتب ‎--unverified‎ ما تقوله الملفات ويذكر ذلك.",
             ],
         ),
         ExportError::Exists(place) => Failure::new(

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use audit::find::{Row, printable};
-use audit::stats::{Counting, Dimension, Quantiles, Stats, Tally, Times};
+use audit::stats::{Counting, Dimension, Quantiles, Stats, Tally, Times, bytes, duration};
 use proto::header::Outcome;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::chart::{bar, blocks};
 use super::scanned::{Asked, left_to_right, scan, scanned_json, tell};
@@ -63,35 +63,13 @@ pub(super) fn run(stats: &args::Stats, output: Output) -> Result<(), Failure> {
     tell(&scanned, output)
 }
 
+/// The figures, with what else is said of them.
 fn tally_json(tally: &Tally, with: Value) -> Value {
-    let ended: Map<String, Value> = Outcome::ALL
-        .into_iter()
-        .map(|outcome| (outcome.name().to_owned(), tally.ended_as(outcome).into()))
-        .collect();
-    let times = |times: &Times| {
-        times.quantiles().map(|found| {
-            json!({
-                "count": found.count, "p50_us": found.p50_us, "p95_us": found.p95_us,
-                "p99_us": found.p99_us, "max_us": found.max_us,
-            })
-        })
-    };
-    let mut value = json!({
-        "requests": tally.requests,
-        "refused": tally.refused,
-        "refused_share": tally.refused_share(),
-        "ended": ended,
-        "late": tally.late,
-        "disputes": tally.disputes,
-        "bytes_asked": tally.bytes_asked,
-        "bytes_answered": tally.bytes_answered,
-        "decide": times(&tally.decide),
-        "provider": times(&tally.provider),
-    });
-    if let (Some(value), Value::Object(with)) = (value.as_object_mut(), with) {
-        value.extend(with);
+    let mut figures = tally.to_json();
+    if let Value::Object(with) = with {
+        figures.extend(with);
     }
-    value
+    Value::Object(figures)
 }
 
 fn print_rows(stats: &Stats, output: Output) {
@@ -114,7 +92,7 @@ fn print_rows(stats: &Stats, output: Output) {
             tally.requests.to_string(),
             refused(tally),
             tally.ended_as(Outcome::Answered).to_string(),
-            not_answered(tally).to_string(),
+            tally.not_answered().to_string(),
             bytes(tally.bytes_answered),
             times(&tally.decide),
             times(&tally.provider),
@@ -137,7 +115,7 @@ fn print_rows(stats: &Stats, output: Output) {
         let key = format!("{} ({keys})", output.say("all others", "كل ما سواها"));
         rows.push(cells(key, tally, String::new()));
     }
-    if stats.unnamed.asked() > 0 || not_answered(&stats.unnamed) > 0 {
+    if stats.unnamed.asked() > 0 || stats.unnamed.not_answered() > 0 {
         let key = output.say("(names none)", "(بلا اسم)").to_owned();
         rows.push(cells(key, &stats.unnamed, String::new()));
     }
@@ -202,7 +180,7 @@ fn print_total(stats: &Stats, output: Output) {
         output.say("refused", "مرفوضًا"),
         total.ended_as(Outcome::Answered),
         output.say("answered", "مُجابًا"),
-        not_answered(total),
+        total.not_answered(),
         output.say("not answered", "دون إجابة"),
         bytes(total.bytes_asked.saturating_add(total.bytes_answered)),
         output.say("of payload", "من المحتوى"),
@@ -231,11 +209,6 @@ fn dimension(by: Dimension, output: Output) -> &'static str {
     output.say(english, arabic)
 }
 
-fn not_answered(tally: &Tally) -> u64 {
-    let ended: u64 = tally.ended.iter().sum();
-    ended - tally.ended_as(Outcome::Answered)
-}
-
 /// `12 (3.4 %)`.
 fn refused(tally: &Tally) -> String {
     match tally.refused_share() {
@@ -249,48 +222,8 @@ fn refused(tally: &Tally) -> String {
 fn times(times: &Times) -> String {
     times
         .quantiles()
-        .map(|Quantiles { p50_us, p99_us, .. }| format!("{} / {}", ms(p50_us), ms(p99_us)))
+        .map(|Quantiles { p50_us, p99_us, .. }| {
+            format!("{} / {}", duration(p50_us), duration(p99_us))
+        })
         .unwrap_or_default()
-}
-
-fn ms(time_us: u64) -> String {
-    match time_us {
-        0..10_000 => format!("{:.2} ms", time_us as f64 / 1_000.0),
-        10_000..10_000_000 => format!("{} ms", time_us / 1_000),
-        _ => format!("{} s", time_us / 1_000_000),
-    }
-}
-
-fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if count < 1_024 {
-        return format!("{count} B");
-    }
-    let power = (count.ilog2() / 10).min(UNITS.len() as u32);
-    let scaled = count as f64 / 1_024_f64.powi(power as i32);
-    let unit = UNITS.get(power as usize - 1).copied().unwrap_or("PiB");
-    format!("{scaled:.1} {unit}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_short_and_right() {
-        let shown = [0, 1_023, 1_024, 1_536, 5 << 30, u64::MAX].map(bytes);
-        assert_eq!(
-            shown,
-            [
-                "0 B",
-                "1023 B",
-                "1.0 KiB",
-                "1.5 KiB",
-                "5.0 GiB",
-                "16384.0 PiB"
-            ]
-        );
-        let shown = [150, 9_999, 10_000, 59_999, 61_000_000].map(ms);
-        assert_eq!(shown, ["0.15 ms", "10.00 ms", "10 ms", "59 ms", "61 s"]);
-    }
 }

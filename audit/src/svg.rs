@@ -1,7 +1,13 @@
-//! Charts as SVG: bars with spreads, and lines over a scale that may be logarithmic. No colours that a printer loses,
-//! no fonts that have to be there.
+//! Charts as SVG: bars with spreads, lines over a logarithmic scale, and for pages that people read on a phone the narrow
+//! ones of [`shares`]. No colours that a printer loses, no fonts that have to be there. Every text is escaped here.
 
 use std::fmt::Write as _;
+
+use crate::html::escape;
+
+mod shares;
+
+pub use shares::{Share, columns, shares};
 
 /// Strokes and fills, one for each series; they differ in darkness, too.
 const COLOURS: [&str; 8] = [
@@ -14,39 +20,33 @@ const LINE: f64 = 22.0;
 
 /// A page that grows downwards.
 #[derive(Debug, Default)]
-pub(crate) struct Page {
+pub struct Page {
     body: String,
     bottom: f64,
 }
 
 /// One bar.
 #[derive(Clone, Debug)]
-pub(crate) struct Bar {
+pub struct Bar {
     /// Whose.
-    pub(crate) name: String,
+    pub name: String,
     /// Its length.
-    pub(crate) value: f64,
+    pub value: f64,
     /// Its spread.
-    pub(crate) lowest: f64,
+    pub lowest: f64,
     /// Its spread.
-    pub(crate) highest: f64,
+    pub highest: f64,
     /// A mark that it should reach, or stay below.
-    pub(crate) goal: Option<f64>,
+    pub goal: Option<f64>,
 }
 
 /// One line.
 #[derive(Clone, Debug)]
-pub(crate) struct Series {
+pub struct Series {
     /// Whose.
-    pub(crate) name: String,
+    pub name: String,
     /// Its points, in order. A value of 0 or less has no place on a logarithmic scale and is left out.
-    pub(crate) values: Vec<Option<f64>>,
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    pub values: Vec<Option<f64>>,
 }
 
 impl Page {
@@ -54,7 +54,7 @@ impl Page {
         let _ = writeln!(
             self.body,
             r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{}</text>"#,
-            escaped(text)
+            escape(text)
         );
     }
 
@@ -67,19 +67,19 @@ impl Page {
     }
 
     /// A line of text.
-    pub(crate) fn title(&mut self, text: &str) {
+    pub fn title(&mut self, text: &str) {
         self.bottom += LINE * 1.5;
         let y = self.bottom;
         let _ = writeln!(
             self.body,
             r#"<text x="10" y="{y:.1}" font-weight="bold">{}</text>"#,
-            escaped(text)
+            escape(text)
         );
         self.bottom += LINE * 0.4;
     }
 
     /// Bars from 0, each with its spread as a thin line and its goal as a mark.
-    pub(crate) fn bars(&mut self, bars: &[Bar]) {
+    pub fn bars(&mut self, bars: &[Bar]) {
         let longest = bars
             .iter()
             .flat_map(|bar| [bar.highest, bar.goal.unwrap_or(0.0)])
@@ -113,7 +113,7 @@ impl Page {
     }
 
     /// Lines over named places, on a logarithmic scale of `unit`.
-    pub(crate) fn lines(&mut self, places: &[String], unit: &str, series: &[Series]) {
+    pub fn lines(&mut self, places: &[String], unit: &str, series: &[Series]) {
         let values = series.iter().flat_map(|one| one.values.iter().flatten());
         let values = values.copied().filter(|value| *value > 0.0);
         let (low, high) = values.fold((f64::MAX, 0.0_f64), |(low, high), value| {
@@ -167,7 +167,7 @@ impl Page {
     }
 
     /// The document.
-    pub(crate) fn finish(self) -> String {
+    pub fn finish(self) -> String {
         let height = self.bottom + LINE;
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height:.0}\" viewBox=\"0 0 {WIDTH} {height:.0}\" \

@@ -1,4 +1,4 @@
-//! The little HTML that the page is made of. Every value is escaped here, and nowhere else; what could turn the
+//! The little HTML that pages are made of. Every value is escaped here, and nowhere else; what could turn the
 //! direction of the text around it, or cannot be seen, is written out.
 
 use time::OffsetDateTime;
@@ -10,17 +10,17 @@ const MILLISECONDS: &[BorrowedFormatItem<'_>] =
 
 /// A page under construction.
 #[derive(Debug, Default)]
-pub(super) struct Html(String);
+pub(crate) struct Html(String);
 
 impl Html {
     /// Markup of our own, as it is.
-    pub(super) fn raw(&mut self, markup: &str) {
+    pub(crate) fn raw(&mut self, markup: &str) {
         self.0.push_str(markup);
         self.0.push('\n');
     }
 
     /// A heading in both languages.
-    pub(super) fn heading(&mut self, level: u8, en: &str, ar: &str) {
+    pub(crate) fn heading(&mut self, level: u8, en: &str, ar: &str) {
         self.raw(&format!(
             "<h{level} class=\"two\"><span>{}</span><span lang=\"ar\" dir=\"rtl\">{}</span></h{level}>",
             escape(en),
@@ -29,7 +29,7 @@ impl Html {
     }
 
     /// A paragraph in both languages, side by side.
-    pub(super) fn pair(&mut self, en: &str, ar: &str) {
+    pub(crate) fn pair(&mut self, en: &str, ar: &str) {
         self.raw(&format!(
             "<div class=\"two\"><p>{}</p><p lang=\"ar\" dir=\"rtl\">{}</p></div>",
             escape(en),
@@ -38,7 +38,7 @@ impl Html {
     }
 
     /// A row of facts: English label, value (markup), Arabic label.
-    pub(super) fn fact(&mut self, en: &str, value: &str, ar: &str) {
+    pub(crate) fn fact(&mut self, en: &str, value: &str, ar: &str) {
         self.raw(&format!(
             "<tr><th>{}</th><td>{value}</td><th lang=\"ar\" dir=\"rtl\">{}</th></tr>",
             escape(en),
@@ -47,7 +47,7 @@ impl Html {
     }
 
     /// A row of cells (markup).
-    pub(super) fn cells(&mut self, cells: &[&str]) {
+    pub(crate) fn cells(&mut self, cells: &[&str]) {
         let cells: String = cells
             .iter()
             .map(|cell| format!("<td>{cell}</td>"))
@@ -56,7 +56,7 @@ impl Html {
     }
 
     /// A row whose cells are texts in pairs: English, Arabic, English, Arabic.
-    pub(super) fn both(&mut self, texts: &[[&str; 2]]) {
+    pub(crate) fn both(&mut self, texts: &[[&str; 2]]) {
         let cell = |[en, ar]: &[&str; 2]| {
             format!(
                 "<td>{}<p lang=\"ar\" dir=\"rtl\">{}</p></td>",
@@ -70,13 +70,13 @@ impl Html {
         ));
     }
 
-    pub(super) fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.0
     }
 }
 
 /// Text as HTML text or attribute value.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -103,23 +103,23 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// An identifier, isolated so that it reads left to right in any text.
-pub(super) fn id(text: &str) -> String {
+pub(crate) fn id(text: &str) -> String {
     format!("<bdi dir=\"ltr\" class=\"id\">{}</bdi>", escape(text))
 }
 
 /// A name shown to people, isolated, in whatever direction it has.
-pub(super) fn named(text: &str) -> String {
+pub(crate) fn named(text: &str) -> String {
     format!("<bdi>{}</bdi>", escape(text))
 }
 
 /// An Arabic and an English name.
-pub(super) fn names(ar: &str, en: &str) -> String {
+pub(crate) fn names(ar: &str, en: &str) -> String {
     let ar = format!("<bdi lang=\"ar\" dir=\"rtl\">{}</bdi>", escape(ar));
     format!("{} · {ar}", named(en))
 }
 
 /// Unix milliseconds in UTC.
-pub(super) fn time_of_ms(unix_ms: u64) -> String {
+pub(crate) fn time_of_ms(unix_ms: u64) -> String {
     let nanos = i128::from(unix_ms) * 1_000_000;
     let text = OffsetDateTime::from_unix_timestamp_nanos(nanos)
         .ok()
