@@ -135,7 +135,8 @@
 //! ```
 //! A file that is taken is written as `ID` and the operation's `suffix`, where `ID` is the exchange's id: nothing that comes from
 //! outside names it. It has that name only once its end was proved and the disk has all of it; before, a file that begins with a
-//! dot and ends with `.part`, which a process that is killed leaves behind. Ask for it by an operation with the same suffix.
+//! dot and ends with `.part`. One that a killed process left is taken away when the provider starts ([`Providers::sweep`]); one
+//! that is being written is not. Ask for the file by an operation with the same suffix.
 //! # `inbox`
 //! A folder into which questions are laid, for a clerk or another program: `EXCHANGE.json` says who asks what for. Once
 //! `EXCHANGE.answer.json` stands beside it, a JSON object, that is the answer; until then the provider says "not now". For
@@ -259,6 +260,24 @@ impl Providers {
             all.extend(named.map(|(operation, fields)| (name.as_str(), operation, fields)));
         }
         all
+    }
+
+    /// Takes away parts of files that an earlier run, which was killed, had begun to take. To be called before serving;
+    /// gives how many there were. Other files, and parts that another process writes, stay.
+    ///
+    /// # Errors
+    /// [`StockError::File`] for the first folder in which that was not possible.
+    pub fn sweep(&self) -> Result<u64, StockError> {
+        let mut swept = 0;
+        for service in self.services.values() {
+            if let Service::Files(files) = service {
+                swept += files.sweep().map_err(|cause| StockError::File {
+                    path: files.folder().to_owned(),
+                    cause,
+                })?;
+            }
+        }
+        Ok(swept)
     }
 
     /// The names of the services.

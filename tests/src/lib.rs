@@ -16,6 +16,7 @@
 //! | [`time_authority`] | a time-stamp authority run by `openssl`, with knobs |
 //! | [`check`] | what every scenario ends with |
 //! | [`process`] | a broker in a process of its own |
+//! | [`wire`] | a wire between a party and the switch that stands still after so many bytes |
 //! | [`witness`] | witnesses in processes of their own |
 //! | [`load`] | consumers that write down what was acknowledged |
 //! | [`channel`] | gRPC channels for any TLS configuration |
@@ -41,6 +42,7 @@ pub mod provider;
 pub mod raw;
 pub mod switch;
 pub mod time_authority;
+pub mod wire;
 pub mod witness;
 pub mod world;
 

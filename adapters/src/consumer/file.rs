@@ -1,7 +1,7 @@
 //! An answer in chunks as a file, which is there whole or not at all.
 //!
 //! Chunks go to a file beside the wanted one, readable by its owner alone. Only when the end was proved and the disk has all of it
-//! does it get its name; whatever goes wrong before takes it away.
+//! does it get its name; whatever goes wrong before takes it away, and what a killed process left the next run with this name does.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -10,7 +10,7 @@ use proto::chunks::Total;
 
 use super::stream::{Complete, Streamed};
 use super::{Answer, Ask, StreamError};
-use crate::whole::WholeFile;
+use crate::whole::{WholeFile, sweep};
 
 /// A file that was saved, and its proof.
 #[derive(Debug)]
@@ -48,6 +48,17 @@ impl Ask<'_> {
         };
         if path.symlink_metadata().is_ok() {
             return Err(told(ErrorKind::AlreadyExists.into()));
+        }
+        // What an earlier run left that was killed. A folder that cannot be listed is no reason not to ask.
+        if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
+            let here = if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            };
+            if let Err(error) = sweep(here, |part| name == part) {
+                tracing::debug!(%error, "nothing was swept");
+            }
         }
         let mut part = WholeFile::beside(path).map_err(told)?;
         match self.stream().await? {

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use proto::id::Part;
+use proto::id::{ExchangeId, Part};
 use proto::limits::{CONTENT_TYPE_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ use super::file::{Names, OperationTables, Reading};
 use super::operation::{self, Argument, Empty, Operation, Operations, ParameterType};
 use super::payload::{JSON, Rows};
 use crate::provider::{Failure, LongReply, Reply, Request, Upload};
-use crate::whole::WholeFile;
+use crate::whole::{WholeFile, is_same, sweep};
 
 /// The one parameter.
 const ID: &str = "id";
@@ -147,6 +147,30 @@ impl Files {
         Reply::new(taken.keys(), JSON, rows.finish())
     }
 
+    /// Where its files lie.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Takes away what a process that was killed had begun to take: only parts of files that an operation here names. Gives
+    /// how many.
+    pub(super) fn sweep(&self) -> std::io::Result<u64> {
+        let takers: Vec<&str> = self
+            .operations
+            .iter()
+            .filter(|(_, operation)| operation.way.takes.is_some())
+            .map(|(_, operation)| operation.way.suffix.as_str())
+            .collect();
+        if takers.is_empty() {
+            return Ok(0);
+        }
+        let is_id = |text: &str| ExchangeId::parse(text).is_some();
+        sweep(&self.folder, |name| {
+            let mut ids = takers.iter().filter_map(|suffix| name.strip_suffix(suffix));
+            ids.any(is_id)
+        })
+    }
+
     /// The operation, where it takes files.
     fn taker(&self, request: &Request) -> Result<(&Operation<Kind>, u64), Failure> {
         if !request.rows.is_empty() {
@@ -221,21 +245,10 @@ async fn open_plain(path: &Path) -> Result<(File, u64), Failure> {
     let file = File::open(path).await.map_err(Failure::failed)?;
     let opened = file.metadata().await.map_err(Failure::failed)?;
     // It may have been replaced by a link between the two looks.
-    if !same(&named, &opened) {
+    if !is_same(&named, &opened) {
         return Err(Failure::Unavailable);
     }
     Ok((file, opened.len()))
-}
-
-#[cfg(unix)]
-fn same(named: &std::fs::Metadata, opened: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    opened.is_file() && (named.dev(), named.ino()) == (opened.dev(), opened.ino())
-}
-
-#[cfg(not(unix))]
-fn same(_: &std::fs::Metadata, opened: &std::fs::Metadata) -> bool {
-    opened.is_file()
 }
 
 fn read_operation(

@@ -242,3 +242,37 @@ fn what_takes_files_says_no_more_of_them_than_it_knows() {
     let error = Providers::parse(&text, dir.path()).unwrap_err();
     assert!(error.to_string().contains("accept = true"), "{error}");
 }
+
+#[test]
+fn what_a_killed_process_left_is_swept_and_only_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("exports");
+    std::fs::create_dir(&folder).unwrap();
+    let id = "0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b";
+    let left = format!(".{id}.csv.17.part");
+    let others = [
+        format!(".{id}.17.part"),
+        format!(".{id}.bin.17.part"),
+        format!("{id}.csv"),
+        ".july.csv.17.part".to_owned(),
+        "notes.part".to_owned(),
+    ];
+    for name in others.iter().chain([&left]) {
+        std::fs::write(folder.join(name), name).unwrap();
+    }
+    let text = |accept: bool| {
+        format!(
+            "[service.a]\nkind = \"files\"\nfolder = \"exports\"\n\
+             [service.a.operation.put]\naccept = {accept}\nsuffix = \".csv\"\nfields = [\"id\"]\n"
+        )
+    };
+    let swept = |accept| Providers::parse(&text(accept), dir.path()).unwrap().sweep();
+    // Who takes no files left none.
+    assert_eq!(swept(false).unwrap(), 0);
+    assert_eq!(swept(true).unwrap(), 1);
+    assert!(!folder.join(&left).exists());
+    assert!(others.iter().all(|name| folder.join(name).exists()));
+    let gone = Providers::parse(&text(true), dir.path()).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(gone.sweep().unwrap_err().to_string().contains("exports"));
+}

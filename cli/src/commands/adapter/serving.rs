@@ -21,6 +21,14 @@ pub async fn run(home: &Path, providers: &Path, output: Output) -> Result<(), Fa
     signal::start_telemetry()?;
     let stop = signal::Stop::listen()?;
     let providers = Providers::load(providers).map_err(Failure::usage)?;
+    let swept = providers.sweep().map_err(Failure::usage)?;
+    if swept > 0 {
+        let by_whom = [
+            format!("{swept} parts of files that a killed process left were taken away"),
+            format!("أُزيل {swept} من أجزاء الملفات التي تركتها عملية أُنهيت قسرًا"),
+        ];
+        output.note(output.say(&by_whom[0], &by_whom[1]));
+    }
     let adapter = act::connect(home).await?;
     let serving = adapter.serve(providers, Options::default()).await;
     match serving.attached(ATTACH_WAIT).await {
