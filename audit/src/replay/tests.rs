@@ -15,6 +15,7 @@ use super::*;
 use crate::checkpoint::tests::TestSigner;
 
 mod batches;
+mod encryption_keys;
 pub(crate) mod forger;
 mod pruned;
 mod reviews;
