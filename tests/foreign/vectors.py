@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import chunks
 import entries
 import mutants
 import rights
@@ -337,6 +338,9 @@ def check(path):
     es256(Book(path.with_name("es256.json")), judge)
     log_key(Book(path.with_name("log_key.json")), judge)
     encryption_key(Book(path.with_name("encryption_key.json")), judge)
+    streams, uploads = (Book(path.with_name(name + ".json")) for name in ("streams", "uploads"))
+    chunks.golden(streams, judge, streams["chunk0"] + streams["chunk1"] + streams["chunk2"], "trailer")
+    chunks.golden(uploads, judge, uploads["payload"], "upload_trailer")
     head = head_from_path(leaves[0], 0, 1, ())
     judge.same(head, leaves[0], "a tree of one")
     if judge.held < 700 or judge.refused < 20000:
