@@ -18,6 +18,7 @@ mod batches;
 mod encryption_keys;
 pub(crate) mod forger;
 mod forms;
+mod outlived;
 mod pruned;
 mod reviews;
 mod rotated;

@@ -52,6 +52,9 @@ impl Judge<'_> {
             );
         }
         self.not_too_early(&exchange, outcome, &request);
+        if outcome == Outcome::Answered {
+            self.outlived(index, &request, now_us);
+        }
         let answer = self.sealed_answer(&mut exchange, &request);
         self.around_chunks(index, answer.as_ref(), &request);
         match answer.map(Answered::outcome) {
@@ -311,7 +314,7 @@ impl Judge<'_> {
         let (index, facts) = (exchange.index, &exchange.facts);
         event.request_index = Some(facts.request_index);
         let request = match named {
-            Named::Open(request) => Some(request),
+            Named::Open(request) => Some(*request),
             Named::Ended => self.again.request(facts.request_index),
             Named::Unknown => None,
         };

@@ -65,6 +65,7 @@ impl Judge<'_> {
                 "an answer to this request had begun before",
             );
         }
+        self.note_opened(request.index, now_us);
     }
 
     pub(super) fn trailer(&mut self, mut exchange: Exchange<'_>, event: &mut Event) {
@@ -92,6 +93,7 @@ impl Judge<'_> {
             let detail = format!("ended {took_ms} ms after its request");
             self.fault(index, rule::TIME, detail);
         }
+        self.outlived(index, &request, now_us);
         match self.sealed_trailer(&mut exchange, &request) {
             Ok(trailer) => {
                 self.check_seen(index, trailer.seen);
