@@ -157,6 +157,8 @@ impl Report {
 const FINDINGS_MAX: usize = 1_000;
 /// How far the writer's stamp may lie behind the decision that it records.
 const RECORD_DELAY_MS: u64 = 60_000;
+/// How much earlier than the sealed time a submission's end may be recorded: a switch's clock may be set back meanwhile.
+const CLOCK_STEP_MS: u64 = 5_000;
 
 /// Replays the log directory `dir`. What cannot be read is a finding, too.
 pub fn replay(dir: &Path, options: Options<'_>) -> Report {

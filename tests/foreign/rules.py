@@ -53,19 +53,23 @@ def is_uuid7(data):
     return len(data) == 16 and data[6] >> 4 == 7 and data[8] >> 6 == 2
 
 
-def _payload(header):
+WHOLE, CHUNKS, ITEMS, SEALED = 1, 2, 3, 4
+
+
+def _payload(header, forms):
     need(header.HasField("payload"))
     payload = header.payload
-    need(payload.form == 1 and len(payload.hmac) == 32)
+    need(payload.form in forms and len(payload.hmac) == 32)
     need(re.fullmatch(r"[\x20-\x7e]{1,127}", payload.content_type))
 
 
-def _seen(header):
+def seen(header):
     if header.HasField("seen"):
         need(header.seen.size > 0 and len(header.seen.root) == 32)
 
 
-def open_request(data):
+def open_request(data, forms=(WHOLE,)):
+    """Of these forms, which the caller can handle."""
     header = schemas.header(schemas.envelope.RequestHeader, data)
     need(is_uuid7(header.exchange_id))
     need(not header.attempt_of or is_uuid7(header.attempt_of))
@@ -79,27 +83,36 @@ def open_request(data):
     need(len(header.subjects) <= 8)
     need(all(is_part(subject.scheme) and len(subject.pseudonym) == 32 for subject in header.subjects))
     need(is_list(header.fields, 64))
-    need(1 <= header.deadline_ms <= 120_000)
-    _payload(header)
-    _seen(header)
+    _payload(header, forms)
+    need(1 <= header.deadline_ms <= (2_592_000_000 if header.payload.form == SEALED else 120_000))
+    seen(header)
     return header
 
 
-def open_answer(data, codes):
+def open_answer(data, codes, forms=(WHOLE,)):
     header = schemas.header(schemas.envelope.AnswerHeader, data)
     need(is_uuid7(header.exchange_id))
     need(len(header.request_header_sha256) == 32 and len(header.request_seal_sha256) == 32)
     need(1 <= header.status <= 6)
     need(header.refusal_code in codes if header.status == 6 else not header.refusal_code)
     need(is_list(header.fields, 64))
-    _payload(header)
-    _seen(header)
+    _payload(header, forms)
+    need(header.payload.form != CHUNKS or header.status == 1)
+    seen(header)
     return header
+
+
+def answer_forms(request):
+    """What an answer to this request may be."""
+    return {WHOLE: (WHOLE, CHUNKS), CHUNKS: (WHOLE,), SEALED: (SEALED, WHOLE)}[request.payload.form]
 
 
 def verify_answer(data, seal, request, request_data, request_seal, registry, codes):
     """An answer by a key of the provider to exactly this request, with no field that was not asked for."""
-    answer = open_answer(data, codes)
+    answer = open_answer(data, codes, answer_forms(request))
+    form = answer.payload.form
+    open_words = request.payload.form == SEALED and form == WHOLE
+    need(not open_words or answer.status != 1 and not answer.payload.length, "answer_invalid")
     key = registry.seal_key(seal.kid(), request.provider)
     seal.verify("mohawel/answer/v1", registry.origin, data, key)
     need(answer.exchange_id == request.exchange_id, "answer_invalid")

@@ -51,6 +51,12 @@ def check_broker(home):
                 raise Refused("the server is another than the broker")
 
 
+def in_one_piece(salt, payload, form=rules.WHOLE):
+    hmac = rules.commit(salt, payload)
+    kind = schemas.envelope.PayloadCommitment
+    return kind(form=form, content_type="application/json", length=len(payload), hmac=hmac)
+
+
 @dataclass
 class Refusal(Exception):
     """The switch said no: google.rpc.ErrorInfo, and the receipt if there is one."""
@@ -167,14 +173,16 @@ class Switch:
         older, self.seen = self.seen, max(self.seen, newer, key=lambda one: one.size)
         for _ in range(50):
             published = self.checkpoint()
-            if published.size >= newer.size:
+            if published.size >= self.seen.size:
                 break
             time.sleep(0.1)
-        sizes = [older.size, newer.size]
+        # That of an answer which waited may be older than one that was seen since.
+        both = sorted((older, newer), key=lambda one: one.size)
+        sizes = [one.size for one in both]
         answer = self.log.Consistency(
             schemas.log.ConsistencyRequest(from_sizes=sizes, to_size=published.size), timeout=10
         )
-        for old, proof in zip((older, newer), answer.proofs, strict=True):
+        for old, proof in zip(both, answer.proofs, strict=True):
             verify_consistency(old.size, old.root, published.size, published.root, proof.hashes)
 
     def agreement(self, provider, service, operation):
@@ -189,8 +197,8 @@ class Switch:
                     return id_
         return b""
 
-    def request(self, service, operation, purpose, fields, payload, agreement=None):
-        """Header, salt and payload of a request, not sealed yet."""
+    def request(self, service, operation, purpose, fields, payload, agreement=None, commit=None, deadline_ms=10_000):
+        """Header, salt and payload of a request, not sealed yet. commit makes another commitment than that of one piece."""
         provider, _, name = service.rpartition("/")
         # The stream does not say when we have caught up: we have what we need once both are there.
         self.until(lambda registry: service in registry.services)
@@ -216,10 +224,8 @@ class Switch:
             agreement=agreement,
             fields=sorted(fields),
             issued_at_ms=now_ms,
-            deadline_ms=10_000,
-            payload=schemas.envelope.PayloadCommitment(
-                form=1, content_type="application/json", length=len(payload), hmac=rules.commit(salt, payload)
-            ),
+            deadline_ms=deadline_ms,
+            payload=(commit or in_one_piece)(salt, payload),
             seen=schemas.envelope.Seen(size=self.seen.size, root=self.seen.root),
         )
         return header.SerializeToString(deterministic=True), salt, payload
@@ -227,9 +233,8 @@ class Switch:
     def seal(self, headers, label=REQUEST_LABEL):
         return seal_together(label, self.home.log_key.origin, headers, self.home.seal_key)
 
-    def send(self, header, seal, salt, payload):
-        """Sends one envelope. Gives the response, or raises Refusal."""
-        envelope = schemas.envelope.Envelope(
+    def envelope(self, header, seal, salt=b"", payload=b""):
+        return schemas.envelope.Envelope(
             header=header,
             seal=seal.cose,
             leaf_index=seal.leaf_index,
@@ -238,30 +243,43 @@ class Switch:
             salt=salt,
             payload=payload,
         )
+
+    def send(self, header, seal, salt, payload):
+        """Sends one envelope. Gives the response, or raises Refusal."""
+        envelope = self.envelope(header, seal, salt, payload)
         try:
             return self.exchange.Call(schemas.exchange.CallRequest(envelope=envelope), timeout=15)
         except grpc.RpcError as error:
             raise refusal(error) from None
 
-    def verify(self, response, header, seal, codes):
-        """Everything that docs/protocol.md says a consumer must check. Gives answer header and payload."""
-        request = rules.open_request(header)
-        answer = response.answer
+    def bound(self, answer, receipt, part, asked, codes, kind=entries.CLOSING):
+        """That this answer stands in an entry of this kind, for the request asked (header and seal). Gives its header."""
+        header, seal = asked
+        request = rules.open_request(header, (rules.WHOLE, rules.CHUNKS, rules.SEALED))
         answer_seal = Seal(answer.seal, answer.leaf_index, answer.tree_size, tuple(answer.path))
-        closing, checkpoint = entries.verify_receipt(response.receipt, answer.header, answer_seal, self.home.log_key)
-        rules.need(closing.kind == entries.CLOSING, "not a closing entry")
+        closing, checkpoint = entries.verify_receipt(receipt, answer.header, answer_seal, self.home.log_key)
+        rules.need(closing.kind == kind, "another kind of entry")
         self.until(lambda registry: len(registry.leaves) >= closing.registry_size)
         opened = rules.verify_answer(answer.header, answer_seal, request, header, seal, self.registry, codes)
-        rules.open_payload(opened.payload, answer.salt, answer.payload)
         facts = schemas.facts(schemas.log.ExchangeFacts, closing.facts)
-        recorded = entries.recorded(response.request, header, seal)
-        rules.need(recorded.kind == entries.REQUEST and facts.request_leaf == recorded.leaf(), "another request entry")
-        rules.need(facts.request_index == response.request.index < response.receipt.index, "request index")
-        rules.need(facts.code == ("answered" if opened.status <= 3 else "provider_failed"), "outcome")
+        recorded = entries.recorded(part, header, seal)
+        asks = entries.UPLOAD if request.payload.form == rules.CHUNKS else entries.REQUEST
+        rules.need(recorded.kind == asks and facts.request_leaf == recorded.leaf(), "another request entry")
+        rules.need(facts.request_index == part.index < receipt.index, "request index")
+        ended = "answered" if opened.status <= 3 else "provider_failed"
+        rules.need(facts.code == ("" if kind == entries.OPENING else ended), "outcome")
+        rules.need((opened.payload.form == rules.CHUNKS) == (kind == entries.OPENING), "form")
         rules.need(facts.agreement == request.agreement, "another agreement")
         for entry in (recorded, closing):
             self.registry.holds_at(entry.registry_size, entry.registry_root)
         self.extend(checkpoint)
+        return opened
+
+    def verify(self, response, header, seal, codes):
+        """Everything that docs/protocol.md says a consumer must check. Gives answer header and payload."""
+        answer = response.answer
+        opened = self.bound(answer, response.receipt, response.request, (header, seal), codes)
+        rules.open_payload(opened.payload, answer.salt, answer.payload)
         return opened, answer.payload
 
     def dispute(self, header, code, answer_header):

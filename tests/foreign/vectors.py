@@ -1,15 +1,18 @@
 """Checks the golden vectors, and that each vector with one byte changed is refused."""
 
 import base64
+import dataclasses
 import json
 import os
 from pathlib import Path
 
+import chunks
 import entries
 import mutants
 import rights
 import rules
 import schemas
+import sealed
 from checkpoints import LogKey
 from registry import Registry
 from seals import PrivateKey, PublicKey, Seal, sig_structure, seal_together
@@ -289,6 +292,40 @@ def log_key(book, judge):
     judge.refuses_every_flip("log_key", data[51:], lambda rest: folded(data[:51] + rest, index))
 
 
+def encryption_key(book, judge):
+    """What payloads are sealed to: the newest key counts, none comes twice, and nothing of a binding can be another."""
+    seals(book, judge)
+    origin, raw = book.text("origin"), b"\x01" + book["key.log.spki"][-32:]
+    key_id = sha256(origin.encode(), b"\n", raw)[:4].hex()
+    registry = Registry(LogKey(f"{origin}+{key_id}+{base64.b64encode(raw).decode()}"))
+    for name in ("genesis", "civil_invitation", "civil_agency", "civil_key"):
+        judge.holds(name, lambda: registry.apply(book[name + ".entry"]))
+    for name in ("encryption_key", "encryption_key_next"):
+        data, key = book[name + ".entry"], sealed.public(book[name + ".secret"])
+        judge.same(key, book[name + ".key"], name + ".key")
+        judge.same(sha256(key), book[name + ".recipient"], name + ".recipient")
+        system = schemas.act(schemas.acts.EncryptionKeyBinding, book[name + ".header"]).system
+        entry = entries.Entry.decode(data)
+        for what, other in {
+            "nothing": b"", "31 bytes": key[:31], "33 bytes": key + b"\0", "of small order": bytes(32),
+            "not reduced": (2**255 - 19 + 9).to_bytes(32, "little"), "with the top bit": key[:31] + bytes([key[31] | 128]),
+        }.items():
+            header = schemas.acts.EncryptionKeyBinding(version=1, system=system, key=other, issued_at_ms=1)
+            header = header.SerializeToString(deterministic=True)
+            signer = PrivateKey(book["key.civil_authority.seed"])
+            seal = seal_together("mohawel/encryption-key/v1", origin, [header], signer)[0]
+            entry = dataclasses.replace(entry, header=header, seal=seal)
+            judge.refuses(f"{name}: {what}", lambda: registry.apply(mutants.restamp(entry, registry).encode()))
+        entry = entries.Entry.decode(data)
+        fold = lambda header: registry.apply(dataclasses.replace(entry, header=header).encode())
+        judge.refuses_every_flip(name, entry.header, fold)
+        judge.holds(name, lambda: registry.apply(data))
+        judge.same(registry.encryption_keys[system], key, "the key that counts")
+    first = entries.Entry.decode(book["encryption_key.entry"])
+    judge.refuses("a key brought back", lambda: registry.apply(mutants.restamp(first, registry).encode()))
+    judge.same(tree_head(registry.leaves), book["registry.root"], "registry.root")
+
+
 def check(path):
     """Checks v1.json, and receipts.json and es256.json beside it."""
     path = Path(path)
@@ -300,6 +337,10 @@ def check(path):
     receipts(book, judge, leaves)
     es256(Book(path.with_name("es256.json")), judge)
     log_key(Book(path.with_name("log_key.json")), judge)
+    encryption_key(Book(path.with_name("encryption_key.json")), judge)
+    streams, uploads = (Book(path.with_name(name + ".json")) for name in ("streams", "uploads"))
+    chunks.golden(streams, judge, streams["chunk0"] + streams["chunk1"] + streams["chunk2"], "trailer")
+    chunks.golden(uploads, judge, uploads["payload"], "upload_trailer")
     head = head_from_path(leaves[0], 0, 1, ())
     judge.same(head, leaves[0], "a tree of one")
     if judge.held < 700 or judge.refused < 20000:

@@ -15,6 +15,7 @@ use crate::replay::Filter;
 use crate::replay::tests::forger::Forger;
 
 mod algorithms;
+mod chunks;
 mod damaged;
 mod outside;
 mod rotated;

@@ -60,6 +60,10 @@ impl Again {
             opened,
             agreement: Digest::from_slice(&facts.agreement),
             grant: facts.grant,
+            sealed_by: prepared
+                .sealed
+                .map_or_else(Digest::default, |head| head.kid()),
+            ended_us: None,
             opening: None,
             is_trailed: false,
         })

@@ -30,6 +30,7 @@ use crate::verify::{Finding, Findings, Severity};
 
 mod endings;
 mod events;
+mod outlived;
 mod oversight;
 mod requests;
 mod streams;
@@ -263,6 +264,7 @@ impl<'p> Judge<'p> {
             Ok(()) => {}
             Err(refused) => self.fault(index, rule::FOLD, refused.to_string()),
         }
+        self.judge_open_again(entry.kind, entry.stamp.recorded_at_us);
         if entry.kind == Kind::Genesis {
             self.docket.origin(self.registry.origin());
         }

@@ -34,10 +34,21 @@ pub(super) struct Recorded {
     pub(super) opened: Box<RequestHeader>,
     pub(super) agreement: Option<Digest>,
     pub(super) grant: u32,
+    /// The key that sealed it.
+    pub(super) sealed_by: Digest,
+    /// When an act of the registry was recorded since which it is permitted no longer; noted of what may take long.
+    pub(super) ended_us: Option<u64>,
     /// The opening of an answer in chunks, once it came.
     pub(super) opening: Option<Box<Opening>>,
     /// The trailer of its own chunks came.
     pub(super) is_trailed: bool,
+}
+
+impl Recorded {
+    /// Whether more than a call's time may pass before its answer.
+    fn takes_long(&self) -> bool {
+        self.opening.is_some() || self.opened.is_upload() || self.opened.is_submission()
+    }
 }
 
 /// What a trailer must fit.
@@ -61,7 +72,7 @@ pub(super) struct Use {
 #[derive(Debug)]
 pub(super) enum Named {
     /// It has not ended.
-    Open(Recorded),
+    Open(Box<Recorded>),
     /// It ended a while ago; the files have the rest.
     Ended,
     /// There is none, or it ended too long ago to be named.
@@ -71,7 +82,7 @@ pub(super) enum Named {
 /// Open and recently ended requests, and the ids in use.
 #[derive(Debug, Default)]
 pub(super) struct Pairing {
-    open: HashMap<u64, Recorded>,
+    open: HashMap<u64, Box<Recorded>>,
     ended: HashSet<u64>,
     /// When each ended, the oldest first.
     ended_first: VecDeque<(u64, u64)>,
@@ -100,7 +111,7 @@ impl Pairing {
 
     /// Remembers a request as open.
     pub(super) fn begin(&mut self, request: Recorded) {
-        self.open.insert(request.index, request);
+        self.open.insert(request.index, Box::new(request));
     }
 
     /// Notes that an answer in chunks began; the one that had begun before, if any did.
@@ -115,6 +126,28 @@ impl Pairing {
     pub(super) fn trail(&mut self, index: u64) -> bool {
         let request = self.open.get_mut(&index);
         request.is_some_and(|request| std::mem::replace(&mut request.is_trailed, true))
+    }
+
+    /// Notes of each open request that may take long whether it is permitted at `now_us`.
+    pub(super) fn note_ended_rights(&mut self, now_us: u64, permits: impl Fn(&Recorded) -> bool) {
+        for request in self.open.values_mut().filter(|open| open.takes_long()) {
+            let still = permits(request);
+            request.ended_us = (!still).then(|| request.ended_us.unwrap_or(now_us));
+        }
+    }
+
+    /// Notes the same of the request at `index` alone.
+    pub(super) fn note_ended_right(
+        &mut self,
+        index: u64,
+        now_us: u64,
+        permits: impl Fn(&Recorded) -> bool,
+    ) {
+        if let Some(request) = self.open.get_mut(&index)
+            && !permits(request)
+        {
+            request.ended_us.get_or_insert(now_us);
+        }
     }
 
     /// Ends the request at `index` and gives it, at `now_us`.

@@ -15,11 +15,15 @@ use super::*;
 use crate::checkpoint::tests::TestSigner;
 
 mod batches;
+mod encryption_keys;
 pub(crate) mod forger;
+mod forms;
+mod outlived;
 mod pruned;
 mod reviews;
 mod rotated;
 mod streams;
+mod submissions;
 mod supposed;
 mod threads;
 mod uploads;

@@ -3,7 +3,7 @@
 use proto::Code;
 use proto::authorise::{self, SealedRequest};
 use proto::facts::ExchangeFacts;
-use proto::header::{AnswerHeader, AnswerStatus, Outcome};
+use proto::header::{AnswerHeader, Outcome};
 
 use super::{About, Judge};
 use crate::evidence::contents::Item;
@@ -49,17 +49,7 @@ impl<'a> Judge<'a> {
             );
         };
         let answer = self.answer(item, at);
-        let early = answer
-            .as_ref()
-            .is_some_and(|answer| answer.status == AnswerStatus::Answered)
-            && self
-                .requests
-                .get(&at)
-                .is_some_and(|asked| asked.opened.is_upload() && !asked.is_trailed);
-        if early {
-            let what = "answered before all of its chunks came";
-            self.fault(item, About::Answer, what);
-        }
+        self.around_chunks(item, at, answer.as_ref());
         let wrong = match answer.map(|answer| answer.status.outcome()) {
             Some(said) if said != outcome => Some(format!(
                 "recorded as {}, the sealed answer says {}",

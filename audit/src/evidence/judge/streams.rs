@@ -2,7 +2,7 @@
 
 use proto::authorise::{self, AnswerFault};
 use proto::commitment::Form;
-use proto::header::Outcome;
+use proto::header::{AnswerHeader, AnswerStatus, Outcome};
 use proto::{Code, Digest};
 
 use super::{About, Judge};
@@ -75,6 +75,25 @@ impl<'a> Judge<'a> {
             let what = format!("the chunks of the request at {at} had ended before");
             self.fault(item, About::Switch, what);
         }
+    }
+
+    /// What an answer in a closing entry must be where chunks went before it, or should have.
+    pub(super) fn around_chunks(&mut self, item: &Item, at: u64, answer: Option<&AnswerHeader>) {
+        let (Some(answer), Some(asked)) = (answer, self.requests.get(&at)) else {
+            return;
+        };
+        let is_result = answer.status == AnswerStatus::Answered;
+        let what = if asked.begun.is_some() {
+            "an answer in chunks had begun, and it is answered once more"
+        } else if answer.payload.form == Form::Chunks {
+            // What it holds only a trailer says.
+            "an answer in chunks is ended without its trailer"
+        } else if asked.opened.is_upload() && !asked.is_trailed && is_result {
+            "answered before all of its chunks came"
+        } else {
+            return;
+        };
+        self.fault(item, About::Answer, what);
     }
 
     fn sealed_upload_trailer(&self, item: &Item, at: u64) -> Result<(), Code> {

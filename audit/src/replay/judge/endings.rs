@@ -9,7 +9,7 @@ use super::{Exchange, Judge};
 use crate::replay::docket::Sealed;
 use crate::replay::pairing::{Named, Recorded};
 use crate::replay::prepare::Header;
-use crate::replay::{Event, RECORD_DELAY_MS, code_in, rule};
+use crate::replay::{CLOCK_STEP_MS, Event, RECORD_DELAY_MS, code_in, rule};
 
 impl Judge<'_> {
     pub(super) fn closing(&mut self, mut exchange: Exchange<'_>, event: &mut Event) {
@@ -51,15 +51,12 @@ impl Judge<'_> {
                 format!("answered {late_ms} ms after its request"),
             );
         }
-        if request.opening.is_some() && !exchange.entry.header.is_empty() {
-            self.fault(
-                index,
-                rule::ANSWER,
-                "an answer in chunks had begun, and it is answered once more",
-            );
+        self.not_too_early(&exchange, outcome, &request);
+        if outcome == Outcome::Answered {
+            self.outlived(index, &request, now_us);
         }
         let answer = self.sealed_answer(&mut exchange, &request);
-        self.after_all_chunks(index, answer.as_ref(), &request);
+        self.around_chunks(index, answer.as_ref(), &request);
         match answer.map(Answered::outcome) {
             Some(expected) if expected != outcome => {
                 self.fault(
@@ -83,12 +80,22 @@ impl Judge<'_> {
         }
     }
 
-    /// A request in chunks has no result before all of them came; it may be refused.
-    fn after_all_chunks(&mut self, index: u64, answer: Option<&Answered>, request: &Recorded) {
-        let is_early = request.opened.is_upload() && !request.is_trailed;
-        if is_early && answer.is_some_and(Answered::is_result) {
-            let detail = "answered before all of its chunks came";
-            self.fault(index, rule::ANSWER, detail);
+    /// A submission waits for as long as its consumer sealed: nobody but the switch says that its time is over.
+    fn not_too_early(&mut self, exchange: &Exchange<'_>, outcome: Outcome, request: &Recorded) {
+        let opened = &request.opened;
+        if outcome != Outcome::Deadline || !opened.is_submission() {
+            return;
+        }
+        let until_ms = opened
+            .issued_at_ms
+            .saturating_add(u64::from(opened.deadline_ms));
+        let now_ms = exchange.entry.stamp.recorded_at_ms();
+        if now_ms.saturating_add(CLOCK_STEP_MS) < until_ms {
+            let detail = format!(
+                "its time is said to be over {} ms before it is",
+                until_ms - now_ms
+            );
+            self.fault(exchange.index, rule::TIME, detail);
         }
     }
 
@@ -307,7 +314,7 @@ impl Judge<'_> {
         let (index, facts) = (exchange.index, &exchange.facts);
         event.request_index = Some(facts.request_index);
         let request = match named {
-            Named::Open(request) => Some(request),
+            Named::Open(request) => Some(*request),
             Named::Ended => self.again.request(facts.request_index),
             Named::Unknown => None,
         };
@@ -341,7 +348,7 @@ pub(super) struct Answered(pub(super) Box<AnswerHeader>);
 
 impl Answered {
     /// Whether it answers what was asked, and does not refuse it.
-    fn is_result(&self) -> bool {
+    pub(super) fn is_result(&self) -> bool {
         self.0.status == AnswerStatus::Answered
     }
 

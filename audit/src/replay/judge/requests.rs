@@ -77,6 +77,8 @@ impl Judge<'_> {
             seal_sha256,
             agreement: event.agreement,
             grant: exchange.facts.grant,
+            sealed_by: kid,
+            ended_us: None,
             opening: None,
             is_trailed: false,
             opened,

@@ -9,6 +9,7 @@ use proto::commitment::Form;
 use proto::header::{Outcome, TrailerHeader};
 use proto::limits::{DEADLINE_MS_MAX, STREAM_MS_MAX, label};
 
+use super::endings::Answered;
 use super::{Exchange, Judge};
 use crate::replay::docket::Sealed;
 use crate::replay::pairing::{Named, Opening, Recorded};
@@ -33,6 +34,13 @@ impl Judge<'_> {
             );
         }
         self.same_grant(&exchange, &request, event);
+        // The request's deadline is that of the opening; the hour after it is the chunks'.
+        let now_us = exchange.entry.stamp.recorded_at_us;
+        let took_ms = now_us.saturating_sub(request.recorded_at_us) / 1_000;
+        if took_ms > u64::from(DEADLINE_MS_MAX) + RECORD_DELAY_MS {
+            let detail = format!("opened {took_ms} ms after its request");
+            self.fault(index, rule::TIME, detail);
+        }
         let Some(answer) = self.sealed_answer(&mut exchange, &request) else {
             if exchange.entry.header.is_empty() {
                 self.fault(index, rule::ANSWER, "an opening without a sealed answer");
@@ -57,6 +65,7 @@ impl Judge<'_> {
                 "an answer to this request had begun before",
             );
         }
+        self.note_opened(request.index, now_us);
     }
 
     pub(super) fn trailer(&mut self, mut exchange: Exchange<'_>, event: &mut Event) {
@@ -84,6 +93,7 @@ impl Judge<'_> {
             let detail = format!("ended {took_ms} ms after its request");
             self.fault(index, rule::TIME, detail);
         }
+        self.outlived(index, &request, now_us);
         match self.sealed_trailer(&mut exchange, &request) {
             Ok(trailer) => {
                 self.check_seen(index, trailer.seen);
@@ -148,6 +158,28 @@ impl Judge<'_> {
                 self.fault(index, rule::SEAL, detail);
             }
         }
+    }
+
+    /// What an answer in a closing entry must be where chunks went before it, or should have.
+    pub(super) fn around_chunks(
+        &mut self,
+        index: u64,
+        answer: Option<&Answered>,
+        request: &Recorded,
+    ) {
+        let Some(answer) = answer else { return };
+        let detail = if request.opening.is_some() {
+            "an answer in chunks had begun, and it is answered once more"
+        } else if answer.0.payload.form == Form::Chunks {
+            // What it holds only a trailer says.
+            "an answer in chunks is ended without its trailer"
+        } else if request.opened.is_upload() && !request.is_trailed && answer.is_result() {
+            // It may be refused at any time.
+            "answered before all of its chunks came"
+        } else {
+            return;
+        };
+        self.fault(index, rule::ANSWER, detail);
     }
 
     /// The trailer of this request's own chunks. Its signature is verified meanwhile.

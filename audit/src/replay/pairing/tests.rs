@@ -57,6 +57,8 @@ fn recorded(index: u64, at_us: u64) -> Recorded {
         opened: Box::new(opened),
         agreement: None,
         grant: 1,
+        sealed_by: Digest::default(),
+        ended_us: None,
         opening: None,
         is_trailed: false,
     }

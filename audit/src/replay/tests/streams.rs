@@ -5,6 +5,7 @@ use proto::commitment::Form;
 use proto::commitment::{Commitment, Salt};
 use proto::header::RequestHeader;
 use proto::header::TrailerHeader;
+use proto::limits::DEADLINE_MS_MAX;
 
 use super::*;
 use crate::log::Appended;
@@ -160,4 +161,55 @@ async fn an_answer_in_one_piece_after_an_opening_is_found() {
     let facts = begun.forger.closing_facts(&begun.request, "answered");
     begun.forger.close_with(facts, &begun.opening).await;
     assert_eq!(begun.forger.rules().await, [rule::ANSWER]);
+}
+
+/// An answer whose content nobody vouches for: what a consumer got of it, no log says.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_in_chunks_that_a_closing_entry_ends_is_found() {
+    let mut begun = Begun::new().await;
+    let facts = begun.forger.closing_facts(&begun.request, "answered");
+    begun.forger.close_with(facts, &begun.opening).await;
+    assert_eq!(begun.forger.rules().await, [rule::ANSWER]);
+}
+
+/// The opening is what the deadline is for; the hour is the chunks'.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opening_long_after_its_request_is_found() {
+    let open_after = async |ms: u64| {
+        let mut begun = Begun::new().await;
+        begun.forger.clock.advance_ms(ms);
+        begun.open(begun.opening.clone()).await;
+        begun
+            .trail(begun.trailer(), label::TRAILER, "answered")
+            .await;
+        begun.forger.rules().await
+    };
+    let latest = u64::from(DEADLINE_MS_MAX) + RECORD_DELAY_MS;
+    assert_eq!(open_after(latest).await, Vec::<&str>::new());
+    assert_eq!(open_after(latest + 1).await, [rule::TIME]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trailer_and_an_opening_of_another_exchange_are_found() {
+    // The other exchange of the same two, its opening recorded under this one's request.
+    let mut begun = Begun::new().await;
+    let other = begun.forger.header();
+    let facts = ExchangeFacts {
+        quota_used: 2,
+        ..begun.forger.facts()
+    };
+    let (_, seal) = begun.forger.request(&other, facts).await;
+    let opening = AnswerHeader {
+        payload: begun.opening.payload.clone(),
+        ..begun.forger.answer(&other, &seal)
+    };
+    begun.open(opening.clone()).await;
+    assert_eq!(begun.forger.rules().await, [rule::ANSWER]);
+    // And a trailer that its provider sealed for the other one.
+    let elsewhere = |trailer: &mut TrailerHeader| {
+        trailer.exchange_id = other.exchange_id;
+        trailer.begun_by = Digest::of(&opening.encode());
+    };
+    let rules = Begun::ended_by(elsewhere, label::TRAILER, "answered").await;
+    assert_eq!(rules, [rule::ANSWER]);
 }

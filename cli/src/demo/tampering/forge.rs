@@ -31,6 +31,9 @@ use crate::demo::evidence::copy_log;
 use crate::failure::Failure;
 
 mod review;
+mod ways;
+
+use ways::{Lent, names_a_request};
 
 /// Everything that a forger has.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub(super) struct Forge {
     vkey: String,
     origin: String,
     signer: FileSigner,
+    lent: Lent,
     entries: Vec<Entry>,
     /// The checkpoint that outsiders saw in the middle of the story, and later.
     middle: Looked,
@@ -68,6 +72,7 @@ impl Forge {
             vkey: fs::read_to_string(log.join(VKEY_FILE)).map_err(Failure::unavailable)?,
             origin: checkpoint.origin,
             signer,
+            lent: Lent::new(dir.join("agencies")),
             entries,
             middle,
             late,
@@ -100,6 +105,7 @@ impl Forge {
             Deed::Hide => self.build(place, &self.without(&self.middle_exchange()?)?),
             Deed::MintKey => self.build(place, &self.with_a_key(all)?),
             Deed::ForgeReview => self.build(place, &self.with_a_review(all)?),
+            Deed::Way(way) => self.build(place, &self.in_a_way(way)?),
             Deed::DeleteTiles => {
                 copy_log(&self.log, place)?;
                 let tiles = place.join("tile/0");
@@ -178,7 +184,7 @@ impl Forge {
             if old == *hidden {
                 continue;
             }
-            if matches!(entry.kind, Kind::Closing | Kind::Late | Kind::Dispute) {
+            if names_a_request(entry.kind) {
                 let mut facts = facts::exchange(&entry.facts).map_err(Failure::unavailable)?;
                 if facts.request_leaf[..] == hidden.0[..] {
                     continue;
@@ -242,7 +248,7 @@ impl Forge {
         for entry in &mut entries[middle..] {
             let back_us = entry.stamp.recorded_at_us - early;
             entry.stamp.recorded_at_us = early;
-            if matches!(entry.kind, Kind::Request | Kind::Closing | Kind::Refusal) {
+            if entry.kind.is_exchange() {
                 let facts = facts::exchange(&entry.facts).map_err(Failure::unavailable)?;
                 let decided_at_ms = facts.decided_at_ms - back_us / 1_000;
                 entry.facts = facts::encode(&ExchangeFacts {
@@ -335,7 +341,7 @@ fn restamped(entries: &[Entry]) -> Result<Vec<Bytes>, Failure> {
                 ..facts
             });
         }
-        if matches!(entry.kind, Kind::Closing | Kind::Late | Kind::Dispute) {
+        if names_a_request(entry.kind) {
             let facts = facts::exchange(&entry.facts).map_err(Failure::unavailable)?;
             let leaf = usize::try_from(facts.request_index)
                 .ok()

@@ -2,6 +2,10 @@
 
 use super::outsiders::Outsider::{self, Auditor, Consumer, Member, OlderCopy, Provider, Witness};
 
+mod ways;
+
+pub(super) use ways::{WAYS, Way};
+
 /// What a row does to the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
@@ -19,6 +23,7 @@ pub(super) enum Deed {
     Hide,
     MintKey,
     ForgeReview,
+    Way(Way),
     DeleteTiles,
 }
 
@@ -30,6 +35,8 @@ pub(super) struct Row {
     /// For people.
     pub(super) what: [&'static str; 2],
     pub(super) deed: Deed,
+    /// The rule that the auditor's replay must name; empty: whichever.
+    pub(super) rule: &'static str,
     /// Who must catch it, at least. Nobody: the log is honest.
     pub(super) by: &'static [Outsider],
 }
@@ -40,30 +47,35 @@ pub(super) const ROWS: &[Row] = &[
         name: "nothing",
         what: ["nothing: the honest log", "لا شيء: السجل السليم"],
         deed: Deed::Nothing,
+        rule: "",
         by: &[],
     },
     Row {
         name: "alter",
         what: ["alter one byte of an entry", "تغيير بايت في قيد"],
         deed: Deed::Alter,
+        rule: "",
         by: &[Auditor],
     },
     Row {
         name: "drop",
         what: ["take one entry out of its bundle", "حذف قيد من حزمته"],
         deed: Deed::Drop,
+        rule: "",
         by: &[Auditor],
     },
     Row {
         name: "insert",
         what: ["put one more entry into a bundle", "إدراج قيد زائد في حزمة"],
         deed: Deed::Insert,
+        rule: "",
         by: &[Auditor],
     },
     Row {
         name: "swap",
         what: ["swap two entries", "تبديل موضع قيدين"],
         deed: Deed::Swap,
+        rule: "",
         by: &[Auditor],
     },
     Row {
@@ -73,6 +85,7 @@ pub(super) const ROWS: &[Row] = &[
             "قصّ السجل إلى نقطة تحقق أقدم وقّعها فعلًا",
         ],
         deed: Deed::Truncate,
+        rule: "",
         by: &[OlderCopy, Witness, Consumer, Provider],
     },
     Row {
@@ -82,6 +95,7 @@ pub(super) const ROWS: &[Row] = &[
             "قصّ آخر تبادل وإعادة بناء الشجرة وتوقيعها بالمفتاح الحقيقي",
         ],
         deed: Deed::TruncateAndResign,
+        rule: "",
         by: &[OlderCopy, Witness, Consumer, Provider],
     },
     Row {
@@ -91,6 +105,7 @@ pub(super) const ROWS: &[Row] = &[
             "عرض سجل آخر بالحجم نفسه على جهة واحدة، موقّعًا بالمفتاح الحقيقي",
         ],
         deed: Deed::Fork,
+        rule: "",
         by: &[OlderCopy, Witness, Consumer, Provider],
     },
     Row {
@@ -100,6 +115,7 @@ pub(super) const ROWS: &[Row] = &[
             "إعادة الجهاز كله إلى لقطة سابقة بمخزنه ورأسه ونقطة تحققه ثم المتابعة",
         ],
         deed: Deed::RollBack,
+        rule: "",
         by: &[OlderCopy, Witness, Consumer, Provider],
     },
     Row {
@@ -109,6 +125,7 @@ pub(super) const ROWS: &[Row] = &[
             "ختم ما يُدوَّن الآن بوقت سابق كأنه كان موجودًا",
         ],
         deed: Deed::BackDate,
+        rule: "",
         by: &[OlderCopy, Witness],
     },
     Row {
@@ -118,6 +135,7 @@ pub(super) const ROWS: &[Row] = &[
             "تمرير طلب وإجابته دون أي قيد",
         ],
         deed: Deed::Forward,
+        rule: "",
         by: &[Consumer],
     },
     Row {
@@ -127,6 +145,7 @@ pub(super) const ROWS: &[Row] = &[
             "إخفاء تبادل يملك طرفاه إيصالاته وإصلاح ما بعده والتوقيع من جديد",
         ],
         deed: Deed::Hide,
+        rule: "",
         by: &[OlderCopy, Witness, Consumer, Provider],
     },
     Row {
@@ -136,6 +155,7 @@ pub(super) const ROWS: &[Row] = &[
             "ربط مفتاح ختم بجهة لم يصنعه مسؤولوها",
         ],
         deed: Deed::MintKey,
+        rule: "fold",
         by: &[Auditor, Member],
     },
     Row {
@@ -145,12 +165,14 @@ pub(super) const ROWS: &[Row] = &[
             "الادعاء باسم جهة أنها راجعت تبادلًا",
         ],
         deed: Deed::ForgeReview,
+        rule: "oversight",
         by: &[Auditor],
     },
     Row {
         name: "delete-tiles",
         what: ["delete tiles and bundles", "حذف ملفات التجزئة والحزم"],
         deed: Deed::DeleteTiles,
+        rule: "",
         by: &[Auditor],
     },
 ];
