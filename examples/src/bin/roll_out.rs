@@ -82,7 +82,7 @@ async fn story(voice: Voice) -> Result<()> {
         "it was not refused: {said}"
     );
 
-    again_and_elsewhere(&town, voice, &roll_out).await?;
+    again_and_elsewhere(&mut town, voice, &roll_out).await?;
 
     voice.part("7. The log", "7. السجل");
     town.end_log().await?;
@@ -90,7 +90,7 @@ async fn story(voice: Voice) -> Result<()> {
 }
 
 /// The command is repeated, and tried where it cannot work.
-async fn again_and_elsewhere(town: &Town, voice: Voice, roll_out: &[&str]) -> Result<()> {
+async fn again_and_elsewhere(town: &mut Town, voice: Voice, roll_out: &[&str]) -> Result<()> {
     voice.part(
         "5. The same command again: everything is there already",
         "5. الأمر نفسه من جديد: كل شيء قائم من قبل",
