@@ -150,6 +150,7 @@ fn a_proved_service_is_live_elsewhere_with_one_command() {
         "الخدمة متاحة بعد",
         "قائمة من قبل",
         "'valid_until'",
+        "string (date)",
         "السجل سليم",
     ] {
         assert!(told.contains(said), "{said}: {told}");
