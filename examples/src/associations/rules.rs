@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use adapters::compose::Composition;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
@@ -128,6 +129,29 @@ impl Rules {
             bail!("a ceiling with below names part and field");
         }
         Ok(rules)
+    }
+
+    /// Whether what the rules look at is asked for. A slip of the pen would otherwise keep everybody waiting.
+    ///
+    /// # Errors
+    /// What the composition does not take.
+    pub fn fit(&self, composition: &Composition) -> Result<()> {
+        let conditions = self.conditions.iter().map(|one| (&one.part, &one.field));
+        let ceilings = self.ceilings.iter();
+        let ceilings = ceilings.filter_map(|one| one.part.as_ref().zip(one.field.as_ref()));
+        for (part, field) in conditions.chain(ceilings) {
+            let mut parts = composition.parts.iter();
+            let asked = parts.find(|one| one.name.as_str() == part);
+            let taken =
+                asked.is_some_and(|one| one.fields.iter().any(|name| name.as_str() == field));
+            if !taken {
+                bail!(
+                    "a rule looks at {part}.{field}, which {} does not ask for",
+                    composition.name
+                );
+            }
+        }
+        Ok(())
     }
 
     /// What becomes of an application that asks for so much.

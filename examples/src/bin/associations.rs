@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use adapters::compose::Composition;
+use anyhow::{Context as _, Result, bail, ensure};
 use cli::demo::process::{as_read, mohawel};
 use cli::output::Output;
 use examples::associations::{
@@ -73,6 +74,7 @@ impl Fund {
         );
         tables::rules(&self.rules, self.output());
         let file = self.town.file("fund/eligibility.toml");
+        self.rules.fit(&Composition::load(Path::new(&file))?)?;
         let check = ["compose", "check", &file, "--home", &self.home];
         self.town.tell(0, &check).await?;
         Ok(())
@@ -94,7 +96,8 @@ impl Fund {
     async fn ask(&self, one: &Application, aloud: bool) -> Result<(Answers, Verdict)> {
         let file = match one.purpose.as_str() {
             "support-fund" => "fund/eligibility.toml",
-            _ => "fund/eligibility-abroad.toml",
+            "support-abroad" => "fund/eligibility-abroad.toml",
+            other => bail!("{}: the fund knows no purpose '{other}'", one.case),
         };
         let file = self.town.file(file);
         let number = format!("association={}", one.association);
@@ -204,7 +207,7 @@ impl Fund {
         ensure!(at.0.reference == asked.0.reference, "it is another case");
         *at = asked;
         let Verdict::Eligible { amount_egp, .. } = at.1 else {
-            anyhow::bail!("it is not eligible: {:?}", at.1);
+            bail!("it is not eligible: {:?}", at.1);
         };
         show(self.voice.say(
             &format!("   eligible: {amount_egp} EGP"),

@@ -143,3 +143,21 @@ fn rules_that_cannot_be_meant_are_not_read() {
     }
     assert!(Rules::load(Path::new("/nowhere")).is_err());
 }
+
+#[test]
+fn a_rule_over_what_nobody_asks_for_is_told() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/stories/associations/fund/eligibility.toml"
+    );
+    let composition = Composition::load(Path::new(file)).unwrap();
+    Rules::parse(RULES).unwrap().fit(&composition).unwrap();
+    for (right, slip) in [
+        ("\"arrears_egp\"", "\"arears_egp\""),
+        ("\"need\"", "\"needs\""),
+    ] {
+        let rules = Rules::parse(&RULES.replace(right, slip)).unwrap();
+        let said = rules.fit(&composition).unwrap_err().to_string();
+        assert!(said.contains(slip.trim_matches('"')), "{said}");
+    }
+}

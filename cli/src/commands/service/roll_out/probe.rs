@@ -61,10 +61,12 @@ pub(super) async fn probe(
             }
         }
     }
-    match found.is_empty() {
-        true => Ok(()),
-        false => Err(told(plan, &found)),
+    if !found.is_empty() {
+        return Err(told(plan, &found));
     }
+    // As an adapter will load it: nothing else may be in the way.
+    let probed = providers.probe().await;
+    probed.map_err(|error| broken(plan, &error.to_string()))
 }
 
 fn asked<'a>(
