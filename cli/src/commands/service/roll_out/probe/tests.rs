@@ -189,7 +189,10 @@ async fn postgresql_tells_a_missing_table_a_missing_right_and_then_carries_the_c
     let Some(mut bed) = Bed::make("rights").await else {
         return;
     };
-    bed.run("GRANT USAGE ON SCHEMA {n} TO {n}").await;
+    bed.run("GRANT USAGE ON SCHEMA {n} TO {n}; ALTER ROLE {n} PASSWORD 'another'")
+        .await;
+    says(bed.found().await, &["password authentication failed"]);
+    bed.run("ALTER ROLE {n} PASSWORD 'reader'").await;
     says(bed.found().await, &[": 1", "permits", "does not exist"]);
     bed.run(&format!("CREATE TABLE permits ({RIGHT})")).await;
     says(
