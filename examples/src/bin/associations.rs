@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 
 /// The clerk who asks. Her name never leaves the Ministry.
 const CLERK: &str = "n.farouk";
+/// A taxpayer that is no association.
+const COMPANY: &str = "CO-771";
 
 fn main() -> ExitCode {
     if let Some(code) = part_of_the_story() {
@@ -159,13 +161,17 @@ impl Fund {
             "   and a company's tax file, which the agreement does not cover: for the fund it is not even there",
             "   والملف الضريبي لشركة لا تشملها الاتفاقية: لا وجود له بالنسبة للصندوق",
         ));
-        let data = json!({ "operation": "standing", "parameters": { "file": "CO-0771" } });
+        // It is there for whoever may see it: nobody's absence is shown.
+        let files = std::fs::read_to_string(self.town.file("tax/files.csv"))?;
+        let company = format!("{COMPANY},company,");
+        ensure!(files.contains(&company), "the company has no file");
+        let data = json!({ "operation": "standing", "parameters": { "file": COMPANY } });
         let data = data.to_string();
         let mut ask = vec!["call", "EG/GOV/TAX/files/files.v1", "standing", "--home"];
         ask.extend([&self.home, "--purpose", "support-fund", "--data", &data]);
         ask.extend(["--fields", "arrears_egp"]);
         let said = self.town.tell(3, &ask).await?;
-        ensure!(!said.contains("1900000"), "a company's arrears were told");
+        ensure!(said.contains("not_found"), "it was seen: {said}");
         Ok(())
     }
 
