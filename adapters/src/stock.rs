@@ -184,10 +184,12 @@ mod http;
 mod inbox;
 mod operation;
 mod payload;
+mod probe;
 mod sql;
 
 pub use echo::Echo;
 pub use events::keep;
+pub use sql::{Column, Gives, Unread};
 
 use file::Reading;
 
@@ -283,40 +285,6 @@ impl Providers {
     /// The names of the services.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.services.keys().map(String::as_str)
-    }
-
-    /// The columns that each query gives as its database names them, by service and operation, or what the database said
-    /// against the query. Only of databases; a table in a file was read when the file was loaded.
-    pub async fn columns(&self) -> Vec<(&str, &str, Result<Vec<String>, String>)> {
-        let mut all = Vec::new();
-        for (name, service) in &self.services {
-            if let Service::Sql(sql) = service {
-                let columns = sql.columns().await.into_iter();
-                all.extend(columns.map(|(operation, columns)| (name.as_str(), operation, columns)));
-            }
-        }
-        all
-    }
-
-    /// Connects to every database and has it prepare every query: a wrong table, column or type is
-    /// found here and not by the first request.
-    ///
-    /// # Errors
-    /// [`StockError::Problems`] with all of them.
-    pub async fn probe(&self) -> Result<(), StockError> {
-        let mut problems = Vec::new();
-        for (name, service) in &self.services {
-            if let Service::Sql(sql) = service {
-                for problem in sql.probe().await {
-                    problems.push(format!("service.{name}: {problem}"));
-                }
-            }
-        }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(StockError::Problems(problems))
-        }
     }
 }
 

@@ -12,10 +12,12 @@
 //! | `governance.rs` | two service centres work, and an office with nothing but the log reports to those who decide |
 //! | `tenders.rs` | opportunities for every commercial member, bids, and each bidder's standing in two registers |
 //! | `takaful_karama.rs` | cash support for many households: batches over six registers, a corrected register, one disbursement |
+//! | `associations.rs` | support for civil associations: a case over three registers and statistics, decided by rules in a file, beside the need |
 //! | `roll_out.rs` | a proved service is live in another governorate with one command, over its ERP's table |
 //!
 //! All but the first two speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
+pub mod associations;
 pub mod desk;
 pub mod households;
 pub mod mail_service;

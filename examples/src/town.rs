@@ -3,6 +3,7 @@
 //! Takes `stories/town` (who is on board, what each publishes and serves) and a story's own folder (agreements and
 //! compositions; an `agencies.toml` of its own, whose agencies join the town's, or come `alone`). Every process is this very binary: called with arguments of `mohawel` it is `mohawel`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -17,6 +18,7 @@ use crate::smtp::Sink;
 use crate::{Voice, show, told};
 
 mod adapters;
+mod erp;
 mod part;
 mod registers;
 mod switch;
@@ -66,6 +68,8 @@ pub struct Town {
     /// A person whose household owns units.
     pub citizen: NationalId,
     plan: Plan,
+    /// Databases that the story made, by agency.
+    databases: BTreeMap<String, erp::Made>,
 }
 
 impl Town {
@@ -114,6 +118,7 @@ impl Town {
             post: Sink::start().await?,
             citizen,
             plan,
+            databases: BTreeMap::new(),
         };
         for agency in town.agencies.clone() {
             town.enrol(&agency).await?;
@@ -200,6 +205,7 @@ impl Town {
         for (_, adapter) in self.adapters.drain(..) {
             adapter.stop().await.map_err(told)?;
         }
+        self.drop_databases().await?;
         Ok(())
     }
 

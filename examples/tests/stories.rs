@@ -170,8 +170,30 @@ fn a_proved_service_is_live_elsewhere_with_one_command() {
         "الخدمة متاحة بعد",
         "قائمة من قبل",
         "'valid_until'",
+        "string (date)",
         "السجل سليم",
     ] {
         assert!(told.contains(said), "{said}: {told}");
+    }
+}
+
+#[test]
+fn a_fund_decides_by_rules_in_a_file_and_shows_its_grants_beside_the_need() {
+    for (lang, said) in [
+        (
+            "en",
+            ["the log holds", "to be asked again", "needs an agreement"],
+        ),
+        ("ar", ["السجل سليم", "يُعاد السؤال", "تحتاج اتفاقية"]),
+    ] {
+        let told = tell(env!("CARGO_BIN_EXE_associations"), lang);
+        for said in said.into_iter().chain([
+            "purpose_not_granted",
+            "provider_offline",
+            "84500",
+            "not_found",
+        ]) {
+            assert!(told.contains(said), "{said}: {told}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Deserialize;
 
+pub use self::column::{Column, Gives, Unread};
 use self::postgres::Postgres;
 use self::query::{Dialect, Query};
 use self::sqlite::Sqlite;
@@ -18,6 +19,7 @@ use super::operation::{self, Asked, Empty, Operation, Operations, ParameterType}
 use crate::provider::{Failure, Replies, Reply, Request};
 
 mod cell;
+mod column;
 mod postgres;
 mod postgres_items;
 mod query;
@@ -202,7 +204,7 @@ impl Sql {
     }
 
     /// Has the database prepare every query: the columns of each operation's, or what the database does not like.
-    pub(super) async fn columns(&self) -> Vec<(&str, Result<Vec<String>, String>)> {
+    pub(super) async fn columns(&self) -> Vec<(&str, Result<Vec<Column>, Unread>)> {
         let mut all = Vec::new();
         for (name, operation) in self.operations.iter() {
             let columns = match &self.store {
@@ -213,27 +215,45 @@ impl Sql {
                         .await
                 }
             };
-            all.push((name, columns.map_err(|error| error.to_string())));
+            all.push((name, columns.map_err(Unread::from)));
         }
         all
     }
 
-    /// Has the database prepare every query, and says what it does not like.
+    /// Has the database begin every query, for no row. Who may read a SQLite file may read all of it.
+    pub(super) async fn readable(&self) -> Vec<(&str, Result<(), Unread>)> {
+        let mut all = Vec::new();
+        for (name, operation) in self.operations.iter() {
+            let begun = match &self.store {
+                Store::Sqlite(sqlite) => sqlite.columns(&operation.way).await.map(drop),
+                Store::Postgres(postgres) => {
+                    postgres.begin(&operation.way, &operation.parameters).await
+                }
+            };
+            all.push((name, begun.map_err(Unread::from)));
+        }
+        all
+    }
+
+    /// Has the database prepare and begin every query, and says what it does not like.
     pub(super) async fn probe(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let prepared = self.columns().await.into_iter();
-        for ((name, operation), (_, columns)) in self.operations.iter().zip(prepared) {
-            match columns {
-                Ok(columns) => {
-                    let missing = operation
-                        .fields
-                        .iter()
-                        .filter(|(_, column)| !columns.contains(column));
+        let begun = self.readable().await;
+        for (((name, operation), (_, columns)), (_, begun)) in
+            self.operations.iter().zip(prepared).zip(begun)
+        {
+            match (columns, begun) {
+                (Ok(columns), Ok(())) => {
+                    let has = |wanted: &str| columns.iter().any(|column| column.name == wanted);
+                    let missing = operation.fields.iter().filter(|(_, column)| !has(column));
                     problems.extend(missing.map(|(field, column)| {
                         format!("operation.{name}: field '{field}' has no column '{column}' in the query")
                     }));
                 }
-                Err(error) => problems.push(format!("operation.{name}: {error}")),
+                (Err(error), _) | (_, Err(error)) => {
+                    problems.push(format!("operation.{name}: {error}"));
+                }
             }
         }
         problems

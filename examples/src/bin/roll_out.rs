@@ -1,6 +1,7 @@
 //! Roll-out: a service that one governorate has proved is live in another with one command, over the table that its ERP
-//! has, without code. A third one's table lacks a column, and is told so before anything is published. The plans stand in
-//! `examples/stories/roll_out/`.
+//! has, without code; in PostgreSQL where there is one, read by a user who may read these tables and nothing else. A third
+//! one's table lacks a column, a fourth one's has one of another type, and both are told so before anything is published. The
+//! plans stand in `examples/stories/roll_out/`.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -82,15 +83,17 @@ async fn story(voice: Voice) -> Result<()> {
         "it was not refused: {said}"
     );
 
-    again_and_elsewhere(&town, voice, &roll_out).await?;
+    again(&town, voice, &roll_out).await?;
+    elsewhere(&mut town, voice).await?;
+    without_a_right(&town, voice, &roll_out).await?;
 
-    voice.part("7. The log", "7. السجل");
+    voice.part("9. The log", "9. السجل");
     town.end_log().await?;
     Ok(())
 }
 
-/// The command is repeated, and tried where it cannot work.
-async fn again_and_elsewhere(town: &Town, voice: Voice, roll_out: &[&str]) -> Result<()> {
+/// The command is repeated.
+async fn again(town: &Town, voice: Voice, roll_out: &[&str]) -> Result<()> {
     voice.part(
         "5. The same command again: everything is there already",
         "5. الأمر نفسه من جديد: كل شيء قائم من قبل",
@@ -103,23 +106,57 @@ async fn again_and_elsewhere(town: &Town, voice: Voice, roll_out: &[&str]) -> Re
         "something was done twice: {again}"
     );
     town.tell(0, roll_out).await?;
+    Ok(())
+}
 
+/// It is tried where it cannot work.
+async fn elsewhere(town: &mut Town, voice: Voice) -> Result<()> {
+    for (key, agency, english, arabic) in [
+        (
+            "minya",
+            "EG/GOV/MINYA",
+            "6. Minya's table lacks a column: it is told before anything is published",
+            "6. جدول المنيا ينقصه عمود: يُقال ذلك قبل نشر أي شيء",
+        ),
+        (
+            "aswan",
+            "EG/GOV/ASWAN",
+            "7. Aswan has the column, as a number: the contract cannot carry it, and that is told, too",
+            "7. العمود في أسوان موجود لكنه رقم: لا يحمله العقد، ويُقال ذلك أيضًا",
+        ),
+    ] {
+        voice.part(english, arabic);
+        let (plan, home) = (town.erp(key).await?, town.home(key));
+        let roll_out = ["service", "roll-out", &plan, "--home", &home];
+        let said = town.tell(2, &roll_out).await?;
+        ensure!(
+            said.contains("valid_until"),
+            "the column was not named: {said}"
+        );
+        nothing_is_published(town, agency).await?;
+    }
+    Ok(())
+}
+
+/// In PostgreSQL a right can be taken away; the command finds it out.
+async fn without_a_right(town: &Town, voice: Voice, roll_out: &[&str]) -> Result<()> {
     voice.part(
-        "6. Minya's table lacks a column: it is told before anything is published",
-        "6. جدول المنيا ينقصه عمود: يُقال ذلك قبل نشر أي شيء",
+        "8. Qena's database takes the reader's right away: the command says whose and of what",
+        "8. سُحب حق القراءة في قاعدة بيانات قنا: يقول الأمر ممن وعن أي جدول",
     );
-    let plan = town.erp("minya").await?;
-    let said = town
-        .tell(
-            2,
-            &["service", "roll-out", &plan, "--home", &town.home("minya")],
-        )
-        .await?;
+    if !town.has_postgres() {
+        show(voice.say(
+            "   (PostgreSQL only: whoever may read a SQLite file may read all of it)",
+            "   (في PostgreSQL وحده: فمن يقرأ ملف SQLite يقرأه كله)",
+        ));
+        return Ok(());
+    }
+    town.revoke_select("qena", "BLD_LICENCES").await?;
+    let said = town.tell(2, &[roll_out, &["--dry-run"]].concat()).await?;
     ensure!(
-        said.contains("valid_until"),
-        "the column was not named: {said}"
+        said.contains("permission denied"),
+        "the right was not missed: {said}"
     );
-    nothing_is_published(town, "EG/GOV/MINYA").await?;
     Ok(())
 }
 

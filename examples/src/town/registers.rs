@@ -5,14 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use cli::demo::people;
 use cli::demo::stores::{self, Postgres};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::Town;
+use super::erp::POSTGRES;
 use crate::{show, told};
-
-/// The variable that names a PostgreSQL server for social insurance.
-const POSTGRES: &str = "MOHAWEL_TEST_POSTGRES";
 
 /// Two assets of the state, and what nobody may know of them before the auction.
 const ASSETS: &str = "\
@@ -23,7 +19,7 @@ AL-03-0007,warehouse,96400000,12500000
 
 impl Town {
     /// Fills an agency's register, and gives its providers file with the places filled in.
-    pub(super) async fn register(&self, key: &str, folder: &Path) -> Result<PathBuf> {
+    pub(super) async fn register(&mut self, key: &str, folder: &Path) -> Result<PathBuf> {
         let into = self.dir.path().join("registers").join(key);
         std::fs::create_dir_all(&into)?;
         let mut text = std::fs::read_to_string(folder.join("providers.toml"))?;
@@ -44,6 +40,10 @@ impl Town {
                 let (store, table) = self.insurance(&into).await?;
                 text = text.replace("@STORE@", &store).replace("@TABLE@", table);
             }
+            _ if folder.join("store.sql").exists() => {
+                let sql = folder.join("store.sql");
+                text = self.database(key, &sql, &into).await?.fill(&text);
+            }
             // A register that is small enough to be read stands in the story's own folder.
             _ => {
                 for file in std::fs::read_dir(folder)? {
@@ -60,27 +60,6 @@ impl Town {
         let providers = into.join("providers.toml");
         std::fs::write(&providers, text)?;
         Ok(providers)
-    }
-
-    /// Makes the ERP of an agency out of the story's `erp.sql`, with the agency's plan beside it; gives the plan.
-    ///
-    /// # Errors
-    /// The disk, or what SQLite does not take.
-    pub async fn erp(&self, key: &str) -> Result<String> {
-        let (from, into) = (self.story.join(key), self.folder(key)?);
-        let mut file = SqliteConnectOptions::new()
-            .filename(into.join("erp.sqlite"))
-            .create_if_missing(true)
-            .connect()
-            .await?;
-        let statements = std::fs::read_to_string(from.join("erp.sql"))?;
-        sqlx::raw_sql(AssertSqlSafe(statements))
-            .execute(&mut file)
-            .await?;
-        file.close().await?;
-        let plan = into.join("plan.toml");
-        std::fs::copy(from.join("plan.toml"), &plan)?;
-        Ok(plan.display().to_string())
     }
 
     /// The insurance register: in PostgreSQL where the variable names a server, else in a file.

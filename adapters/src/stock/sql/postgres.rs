@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{
-    PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow, PgSslMode, PgTypeInfo,
+    PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow, PgSslMode, PgTypeInfo, PgTypeKind,
 };
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Postgres as Pg, Row, SqlSafeStr,
-    Statement, Type,
+    Statement, Type, TypeInfo,
 };
 use tokio_stream::StreamExt;
 
+use super::column::Column as Described;
 use super::query::Query;
 use super::{Limits, bound, cell, failure, no_value};
 use crate::provider::Failure;
@@ -77,12 +78,12 @@ impl Postgres {
         Ok(())
     }
 
-    /// The columns of a query, as the database names them.
+    /// The columns of a query, as the database describes them.
     pub(super) async fn columns(
         &self,
         query: &Query,
         parameters: &BTreeMap<String, ParameterType>,
-    ) -> Result<Vec<String>, sqlx::Error> {
+    ) -> Result<Vec<Described>, sqlx::Error> {
         let types: Vec<PgTypeInfo> = query
             .order
             .iter()
@@ -100,8 +101,37 @@ impl Postgres {
         Ok(statement
             .columns()
             .iter()
-            .map(|column| column.name().to_owned())
+            .map(|column| {
+                let info = column.type_info();
+                let is_enum = matches!(info.kind(), PgTypeKind::Enum(_));
+                Described::of_postgres(column.name(), info.name(), is_enum)
+            })
             .collect())
+    }
+
+    /// Begins a query under a condition that no row fulfils: the database then looks at every right that it needs.
+    pub(super) async fn begin(
+        &self,
+        query: &Query,
+        parameters: &BTreeMap<String, ParameterType>,
+    ) -> Result<(), sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        let text = format!(
+            "SELECT * FROM ({}) AS mohawel_probe WHERE false",
+            query.text
+        );
+        let mut begun = sqlx::query(AssertSqlSafe(text));
+        for kind in query.order.iter().filter_map(|name| parameters.get(name)) {
+            begun = match kind {
+                ParameterType::Text | ParameterType::Date => begun.bind(None::<String>),
+                ParameterType::Integer => begun.bind(None::<i64>),
+                ParameterType::Real => begun.bind(None::<f64>),
+                ParameterType::Bool => begun.bind(None::<bool>),
+            };
+        }
+        begun.fetch_all(&mut *transaction).await?;
+        transaction.rollback().await
     }
 }
 

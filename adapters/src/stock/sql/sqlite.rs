@@ -10,6 +10,7 @@ use sqlx::{
 };
 use tokio_stream::StreamExt;
 
+use super::column::Column as Described;
 use super::query::Query;
 use super::{Limits, bound, failure, no_value};
 use crate::provider::Failure;
@@ -88,8 +89,8 @@ impl Sqlite {
         Ok(())
     }
 
-    /// The columns of a query, as the database names them.
-    pub(super) async fn columns(&self, query: &Query) -> Result<Vec<String>, sqlx::Error> {
+    /// The columns of a query, as the database describes them.
+    pub(super) async fn columns(&self, query: &Query) -> Result<Vec<Described>, sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
         connection.lock_handle().await?.remove_progress_handler();
         let statement = connection
@@ -98,7 +99,7 @@ impl Sqlite {
         Ok(statement
             .columns()
             .iter()
-            .map(|column| column.name().to_owned())
+            .map(|column| Described::of_sqlite(column.name(), column.type_info().name()))
             .collect())
     }
 }

@@ -29,8 +29,10 @@ use crate::output::Output;
 
 mod agreements;
 mod plan;
+mod probe;
 mod providing;
 mod store;
+mod unfit;
 
 /// One row of what is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +132,7 @@ async fn prepare(adapter: &Adapter, plan: &Plan, path: PathBuf) -> Result<Prepar
     }
     let described =
         store::described(plan, &service).map_err(|found| problems(&plan.path, &found))?;
-    store::probe(plan, &service, &described).await?;
+    probe::probe(plan, &service, &described).await?;
     let providing = providing::providing(plan, described, &path)?;
     let agreements = agreements::wanted(&registry, [&plan.from, &own], &plan.consumers, now_ms)
         .map_err(|found| disagreed(&plan.path, &found))?;
@@ -383,8 +385,8 @@ impl State {
         match self {
             Self::Same => (
                 "same",
-                "the same; every column is there",
-                "مطابق، وكل الأعمدة موجودة",
+                "the same; every column is there, of its type",
+                "مطابق، وكل الأعمدة موجودة بأنواعها",
             ),
             Self::Stands => ("stands", "there already", "قائمة من قبل"),
             Self::Done => ("done", "done", "تمت"),

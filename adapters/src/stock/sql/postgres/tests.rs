@@ -2,6 +2,7 @@
 
 mod bulk;
 mod items;
+mod rights;
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};

@@ -1,7 +1,5 @@
-//! The own store under somebody else's contract: a providers table made from the plan, and whether the store has every
-//! column that the contract needs. Reads the store's description of itself, never a row.
+//! The own store under somebody else's contract: a providers table made from the plan. Asks no store; `probe` does.
 
-use adapters::stock::Providers;
 use proto::act::{Operation, ServiceDefinition};
 use proto::id::Part;
 use serde_json::Value as Json;
@@ -12,17 +10,6 @@ use crate::failure::{Exit, Failure};
 
 /// Bytes of a table's or column's name; PostgreSQL cuts longer ones.
 const NAME_BYTES_MAX: usize = 63;
-
-/// A column that the contract needs and the table lacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Lacking {
-    operation: String,
-    table: String,
-    /// The field or parameter.
-    what: String,
-    column: String,
-    has: Vec<String>,
-}
 
 /// What stands under `[service.NAME]` in the providers file.
 ///
@@ -109,7 +96,7 @@ fn fits(operation: &Operation, place: &Place, kind: &str, found: &mut Vec<String
     }
 }
 
-fn request(operation: &Operation) -> Json {
+pub(super) fn request(operation: &Operation) -> Json {
     serde_json::from_slice(&operation.request_schema).unwrap_or_default()
 }
 
@@ -158,7 +145,7 @@ fn served(operation: &Operation, place: &Place, kind: &str) -> Result<Table, Str
 }
 
 /// The contract's fields and their columns here.
-fn fields<'a>(
+pub(super) fn fields<'a>(
     operation: &'a Operation,
     place: &'a Place,
 ) -> impl Iterator<Item = (&'a Part, &'a str)> {
@@ -169,7 +156,7 @@ fn fields<'a>(
 }
 
 /// What a stock provider calls a parameter of this schema.
-fn word(schema: &Json) -> &'static str {
+pub(super) fn word(schema: &Json) -> &'static str {
     match (schema["type"].as_str(), schema["format"].as_str()) {
         (Some("integer"), _) => "integer",
         (Some("number"), _) => "real",
@@ -197,47 +184,8 @@ fn quoted(name: &str) -> Result<String, String> {
     Ok(format!("\"{name}\""))
 }
 
-/// Asks the store whether it has every column.
-///
-/// # Errors
-/// A usage failure that names every column that is missing, with those that the table has; or what the store said.
-pub(super) async fn probe(
-    plan: &Plan,
-    contract: &ServiceDefinition,
-    service: &Table,
-) -> Result<(), Failure> {
-    let name = plan.name.as_str();
-    let parse = |table: Table| {
-        let text = written(name, table).map_err(|error| broken(plan, &error))?;
-        Providers::parse(&text, plan.dir()).map_err(|error| broken(plan, &error.to_string()))
-    };
-    if service["kind"].as_str() == Some("sql") {
-        // Every column of the table, so that all that are missing are told at once and beside those that are there.
-        let providers = parse(whole(plan, service).map_err(|error| broken(plan, &error))?)?;
-        let mut lacking = Vec::new();
-        for (_, operation, columns) in providers.columns().await {
-            let columns =
-                columns.map_err(|error| broken(plan, &format!("{operation}: {error}")))?;
-            let definition = contract
-                .operations
-                .iter()
-                .find(|one| one.name.as_str() == operation);
-            let (Some(definition), Some(place)) = (definition, plan.operations.get(operation))
-            else {
-                continue;
-            };
-            lacking.extend(missing(definition, place, &columns));
-        }
-        if !lacking.is_empty() {
-            return Err(lacks(plan, &lacking));
-        }
-    }
-    let probed = parse(service.clone())?.probe().await;
-    probed.map_err(|error| broken(plan, &error.to_string()))
-}
-
 /// The same service, each operation giving every column and asking by none.
-fn whole(plan: &Plan, service: &Table) -> Result<Table, String> {
+pub(super) fn whole(plan: &Plan, service: &Table) -> Result<Table, String> {
     let mut operations = Table::new();
     for (name, place) in &plan.operations {
         let mut table = Table::new();
@@ -249,62 +197,6 @@ fn whole(plan: &Plan, service: &Table) -> Result<Table, String> {
     let mut whole = service.clone();
     whole.insert("operation".to_owned(), Value::Table(operations));
     Ok(whole)
-}
-
-fn missing(operation: &Operation, place: &Place, has: &[String]) -> Vec<Lacking> {
-    let keys = place
-        .key
-        .iter()
-        .map(|(name, column)| (name.clone(), column.as_str()));
-    let fields = fields(operation, place).map(|(field, column)| (field.to_string(), column));
-    keys.chain(fields)
-        .filter(|(_, column)| !has.iter().any(|one| one == column))
-        .map(|(what, column)| Lacking {
-            operation: operation.name.to_string(),
-            table: place.table.clone().unwrap_or_default(),
-            what,
-            column: column.to_owned(),
-            has: has.to_vec(),
-        })
-        .collect()
-}
-
-/// Which columns the table lacks, and which it has.
-fn lacks(plan: &Plan, lacking: &[Lacking]) -> Failure {
-    let mut english = vec![format!(
-        "The table does not carry the contract of {}: {} column(s) missing, and nothing was published.",
-        plan.from,
-        lacking.len()
-    )];
-    let mut arabic = vec![format!(
-        "الجدول لا يفي بعقد الخدمة {}: عدد الأعمدة الناقصة {}، ولم يُنشر شيء.",
-        plan.from,
-        lacking.len()
-    )];
-    for one in lacking {
-        let Lacking {
-            operation,
-            table,
-            what,
-            column,
-            has,
-        } = one;
-        let has = has.join(", ");
-        english.push(format!(
-            "  {operation}: {what} needs the column '{column}' of {table}, which has {has}"
-        ));
-        arabic.push(format!(
-            "  {operation}: يحتاج {what} إلى العمود '{column}' في {table}، وأعمدته: {has}"
-        ));
-    }
-    Failure::new(
-        Exit::Usage,
-        [english.join("\n"), arabic.join("\n")],
-        [
-            "If the column has another name, say so in the plan under `fields` or `key`; otherwise add it to the table, or to a view that the plan names. The contract stays the same everywhere.",
-            "إن كان للعمود اسم آخر فاذكره في الخطة تحت ‎fields‎ أو ‎key‎؛ وإلا فأضفه إلى الجدول أو إلى عرض (view) تسميه الخطة. فالعقد واحد في كل مكان.",
-        ],
-    )
 }
 
 /// What the store, or the providers file, says against it.

@@ -5,8 +5,9 @@ use std::path::Path;
 use proto::id::{Part, SystemId};
 
 use super::plan::Plan;
+use super::probe::probe;
 use super::providing::{Providing, providing};
-use super::store::{described, probe, written};
+use super::store::{described, written};
 use super::*;
 
 const DEFINITION: &str = r#"
