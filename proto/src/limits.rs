@@ -33,6 +33,8 @@ pub mod label {
     pub const ERASURE: &str = "mohawel/erasure/v1";
     /// A review of exchanges in which the glass was broken, by the authority key of the agency that was asked.
     pub const REVIEW: &str = "mohawel/review/v1";
+    /// An act at the border, by an operator's key or by the authority key of the agency that answers.
+    pub const BORDER: &str = "mohawel/border/v1";
     /// The key that payloads for a system are sealed to, by its agency's authority key.
     pub const ENCRYPTION_KEY: &str = "mohawel/encryption-key/v1";
     /// The next log key, by the one before it and by itself.

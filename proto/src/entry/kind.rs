@@ -69,11 +69,13 @@ pub enum Kind {
     Witnesses = 51,
     /// The agency that was asked looked at exchanges in which the glass was broken.
     Review = 52,
+    /// An instance abroad admitted or withdrawn, or operations opened to one. Registry.
+    BorderAct = 53,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -104,6 +106,7 @@ impl Kind {
         Self::Erasure,
         Self::Witnesses,
         Self::Review,
+        Self::BorderAct,
     ];
 
     /// Reads the entry's first byte. An unknown kind is an error: refuse to guess.
@@ -133,6 +136,7 @@ impl Kind {
                 | Self::AgencyAct
                 | Self::LogKeySucceeded
                 | Self::EncryptionKeyBound
+                | Self::BorderAct
         )
     }
 
@@ -169,6 +173,7 @@ impl Kind {
             Self::Erasure => "erasure",
             Self::Witnesses => "witnesses",
             Self::Review => "review",
+            Self::BorderAct => "border_act",
         }
     }
 
