@@ -14,6 +14,7 @@ use proto::seal::Seal;
 use super::*;
 use crate::checkpoint::tests::TestSigner;
 
+mod abroad;
 mod batches;
 pub(crate) mod forger;
 mod pruned;

@@ -17,7 +17,7 @@ use crate::args::{Agreement, Template};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time_of_ms};
 
-mod abroad;
+pub mod abroad;
 mod delegation;
 mod processing;
 mod shown;

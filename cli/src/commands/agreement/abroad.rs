@@ -130,7 +130,10 @@ fn planned(
 }
 
 /// Seals the deed, has it recorded and proves it: the act's digest, and the entry's index.
-async fn submit(
+///
+/// # Errors
+/// As [`act::submit`]; a usage failure for a deed that cannot be read back.
+pub async fn submit(
     adapter: &Adapter,
     authority: &dyn Signer,
     deed: BorderDeed,

@@ -7,7 +7,7 @@ use proto::limits::label;
 use proto::registry::{Instance as Record, Registry};
 use serde_json::{Value, json};
 
-use super::{open, registry_of, send_under, settled, tell};
+use super::{Done, open, registry_of, send_under, settled, tell};
 use crate::args::{Acting, Instance};
 use crate::commands::operator::Operator;
 use crate::commands::registry;
@@ -70,7 +70,21 @@ async fn act(
     output: Output,
 ) -> Result<(), Failure> {
     let registry = registry_of(acting).await?;
-    let waits = BorderDeed::needs_two(deed.name(), registry.policy());
+    let done = submit(operator, deed, &registry).await?;
+    let done = settled(acting, done).await?;
+    tell(&done, english, arabic, output)
+}
+
+/// Seals a deed at the border in the operator's name and has it recorded. Whose name stands in it is the caller's.
+///
+/// # Errors
+/// As [`send_under`]; a usage failure for a deed that cannot be read back.
+pub async fn submit(
+    operator: &Operator,
+    deed: BorderDeed,
+    policy: &Registry,
+) -> Result<Done, Failure> {
+    let waits = BorderDeed::needs_two(deed.name(), policy.policy());
     let header = BorderAct {
         issued_at_ms: Clock::System.now_ms(),
         deed,
@@ -79,9 +93,7 @@ async fn act(
     // What cannot be read back is told here, in full: the switch would only say that it is malformed.
     BorderAct::open(&header).map_err(Failure::usage)?;
     let under = (Kind::BorderAct, label::BORDER);
-    let done = send_under(operator, under, header, waits).await?;
-    let done = settled(acting, done).await?;
-    tell(&done, english, arabic, output)
+    send_under(operator, under, header, waits).await
 }
 
 fn members(registry: &Registry, instance: &Record) -> usize {
