@@ -189,6 +189,11 @@ impl Registry {
         agency: &AgencyId,
     ) -> Result<(), FoldError> {
         self.sealed_by_agency(act, label, agency)?;
+        self.stands(agency)
+    }
+
+    /// Neither suspended, nor of a withdrawn instance.
+    fn stands(&self, agency: &AgencyId) -> Result<(), FoldError> {
         if self.is_suspended(agency) {
             Err(FoldError::Suspended(agency.clone()))
         } else if self.is_withdrawn(agency) {

@@ -333,6 +333,20 @@ fn after_a_withdrawal_nothing_crosses_and_its_agencies_can_only_revoke_and_end()
     let fault = BorderFault::Withdrawn(agency(BIDDER));
     let bidder = world.key(BIDDER);
     assert_eq!(world.act(&proposal, &bidder), Err(fault.into()));
+    // Nor does its system's own key put another in its place.
+    let next = Ed25519::from_seed(22);
+    let key = world.key(OFFICE);
+    let succession = KeySuccession {
+        system: system(OFFICE),
+        adapter: part("a1"),
+        key: next.key().clone(),
+        predecessor: key.key().kid(),
+        issued_at_ms: NOW,
+        possession: bytes::Bytes::new(),
+    };
+    let fault = BorderFault::Withdrawn(agency(BIDDER));
+    let succeeded = world.succeed(succession, &next, &key);
+    assert_eq!(succeeded, Err(fault.into()));
     world.revoke(BIDDER, id).unwrap();
 
     world.at_the_border("nour", admission("JO")).unwrap();
