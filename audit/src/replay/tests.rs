@@ -14,7 +14,7 @@ use proto::seal::Seal;
 use super::*;
 use crate::checkpoint::tests::TestSigner;
 
-mod abroad;
+pub(crate) mod abroad;
 mod batches;
 pub(crate) mod forger;
 mod pruned;

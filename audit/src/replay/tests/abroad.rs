@@ -9,6 +9,7 @@ use proto::id::SystemId;
 
 use super::forger::*;
 use super::*;
+use crate::log::Appended;
 
 const PETRA: &str = "JO/COM/PETRA";
 /// Seeds: the operator's, the provider's and the bidder's authority keys, the key of the bidder's system.
@@ -86,8 +87,9 @@ impl Forger {
             .await;
     }
 
-    async fn refuses(&mut self, agreement: bool, clause: &str) {
-        let header = self.from_abroad().encode();
+    async fn refuses(&mut self, agreement: bool, clause: &str) -> (Appended, RequestHeader) {
+        let asked = self.from_abroad();
+        let header = asked.encode();
         let seal = Seal::one(label::REQUEST, ORIGIN, &header, &self.moss).unwrap();
         let mut said = ExchangeFacts {
             code: "border_closed".to_owned(),
@@ -98,8 +100,9 @@ impl Forger {
         if !agreement {
             (said.agreement, said.grant) = (Bytes::new(), 0);
         }
-        self.append(Kind::Refusal, facts::encode(&said), header, Some(seal))
-            .await;
+        let facts = facts::encode(&said);
+        let refusal = self.append(Kind::Refusal, facts, header, Some(seal)).await;
+        (refusal, asked)
     }
 }
 
@@ -143,6 +146,29 @@ async fn opened() -> Forger {
     let opening = forger.opening();
     forger.border(opening, CIVIL).await;
     forger
+}
+
+/// A question across the border, answered.
+pub(crate) async fn crossed() -> (Forger, Appended, RequestHeader) {
+    let mut forger = opened().await;
+    let header = forger.from_abroad();
+    let facts = ExchangeFacts {
+        quota_used: 0,
+        ..forger.facts()
+    };
+    let (request, seal) = forger.request(&header, facts).await;
+    let answer = forger.answer(&header, &seal);
+    let closing = forger.closing_facts(&request, "answered");
+    forger.close_with(closing, &answer).await;
+    (forger, request, header)
+}
+
+/// A question that is refused because its country was withdrawn.
+pub(crate) async fn refused_abroad() -> (Forger, Appended, RequestHeader) {
+    let mut forger = opened().await;
+    forger.border(withdrawal(), OPERATOR).await;
+    let (refusal, header) = forger.refuses(false, "withdrawal JO").await;
+    (forger, refusal, header)
 }
 
 #[tokio::test]
