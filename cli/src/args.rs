@@ -14,6 +14,7 @@ mod audit;
 mod backup;
 mod batch;
 mod bench;
+mod border;
 mod certs;
 mod compose;
 mod declare;
@@ -40,6 +41,7 @@ pub use audit::{
 pub use backup::{Backup, Restore};
 pub use batch::{Batch, RunBatch};
 pub use bench::{Bench, BenchPart, Profile};
+pub use border::{CloseAbroad, Instance, OpenAbroad};
 pub use certs::Certs;
 pub use compose::{Compose, RunCase};
 pub use declare::{ApplyPlan, Export, Plan};
@@ -166,6 +168,9 @@ pub enum Command {
     /// The key that signs the log: show it, list those before it, rotate it.
     #[command(subcommand)]
     LogKey(LogKeys),
+    /// Other countries whose agencies may be members.
+    #[command(subcommand)]
+    Instance(Instance),
     /// The catalogue of purposes.
     #[command(subcommand)]
     Purpose(Purpose),

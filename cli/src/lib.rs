@@ -60,6 +60,9 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
         Command::System(system) => block_on(commands::members::system(system, output)),
         Command::Key(key) => block_on(commands::members::key(key, output)),
         Command::LogKey(keys) => commands::log_key::run(keys, output),
+        Command::Instance(instance) => {
+            block_on(commands::operate::instances::run(instance, output))
+        }
         Command::Purpose(purpose) => block_on(commands::operate::purposes::run(purpose, output)),
         Command::Role(role) => block_on(commands::operate::roles::run(role, output)),
         Command::Approval(approvals) => {

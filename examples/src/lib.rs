@@ -10,14 +10,18 @@
 //! | `complaints.rs` | complaints handed on to a system that is away; they wait at the switch, sealed, and are answered in the morning |
 //! | `prevention.rs` | the most sensitive data: the glass is broken at night, and somebody else looks at it afterwards |
 //! | `governance.rs` | two service centres work, and an office with nothing but the log reports to those who decide |
-//! | `tenders.rs` | opportunities for every commercial member, bids, and each bidder's standing in two registers |
+//! | `tenders.rs` | opportunities for every commercial member, bids, and each bidder's standing in two registers; a bidder from abroad |
 //! | `takaful_karama.rs` | cash support for many households: batches over six registers, a corrected register, one disbursement |
 //! | `associations.rs` | support for civil associations: a case over three registers and statistics, decided by rules in a file, beside the need |
 //! | `roll_out.rs` | a proved service is live in another governorate with one command, over its ERP's table |
 //!
 //! All but the first two speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
+<<<<<<< HEAD
 pub mod associations;
+=======
+pub mod border;
+>>>>>>> wt-border
 pub mod desk;
 pub mod households;
 pub mod mail_service;
@@ -127,6 +131,14 @@ impl Stage {
         let adapter = Adapter::start(enrolled.home, self.clock.clone())?;
         adapter.ready(CONNECT_WAIT).await?;
         Ok(adapter)
+    }
+
+    /// The switch's operator.
+    ///
+    /// # Errors
+    /// The operator's folder.
+    pub fn operator(&self) -> Result<Operator> {
+        Operator::open(&self.switch, &self.clock).map_err(told)
     }
 
     /// Puts a purpose into the catalogue.

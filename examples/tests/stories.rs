@@ -137,6 +137,8 @@ fn opportunities_are_published_to_a_class_and_a_bidders_standing_is_asked() {
             "EG/COM/DELTA",
             "field_not_granted",
             "no_agreement",
+            "JO/COM/PETRA: \"T-2026-014\"",
+            "border_closed",
             holds,
         ] {
             assert!(told.contains(said), "{said}: {told}");

@@ -5,6 +5,7 @@
 
 mod agency;
 mod agreement;
+mod border;
 mod delegation;
 mod encryption;
 mod genesis;
@@ -20,6 +21,7 @@ mod service;
 
 pub use agency::{AgencyAct, AgencyDeed, OperationNotice, OutsideCertificate};
 pub use agreement::{AgreementAct, AgreementContent, Step};
+pub use border::{BorderAct, BorderDeed, InstanceAdmission, OpeningAbroad};
 pub use delegation::Delegation;
 pub use encryption::EncryptionKeyBinding;
 pub use genesis::{Genesis, Operator, Purpose};

@@ -11,10 +11,12 @@
 //! | `missing`, `change` | what would change it, in both languages |
 //! | `readers` | who may read a field |
 //! | `rows` | which records a permitted request may see |
+//! | `border` | whether a grant holds across a border |
 //! | `suppose` | what would be decided if agreements stood otherwise |
 
 use std::fmt;
 
+mod border;
 mod change;
 mod choose;
 mod explain;
@@ -35,6 +37,8 @@ pub use verify::{
     verify_erasure, verify_event, verify_event_receipt, verify_hold, verify_request, verify_review,
     verify_subscription, verify_subscription_end, verify_trailer, verify_upload_trailer,
 };
+
+use border::Border;
 
 use crate::act::Grant;
 use crate::commitment::Form;
@@ -111,6 +115,12 @@ pub enum Clause {
     Reviewer,
     /// Reviews of earlier exchanges between the two are overdue.
     ReviewOverdue,
+    /// This instance, of the consumer or the provider, was withdrawn.
+    Withdrawal(String),
+    /// The provider has not opened this operation to the consumer's instance.
+    Opening,
+    /// It had, and the opening ended.
+    OpeningEnded,
     /// The payload follows in chunks, and no adapter of the provider takes such a request.
     Upload,
 }
@@ -137,6 +147,9 @@ impl fmt::Display for Clause {
             Self::CaseReference => f.write_str("case_reference"),
             Self::Reviewer => f.write_str("reviewer"),
             Self::ReviewOverdue => f.write_str("review_overdue"),
+            Self::Withdrawal(instance) => write!(f, "withdrawal {instance}"),
+            Self::Opening => f.write_str("opening"),
+            Self::OpeningEnded => f.write_str("opening_ended"),
             Self::Upload => f.write_str("upload"),
         }
     }
@@ -159,6 +172,10 @@ pub fn authorise(
     let consumer = request.consumer.agency();
     if registry.is_suspended(&consumer) {
         return no(Code::AgencySuspended, None, 0, Clause::Standing(consumer));
+    }
+    if registry.is_withdrawn(&consumer) {
+        let clause = Clause::Withdrawal(consumer.instance().to_owned());
+        return no(Code::BorderClosed, None, 0, clause);
     }
     let found = request.agreement.and_then(|id| registry.agreement(&id));
     let Some(agreement) = found else {
@@ -193,7 +210,8 @@ pub fn authorise(
         Ok(chain) => chain,
         Err(clause) => return no(Code::DelegationBroken, id, 0, clause),
     };
-    let permission = best_grant(agreement, request, &chain)?;
+    let border = Border::between(registry, agreement, &consumer, at_ms);
+    let permission = best_grant(&border, agreement, request, &chain)?;
     if registry.is_suspended(&provider) {
         return no(
             Code::AgencySuspended,
@@ -201,6 +219,10 @@ pub fn authorise(
             permission.grant,
             Clause::Standing(provider),
         );
+    }
+    if registry.is_withdrawn(&provider) {
+        let clause = Clause::Withdrawal(provider.instance().to_owned());
+        return no(Code::BorderClosed, id, permission.grant, clause);
     }
     Ok(permission)
 }
@@ -227,7 +249,8 @@ fn chain<'a>(
         let in_force = link.ended.is_none()
             && at_ms >= link.delegation.not_before_ms
             && at_ms < link.delegation.not_after_ms
-            && !registry.is_suspended(&link.from);
+            && !registry.is_suspended(&link.from)
+            && !registry.is_withdrawn(&link.from);
         if !follows || !in_force {
             return Err(broken);
         }
@@ -248,6 +271,7 @@ fn chain<'a>(
 
 /// The first grant that permits everything asked, or the denial of the one that came closest.
 fn best_grant(
+    border: &Border<'_>,
     agreement: &Agreement,
     request: &RequestHeader,
     chain: &[&DelegationRecord],
@@ -283,6 +307,8 @@ fn best_grant(
             (4, Code::EncryptionRequired, number, Clause::Encryption)
         } else if let Some(clause) = unbroken_glass(grant, request) {
             (5, Code::PurposeNotGranted, number, clause)
+        } else if let Some(clause) = border.shut(number, request) {
+            (6, Code::BorderClosed, number, clause)
         } else {
             return Ok(Permission {
                 agreement: agreement.id,

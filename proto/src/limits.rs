@@ -41,6 +41,8 @@ pub mod label {
     pub const SUBSCRIPTION_END: &str = "mohawel/subscription-end/v1";
     /// What became of an event with a subscriber, by a key bound to its system.
     pub const EVENT_RECEIPT: &str = "mohawel/event-receipt/v1";
+    /// An act at the border, by an operator's key or by the authority key of the agency that answers.
+    pub const BORDER: &str = "mohawel/border/v1";
     /// The key that payloads for a system are sealed to, by its agency's authority key.
     pub const ENCRYPTION_KEY: &str = "mohawel/encryption-key/v1";
     /// The next log key, by the one before it and by itself.

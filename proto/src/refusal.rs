@@ -283,6 +283,13 @@ codes! {
         ar: "المحتوى غير معمّى لمستلمه كما تشترط الاتفاقية، أو معمّى لمفتاح ليس لدى المستلم.",
         remedy_ar: "يربط المزوّد مفتاحًا بالأمر mohawel adapter encryption-key ويضع ملفه في كل مجلد موصّل للنظام؛ والموصّل الحديث يعمّي له تلقائيًا."
     }
+    /// The two are of different instances, and what is asked is not opened from one to the other.
+    BorderClosed = "border_closed" {
+        en: "The asking and the answering agency belong to different countries, and what was asked is not open from the one to the other.",
+        remedy_en: "The provider opens the operation with `mohawel agreement open-abroad`; `mohawel instance list` says which countries are admitted, and why one was withdrawn.",
+        ar: "الجهة السائلة والجهة المجيبة من بلدين مختلفين، والمطلوب غير مفتوح من أحدهما للآخر.",
+        remedy_ar: "يفتح المزوّد العملية بالأمر mohawel agreement open-abroad؛ ويبيّن الأمر mohawel instance list البلدان المقبولة وسبب سحب ما سُحب منها."
+    }
 }
 
 impl Code {

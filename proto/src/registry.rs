@@ -3,6 +3,7 @@
 //! Switch, adapters and auditors run this same fold, so the same history gives the same registry
 //! everywhere, and the switch can add nothing that an agency did not seal.
 
+mod abroad;
 mod between;
 mod digest;
 mod fold;
@@ -13,12 +14,12 @@ mod suppose;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-pub use fold::{Act, FoldError, LogKeyFault};
+pub use fold::{Act, BorderFault, FoldError, LogKeyFault};
 pub(crate) use names::Names;
 pub use record::{
     Agency, Agreement, AgreementState, ApplicationRecord, ApplicationState, BoundKey, Certificate,
-    DelegationRecord, EncryptionKeyRecord, InvitationRecord, LogKeyRecord, Notice, Person,
-    PurposeRecord, RecordedAct, Replacement, Service, System, Waiting, WaitingFor,
+    DelegationRecord, EncryptionKeyRecord, Instance, InvitationRecord, LogKeyRecord, Notice,
+    Opening, Person, PurposeRecord, RecordedAct, Replacement, Service, System, Waiting, WaitingFor,
 };
 
 use crate::act::{Genesis, PersonRole, TwoOperators};
@@ -59,6 +60,10 @@ pub struct Registry {
     services: BTreeMap<ServiceId, Arc<Service>>,
     agreements: HashMap<Digest, Arc<Agreement>>,
     delegations: HashMap<Digest, Arc<DelegationRecord>>,
+    /// Other instances, by name.
+    instances: BTreeMap<Part, Arc<Instance>>,
+    /// What was opened abroad, by agreement.
+    openings: BTreeMap<Digest, Arc<Vec<Arc<Opening>>>>,
     /// Agreements by who answers and who asks.
     between: between::Between,
     /// Texts that names in agreements share.

@@ -11,6 +11,8 @@ mod acts;
 mod batches;
 #[path = "golden/book.rs"]
 mod book;
+#[path = "golden/border.rs"]
+mod border;
 #[path = "golden/document.rs"]
 mod document;
 #[path = "golden/encryption_key.rs"]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from registry_border import instance_of
+
 
 @dataclass
 class Denied(Exception):
@@ -21,6 +23,8 @@ def authorise(registry, request, at_ms):
     consumer, provider = agency_of(request.consumer), agency_of(request.provider)
     if registry.is_suspended(consumer):
         raise Denied("agency_suspended", f"standing {consumer}")
+    if registry.is_withdrawn(consumer):
+        raise Denied("border_closed", f"withdrawal {instance_of(consumer)}")
     agreement = registry.agreements.get(request.agreement)
     if not agreement:
         raise Denied("no_agreement", "agreement")
@@ -37,9 +41,11 @@ def authorise(registry, request, at_ms):
     if agreement.superseded_from_ms is not None and at_ms >= agreement.superseded_from_ms:
         raise Denied("agreement_expired", "supersession")
     chain = _chain(registry, agreement, request, at_ms)
-    grant = _grant(agreement, request, chain)
+    grant = _grant(registry, agreement, request, chain, at_ms)
     if registry.is_suspended(provider):
         raise Denied("agency_suspended", f"standing {provider}", grant)
+    if registry.is_withdrawn(provider):
+        raise Denied("border_closed", f"withdrawal {instance_of(provider)}", grant)
     return grant
 
 
@@ -48,7 +54,7 @@ def _chain(registry, agreement, request, at_ms):
     for number, name in enumerate(request.delegation, 1):
         link, above = registry.delegations.get(name), chain[-1] if chain else None
         holds = link and link.agreement == agreement.id and link.counts(at_ms)
-        holds = holds and not registry.is_suspended(link.giver)
+        holds = holds and not registry.is_suspended(link.giver) and not registry.is_withdrawn(link.giver)
         if holds and above:
             holds = link.content.parent == above.id and link.giver == above.content.consumer
         elif holds:
@@ -62,7 +68,7 @@ def _chain(registry, agreement, request, at_ms):
     return chain
 
 
-def _grant(agreement, request, chain):
+def _grant(registry, agreement, request, chain, at_ms):
     furthest, closest = 0, Denied("operation_not_granted", "service")
     for number, grant in enumerate(agreement.content.grants, 1):
         right = (grant.system, grant.service) == (request.provider, request.service)
@@ -78,6 +84,8 @@ def _grant(agreement, request, chain):
             found = 3, Denied("field_not_granted", f"field {missing[0]}", number)
         elif grant.sensitivity == "restricted" and request.payload.form != 4:
             found = 4, Denied("encryption_required", "encryption", number)
+        elif clause := registry.shut(agreement, number, request, at_ms):
+            found = 6, Denied("border_closed", clause, number)
         else:
             return number
         if found[0] > furthest:

@@ -9,6 +9,7 @@ import entries
 import schemas
 from registry_agencies import Agencies, Certificate
 from registry_agreements import Agreements
+from registry_border import Border, instance_of
 from registry_people import People
 from rules import is_list, is_name, is_part, is_shown, need
 from seals import PublicKey, Seal
@@ -23,7 +24,7 @@ SMALL_ORDER = {0, 1, 2**255 - 20,
                39382357235489614581723060781553021112529911719440698176882885853963445705823}
 APPLICATION_MS = 30 * 86_400_000
 # Kinds whose acts would take effect again if they stood in the log twice.
-ONCE = {entries.OPERATOR_ACT, entries.APPROVAL, entries.AGENCY_ACT}
+ONCE = {entries.OPERATOR_ACT, entries.APPROVAL, entries.AGENCY_ACT, entries.BORDER_ACT}
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Application:
 
 
 @dataclass
-class Registry(People, Agencies, Agreements):
+class Registry(People, Agencies, Agreements, Border):
     """Fold entries in order with apply(); an entry that may not stand is refused."""
 
     log_key: object
@@ -91,6 +92,8 @@ class Registry(People, Agencies, Agreements):
     agreements: dict = field(default_factory=dict)
     delegations: dict = field(default_factory=dict)
     encryption_keys: dict = field(default_factory=dict)
+    instances: dict = field(default_factory=dict)  # code → names, legal basis, withdrawn
+    openings: dict = field(default_factory=dict)
     overlap_until_ms: int = 0
     newest_log_key: PublicKey | None = None
 
@@ -120,6 +123,7 @@ class Registry(People, Agencies, Agreements):
             entries.AGENCY_ACT: self._agency_act,
             entries.LOG_KEY_SUCCEEDED: self._succeed_log_key,
             entries.ENCRYPTION_KEY_BOUND: self._bind_encryption_key,
+            entries.BORDER_ACT: self._border_act,
         }
         change = steps[entry.kind](entry, now)
         self._mature(now)
@@ -182,7 +186,7 @@ class Registry(People, Agencies, Agreements):
 
     def _by_agency(self, entry, label, agency, now, standing=True):
         self._sealed(entry, label, self.authority(agency, now))
-        need(not standing or not self.is_suspended(agency), "suspended")
+        need(not standing or not (self.is_suspended(agency) or self.is_withdrawn(agency)), "suspended")
 
     def _fresh(self, key):
         need(key.kid not in self.used, "key reused")
@@ -230,7 +234,7 @@ class Registry(People, Agencies, Agreements):
 
     def _newcomer(self, agency):
         need(is_name(agency, 3), "agency")
-        need(agency.split("/")[0] == self.instance, "other instance")
+        need(self.admits(instance_of(agency)), "other instance")
         self._free(agency)
 
     def _invitation(self, entry, now):
@@ -285,6 +289,7 @@ class Registry(People, Agencies, Agreements):
         self._sealed(entry, AUTHORITY, key)
         invitation = self.invitations.get(header.token_sha256)
         need(invitation and invitation.header.agency == header.agency, "not invited")
+        need(self.admits(instance_of(header.agency)), "other instance")
         need(invitation.counts, "not approved")
         need(not invitation.used, "token used")
         need(now < invitation.header.expires_at_ms, "invitation expired")
@@ -337,7 +342,8 @@ class Registry(People, Agencies, Agreements):
         need(older and not older.ended, "unknown key")
         self._sealed(entry, SUCCESSION, older.key)
         need((older.system, older.adapter) == (header.system, header.adapter), "unknown key")
-        need(not self.is_suspended(header.system.rpartition("/")[0]), "suspended")
+        agency = header.system.rpartition("/")[0]
+        need(not self.is_suspended(agency) and not self.is_withdrawn(agency), "suspended")
         need(all(one.follows != header.predecessor for one in self.keys.values()), "followed before")
         return self._add_key(header, PublicKey(header.key), header.predecessor)
 

@@ -22,7 +22,7 @@ class People:
             return True
         return bool(self.policy) and name in ("policy", "role")
 
-    def _sealed_by_person(self, entry, roles, name=None):
+    def _sealed_by_person(self, entry, roles, name=None, label="mohawel/operator/v1"):
         """The person whose key sealed the entry, in one of the roles."""
         need(entry.seal, "unsealed")
         kid = entry.seal.kid()
@@ -30,7 +30,7 @@ class People:
         need(found and found[0][0][0] in roles, "not an operator")
         (_, person), key = found[0]
         need(name is None or person == name, "not an operator")
-        self._sealed(entry, "mohawel/operator/v1", key)
+        self._sealed(entry, label, key)
         return person
 
     def _operator_act(self, entry, now):
@@ -57,6 +57,8 @@ class People:
             need(("operator", first) in self.people, "no longer an operator")
             if isinstance(what, schemas.acts.OperatorAct):
                 change = self.effect(what, header.act, now)
+            elif isinstance(what, schemas.acts.BorderAct):
+                change = self.border_effect(what)
             else:
                 self._free(what.header.agency)
                 change = lambda: (setattr(what, "counts", True), self.answer_applications(what.header))

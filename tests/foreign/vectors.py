@@ -1,12 +1,20 @@
 """Checks the golden vectors, and that each vector with one byte changed is refused."""
 
 import base64
+<<<<<<< HEAD
 import dataclasses
+=======
+import copy
+>>>>>>> wt-border
 import json
 import os
 from pathlib import Path
 
+<<<<<<< HEAD
 import chunks
+=======
+import decide
+>>>>>>> wt-border
 import entries
 import mutants
 import rights
@@ -292,6 +300,7 @@ def log_key(book, judge):
     judge.refuses_every_flip("log_key", data[51:], lambda rest: folded(data[:51] + rest, index))
 
 
+<<<<<<< HEAD
 def encryption_key(book, judge):
     """What payloads are sealed to: the newest key counts, none comes twice, and nothing of a binding can be another."""
     seals(book, judge)
@@ -324,6 +333,49 @@ def encryption_key(book, judge):
     first = entries.Entry.decode(book["encryption_key.entry"])
     judge.refuses("a key brought back", lambda: registry.apply(mutants.restamp(first, registry).encode()))
     judge.same(tree_head(registry.leaves), book["registry.root"], "registry.root")
+=======
+def border(book, judge):
+    """What is done at the border, folded; and what may be asked before and after each act."""
+    seals(book, judge)
+    first = PublicKey(book["key.log.spki"])
+    raw, origin = b"\x01" + first.spki[-32:], book.text("origin")
+    key_id = sha256(origin.encode(), b"\n", raw)[:4].hex()
+    registry = Registry(LogKey(f"{origin}+{key_id}+{base64.b64encode(raw).decode()}"))
+    names = sorted(book.names(".entry"), key=lambda name: int(book.text(name + ".index")))
+    asked, said = None, []
+    for name in names:
+        entry = entries.Entry.decode(book[name + ".entry"])
+        if entry.kind not in entries.REGISTRY_KINDS:
+            continue
+        if entry.kind == entries.BORDER_ACT:
+            before = copy.deepcopy(registry)
+            folded = lambda rest: copy.deepcopy(before).apply(entry.encode()[:51] + rest)
+            # Facts are the switch's own word; header and seal are not.
+            facts = 2 + len(entry.facts)
+            rest = entry.encode()[51:]
+            judge.refuses_every_flip(name, rest[facts:], lambda sealed: folded(rest[:facts] + sealed))
+        judge.holds(name, lambda: registry.apply(book[name + ".entry"]))
+        if name == "accept":
+            asked = border_request(registry)
+        if asked:
+            try:
+                said.append(decide.authorise(registry, asked, entry.recorded_at_us // 1000))
+            except decide.Denied as denied:
+                said.append(denied.clause)
+    judge.refuses("an act at the border twice", lambda: registry.apply(book["admission.entry"]))
+    judge.same(said, ["opening", 1, "opening_ended", "withdrawal JO"], "what crosses the border")
+
+
+def border_request(registry):
+    """What the agency abroad may ask under the one agreement, as far as the decision reads it."""
+    agreement = next(iter(registry.agreements.values()))
+    grant = agreement.content.grants[0]
+    request = schemas.envelope.RequestHeader(
+        consumer=str(agreement.content.consumer) + "/office", provider=grant.system, service=grant.service,
+        operation="lookup", purpose=grant.purposes[0], agreement=agreement.id, fields=["status"])
+    request.payload.form = 1
+    return request
+>>>>>>> wt-border
 
 
 def check(path):
@@ -337,10 +389,14 @@ def check(path):
     receipts(book, judge, leaves)
     es256(Book(path.with_name("es256.json")), judge)
     log_key(Book(path.with_name("log_key.json")), judge)
+<<<<<<< HEAD
     encryption_key(Book(path.with_name("encryption_key.json")), judge)
     streams, uploads = (Book(path.with_name(name + ".json")) for name in ("streams", "uploads"))
     chunks.golden(streams, judge, streams["chunk0"] + streams["chunk1"] + streams["chunk2"], "trailer")
     chunks.golden(uploads, judge, uploads["payload"], "upload_trailer")
+=======
+    border(Book(path.with_name("border.json")), judge)
+>>>>>>> wt-border
     head = head_from_path(leaves[0], 0, 1, ())
     judge.same(head, leaves[0], "a tree of one")
     if judge.held < 700 or judge.refused < 20000:

@@ -68,10 +68,12 @@
 //! | a submission that expires, is taken back, or is not permitted any more | `submissions::its_time_a_withdrawal_and_a_revocation_end_it_on_record` |
 //! | a switch killed while submissions come and go | `submissions::processes::*` |
 //! | any real process killed with SIGKILL at any step of an exchange in chunks, a batch, a submission, a case | `kills::*` |
+//! | a member of a country that is not admitted; a question across the border that nobody opened; one after a withdrawal | `abroad::*` |
 //! | a configuration with several mistakes | `configuration::every_mistake_is_told_at_once` |
 //! | a consumer killed in the middle of a case; a case run twice | `cases::*` |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod abroad;
 mod agreements;
 mod answers;
 mod authority_keys;

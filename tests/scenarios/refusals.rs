@@ -199,6 +199,12 @@ const ROWS: &[Row] = &[
         Stands::Refusal,
         "encryption",
     ),
+    row(
+        Code::BorderClosed,
+        Grpc::PermissionDenied,
+        Stands::Refusal,
+        "opening",
+    ),
 ];
 
 /// What a caller was told.
@@ -472,6 +478,16 @@ async fn provoke(world: &World, code: Code) -> Said {
                 ..Terms::for_agency(&world.moss)
             };
             under(world, &consumer, &terms).await
+        }
+        Code::BorderClosed => {
+            switch.admit("JO").await;
+            let petra = TestAgency::enrol(switch, "JO/COM/PETRA/office").await;
+            let terms = Terms::for_agency(&petra);
+            let agreement = world.civil.agree(switch, &petra, &terms).await;
+            let abroad = RawConsumer::connect(world, &petra, switch.exchange()).await;
+            abroad
+                .refused(&abroad.envelope(|header| header.agreement = Some(agreement)))
+                .await
         }
         Code::QuotaExceeded => {
             let terms = Terms {

@@ -6,6 +6,7 @@
 //! | [`switch`] | a switch in this process; ended by `finish`, which verifies and replays its log |
 //! | [`agency`] | an agency that was invited and enrolled with keys of its own |
 //! | [`agreements`] | services, agreements, ends of keys: everything an agency's authority seals |
+//! | [`border`] | other countries, and what is opened to them |
 //! | [`operator`] | what operators do, people with roles, further certificates |
 //! | [`world`] | one consumer and one provider with an agreement, where most scenarios begin |
 //! | [`provider`] | backends with knobs, for the real adapter |
@@ -29,6 +30,7 @@
 
 pub mod agency;
 pub mod agreements;
+pub mod border;
 pub mod channel;
 pub mod check;
 pub mod double;

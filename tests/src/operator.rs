@@ -126,7 +126,21 @@ impl TestSwitch {
         kind: Kind,
         header: Bytes,
     ) -> Result<Receipt, Status> {
-        let seal = Seal::one(label::OPERATOR, ORIGIN, &header, &*by.signer).unwrap();
+        self.operate_under(by, kind, label::OPERATOR, header).await
+    }
+
+    /// As [`TestSwitch::operate_as`], for a kind that is sealed under another label.
+    ///
+    /// # Errors
+    /// What the switch says.
+    pub async fn operate_under(
+        &self,
+        by: &Person,
+        kind: Kind,
+        label: &str,
+        header: Bytes,
+    ) -> Result<Receipt, Status> {
+        let seal = Seal::one(label, ORIGIN, &header, &*by.signer).unwrap();
         let channel = channel(self.exchange(), Arc::clone(&by.tls)).await.unwrap();
         let request = wire::OperateRequest {
             kind: u32::from(kind as u8),

@@ -64,9 +64,6 @@ pub(super) fn judge(
     log_key
         .follow_entries(&described.log_keys)
         .map_err(|_| EnrolError::OtherSwitch("its log key was not followed as it says"))?;
-    if invitation.agency.instance() != genesis.instance.as_str() {
-        return Err(EnrolError::OtherSwitch("its instance is not the agency's"));
-    }
     let broker: Option<PeerName> = described.broker_uri.parse().ok();
     let broker_fits = broker.is_some_and(|name| {
         matches!(name.role(), PeerRole::Broker(_))

@@ -47,7 +47,7 @@ seals=0; for f in entries/*.entry; do
   b=${f%.entry} i=$(basename "$f" .entry | sed 's/^0*\(.\)/\1/') rest=$(hex "$f"); leaf=$(sha256 "00$rest"); covered "$b.proof" log/checkpoint "$leaf" "$i"
   echo "$leaf $i $b" >>"$t/leaves"; take 1; kind=$v; take 50; part; facts=$v; part; header=$v; part; rest=$v; of=keys
   case $kind in 01) labels=genesis ;; 10 | 18 | 19) labels=operator ;; 13) labels='authority succession' ;; 16) labels=act ;; 1a) labels=succession ;; 1c) labels=log-key ;; 20 | 22) labels=request of=bound ;;
-    21 | 23) labels=answer of=bound ;; 24) labels=dispute of=bound ;; 31) labels=hold ;; 32) labels=erasure ;; *) labels=authority ;; esac
+    21 | 23) labels=answer of=bound ;; 24) labels=dispute of=bound ;; 31) labels=hold ;; 32) labels=erasure ;; 1d) labels=encryption-key ;; 34) labels=review ;; 35) labels=border ;; *) labels=authority ;; esac
   case $kind in 12 | 1a) echo "$header" | tee -a "$t/bound" >>"$t/keys" ;; 0? | 1?) echo "$header" >>"$t/keys" ;; 21 | 23 | 24)
     while read -r asked request && [ "${facts#*"$asked"}" = "$facts" ]; do :; done <"$t/asked"; [ -n "$asked" ] || no "$f belongs to no request here" ;; esac
   [ -n "$header$rest" ] || continue; unhex "$header" | cmp - "$b.header"; [ -n "$rest" ] || continue # the seal, from here on

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use proto::Digest;
 use proto::act::{
-    AgencyAct, AgencyDeed, AgencyEnrolment, AgreementAct, Application, Approval, ConsumerScope,
-    EncryptionKeyBinding, Erased, Erasure, Hold, Invitation, KeyBinding, KeyEnd, KeySuccession,
-    OperatorAct, OperatorDeed, Review, ServiceDefinition, Step,
+    AgencyAct, AgencyDeed, AgencyEnrolment, AgreementAct, Application, Approval, BorderAct,
+    BorderDeed, ConsumerScope, EncryptionKeyBinding, Erased, Erasure, Hold, Invitation, KeyBinding,
+    KeyEnd, KeySuccession, OperatorAct, OperatorDeed, Review, ServiceDefinition, Step,
 };
 use proto::entry::{Entry, Kind};
 use proto::facts;
@@ -128,6 +128,11 @@ impl Involved {
             Kind::Erasure => self.note_erasure(header),
             Kind::Review => self.agencies.extend(Review::open(header).map(|a| a.agency)),
             Kind::Approval => self.acts.extend(Approval::open(header).map(|a| a.act)),
+            Kind::BorderAct => {
+                if let Ok(BorderDeed::Open(opening)) = BorderAct::open(header).map(|a| a.deed) {
+                    self.agreements.insert(opening.agreement);
+                }
+            }
             Kind::AgreementAct => {
                 if let Ok(act) = AgreementAct::open(header) {
                     self.agreements.insert(act.agreement);
@@ -238,6 +243,7 @@ impl Involved {
                 .and_then(|facts| Digest::from_slice(&facts.certificate?.sha256))
                 .is_some_and(|sha256| self.certificates.contains(&sha256)),
             Kind::AgreementAct => AgreementAct::open(header).is_ok_and(|act| self.step(&act)),
+            Kind::BorderAct => BorderAct::open(header).is_ok_and(|act| self.border(&act.deed)),
             Kind::OperatorAct => OperatorAct::open(header).is_ok_and(|act| self.deed(&act.deed)),
             Kind::Approval => {
                 Approval::open(header).is_ok_and(|approval| self.kept.contains(&approval.act))
@@ -298,6 +304,19 @@ impl Involved {
             | OperatorDeed::SetQuota { agency, .. } => self.agency(agency),
             OperatorDeed::EndSystem { system, .. } => self.system(system),
             OperatorDeed::EndCertificate { sha256, .. } => self.certificates.contains(sha256),
+        }
+    }
+
+    fn border(&self, deed: &BorderDeed) -> bool {
+        let from = |instance: &Part| {
+            let mut agencies = self.agencies.iter();
+            agencies.any(|agency| agency.instance() == instance.as_str())
+        };
+        match deed {
+            BorderDeed::Admit(admission) => from(&admission.instance),
+            BorderDeed::Withdraw { instance, .. } => from(instance),
+            BorderDeed::Open(opening) => self.agreements.contains(&opening.agreement),
+            BorderDeed::Close { opening, .. } => self.kept.contains(opening),
         }
     }
 

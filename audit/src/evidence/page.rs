@@ -146,6 +146,7 @@ pub(super) fn kind_words(kind: Kind) -> [&'static str; 2] {
             "المفتاح الذي يُعمَّى له محتوى نظام",
         ],
         Kind::LogKeySucceeded => ["the log's key followed by another", "مفتاح السجل خَلَفه آخر"],
+        Kind::BorderAct => ["an act at the border", "إجراء على الحدود"],
         Kind::AgencyAct => ["an agency's act on itself", "إجراء جهة على نفسها"],
         Kind::Request => ["request", "طلب"],
         Kind::Closing => ["ending of the exchange", "نهاية التبادل"],

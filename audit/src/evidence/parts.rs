@@ -81,6 +81,7 @@ pub(super) fn labels(kind: Kind) -> &'static [&'static str] {
         Kind::LogKeySucceeded => &[label::LOG_KEY],
         Kind::EncryptionKeyBound => &[label::ENCRYPTION_KEY],
         Kind::AgreementAct => &[label::ACT],
+        Kind::BorderAct => &[label::BORDER],
         Kind::Request => &[label::REQUEST],
         Kind::Upload => &[label::UPLOAD],
         // Of either form.

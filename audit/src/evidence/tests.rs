@@ -14,6 +14,7 @@ use crate::checkpoint::LogKey;
 use crate::replay::Filter;
 use crate::replay::tests::forger::Forger;
 
+mod abroad;
 mod algorithms;
 mod chunks;
 mod damaged;

@@ -146,7 +146,8 @@ impl<'p> Judge<'p> {
             | Kind::KeySucceeded
             | Kind::AgencyAct
             | Kind::LogKeySucceeded
-            | Kind::EncryptionKeyBound => self.registry_act(index, entry, &mut event),
+            | Kind::EncryptionKeyBound
+            | Kind::BorderAct => self.registry_act(index, entry, &mut event),
         }
         event
     }

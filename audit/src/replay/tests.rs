@@ -14,6 +14,7 @@ use proto::seal::Seal;
 use super::*;
 use crate::checkpoint::tests::TestSigner;
 
+pub(crate) mod abroad;
 mod batches;
 mod encryption_keys;
 pub(crate) mod forger;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use audit::receipt::Receipt;
 use bytes::Bytes;
 use proto::act::{
-    AgencyAct, AgreementAct, EncryptionKeyBinding, KeyBinding, KeyEnd, KeySuccession,
+    AgencyAct, AgreementAct, BorderAct, EncryptionKeyBinding, KeyBinding, KeyEnd, KeySuccession,
     ServiceDefinition,
 };
 use proto::canonical::HeaderError;
@@ -192,6 +192,16 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         Kind::AgencyAct => AgencyAct::open(header).map(|act| act.agency),
         Kind::Service => ServiceDefinition::open(header).map(|service| service.system.agency()),
         Kind::AgreementAct => AgreementAct::open(header).map(|act| act.agency),
+        Kind::BorderAct => {
+            let act = BorderAct::open(header).map_err(|error| status::fold(&error.into()))?;
+            let agency = act.deed.agency().cloned();
+            Ok(agency.ok_or_else(|| {
+                status::wrong_signer(
+                    &format!("an {} is an operator's act", act.deed.name()),
+                    "Let an operator make it; an agency opens, and ends what it opened.",
+                )
+            })?)
+        }
         Kind::Genesis
         | Kind::Epoch
         | Kind::Invitation
@@ -221,7 +231,7 @@ fn whose(kind: u32, header: &[u8]) -> Result<(Kind, AgencyId), Status> {
         | Kind::LogKeySucceeded => {
             return Err(status::wrong_signer(
                 &format!("an agency cannot submit a {} entry", kind.name()),
-                "Submit key_bound, key_succeeded, key_ended, encryption_key_bound, service, agency_act or agreement_act.",
+                "Submit key_bound, key_succeeded, key_ended, encryption_key_bound, service, agency_act, agreement_act or border_act.",
             ));
         }
     };

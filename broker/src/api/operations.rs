@@ -70,9 +70,11 @@ fn kind_of(kind: u32) -> Result<Kind, Status> {
         .ok()
         .and_then(|byte| Kind::from_byte(byte).ok());
     match kind {
-        Some(kind @ (Kind::Invitation | Kind::OperatorAct | Kind::Approval)) => Ok(kind),
+        Some(kind @ (Kind::Invitation | Kind::OperatorAct | Kind::Approval | Kind::BorderAct)) => {
+            Ok(kind)
+        }
         Some(_) | None => Err(status::malformed(
-            "an operator submits invitation, operator_act or approval entries, an approver approvals",
+            "an operator submits invitation, operator_act, approval or border_act entries, an approver approvals",
         )),
     }
 }

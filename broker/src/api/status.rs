@@ -20,6 +20,8 @@ use super::roles::Denied;
 use crate::registry::SubmitError;
 use crate::registry::issuing::IssueError;
 
+mod border;
+
 const DOMAIN: &str = "mohawel";
 /// When to come again after a refusal that passes by itself.
 const RETRY: Duration = Duration::from_secs(1);
@@ -231,11 +233,7 @@ fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
             "not_operator",
             "Seal the act with a key that the genesis names as an operator's.",
         ),
-        FoldError::OtherInstance(_) => (
-            InvalidArgument,
-            "other_instance",
-            "Use the instance that Describe gives.",
-        ),
+        FoldError::OtherInstance(_) => border::OTHER_INSTANCE,
         FoldError::NameTaken(_) => (
             AlreadyExists,
             "name_taken",
@@ -340,6 +338,7 @@ fn explained(error: &FoldError) -> (Code, &'static str, &'static str) {
             "Seal a new act if it shall be done again.",
         ),
         FoldError::NoChange => (AlreadyExists, "no_change", "Nothing needs to be done."),
+        FoldError::Border(fault) => border::explained(fault),
         FoldError::Widens(_) => (
             PermissionDenied,
             "widens",

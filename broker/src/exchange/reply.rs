@@ -51,6 +51,7 @@ pub fn grpc_code(code: Code) -> Grpc {
         | Code::FieldNotGranted
         | Code::DelegationBroken
         | Code::EncryptionRequired
+        | Code::BorderClosed
         | Code::AgencySuspended => Grpc::PermissionDenied,
         Code::QuotaExceeded | Code::RateLimited | Code::Overloaded => Grpc::ResourceExhausted,
         Code::UnknownService => Grpc::NotFound,
@@ -87,6 +88,7 @@ pub fn http_status(code: Code) -> StatusCode {
         | Code::FieldNotGranted
         | Code::DelegationBroken
         | Code::EncryptionRequired
+        | Code::BorderClosed
         | Code::AgencySuspended => StatusCode::FORBIDDEN,
         Code::QuotaExceeded | Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::UnknownService => StatusCode::NOT_FOUND,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use proto::id::{AgencyId, Part, ServiceId, SystemId};
 
-use super::{AuthorityKey, Source};
+use super::{AuthorityKey, CloseAbroad, OpenAbroad, Source};
 
 /// `mohawel agreement …`.
 #[derive(Debug, Subcommand)]
@@ -62,6 +62,10 @@ pub enum Agreement {
         /// What it is sealed with.
         authority: AuthorityKey,
     },
+    /// Open operations of a grant to agencies of another country, which get nothing otherwise.
+    OpenAbroad(OpenAbroad),
+    /// End what was opened abroad, before its time.
+    CloseAbroad(CloseAbroad),
     /// List agreements.
     List(#[command(flatten)] Source),
     /// Show one agreement with its grants, acts and delegations.

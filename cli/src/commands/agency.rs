@@ -260,8 +260,15 @@ fn systems_of<'a>(
         .filter(move |system| system.belongs_to(agency))
 }
 
+/// Where its country was admitted and is no longer: the entry of the withdrawal, and the reason.
+fn withdrawn<'a>(registry: &'a Registry, agency: &Record) -> Option<&'a (u64, String)> {
+    let country = registry.instance(agency.id.instance())?;
+    country.withdrawn.as_ref()
+}
+
 fn agency_json(registry: &Registry, agency: &Record) -> Value {
     let key = fingerprint::json(&agency.authority_key);
+    let withdrawn = withdrawn(registry, agency);
     json!({
         "agency": agency.id.to_string(),
         "name_ar": agency.name_ar,
@@ -271,6 +278,7 @@ fn agency_json(registry: &Registry, agency: &Record) -> Value {
         "by_telephone": key["by_telephone"],
         "systems": systems_of(registry, &agency.id).map(ToString::to_string).collect::<Vec<_>>(),
         "suspended": agency.suspended.as_ref().map(|(index, reason)| json!({ "index": index, "reason": reason })),
+        "country_withdrawn": withdrawn.map(|(index, reason)| json!({ "index": index, "reason": reason })),
         "daily_quota": agency.daily_quota,
         "authority_replacement": agency.replacement.as_ref().map(|replacement| json!({
             "act": replacement.act.to_string(),

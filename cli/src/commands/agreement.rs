@@ -17,6 +17,7 @@ use crate::args::{Agreement, Template};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time_of_ms};
 
+pub mod abroad;
 mod delegation;
 mod processing;
 mod shown;
@@ -81,6 +82,8 @@ pub async fn run(agreement: Agreement, output: Output) -> Result<(), Failure> {
             home,
             authority,
         } => delegation::end(&home, &authority, &id, output).await,
+        Agreement::OpenAbroad(opened) => abroad::open(opened, output).await,
+        Agreement::CloseAbroad(closed) => abroad::close(closed, output).await,
         Agreement::Register { agency, source } => {
             processing::register(&*registry::read(&source).await?, &agency, output)
         }
@@ -90,8 +93,10 @@ pub async fn run(agreement: Agreement, output: Output) -> Result<(), Failure> {
             let record = find(&registry, &id)?;
             let mut value = agreement_json(record);
             value["delegations"] = delegation::of_agreement_json(&registry, &record.id);
+            value["openings"] = abroad::of_agreement_json(&registry, &record.id);
             output.show(&value, || {
                 print(record, output);
+                abroad::print_all(&registry, &record.id, output);
                 delegation::print_all(&registry, &record.id, output);
             })
         }

@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`membership`] | applications, suspensions, quotas, lost authority keys |
+//! | [`instances`] | other countries |
 //! | [`purposes`] | the catalogue of purposes |
 //! | [`roles`] | people and their roles |
 //! | [`approvals`] | second seals, and which acts need them |
@@ -28,6 +29,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
 pub mod approvals;
+pub mod instances;
 pub mod membership;
 pub mod purposes;
 pub mod roles;
@@ -99,9 +101,22 @@ pub async fn send(
     header: Bytes,
     waits: bool,
 ) -> Result<Done, Failure> {
+    send_under(operator, (kind, label::OPERATOR), header, waits).await
+}
+
+/// As [`send`], for a kind that is sealed under another label.
+///
+/// # Errors
+/// As [`act`].
+pub async fn send_under(
+    operator: &Operator,
+    (kind, label): (Kind, &str),
+    header: Bytes,
+    waits: bool,
+) -> Result<Done, Failure> {
     let id = Digest::of(&header);
     let origin = operator.log_key.origin();
-    let seal = Seal::one(label::OPERATOR, origin, &header, &operator.signer);
+    let seal = Seal::one(label, origin, &header, &operator.signer);
     let envelope = Envelope::bare(header, seal.map_err(Failure::unavailable)?);
     let (receipt, _) = operator.operate(kind, &envelope).await?;
     Ok(Done { id, receipt, waits })

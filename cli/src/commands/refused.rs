@@ -126,6 +126,29 @@ fn arabic(reason: &str) -> (&'static str, &'static str) {
             "تعذّر على سلطة الشهادات الإصدار الآن.",
             "أبلغ المشغّل ثم أعد الطلب نفسه.",
         ),
+        reason => at_the_border(reason),
+    }
+}
+
+/// The same for acts across the border, and for words that are not known here.
+fn at_the_border(reason: &str) -> (&'static str, &'static str) {
+    match reason {
+        "instance_withdrawn" => (
+            "سُحب قبول بلد هذه الجهة؛ لها أن تلغي وتنهي ولا شيء غير ذلك.",
+            "يبيّن الأمر mohawel instance list متى ولماذا؛ واسأل المشغّلين.",
+        ),
+        "not_admitted" => (
+            "هذا البلد غير مقبول في هذا المحوِّل.",
+            "يبيّن الأمر mohawel instance list المقبول منها؛ والقبول من مشغّل.",
+        ),
+        "no_border" => (
+            "المزوّد من هذا البلد نفسه: لا حدود تُفتح.",
+            "لا حاجة إلى شيء: تسري الاتفاقيات داخل البلد الواحد كما هي.",
+        ),
+        "unknown_opening" => (
+            "لا شيء مفتوح للخارج بهذا المعرّف، أو أُنهي.",
+            "يبيّن الأمر mohawel agreement show ما هو مفتوح.",
+        ),
         _ => (
             "رفض المحوِّل هذا القيد.",
             "راجع النص الإنجليزي بالخيار ‎--lang en‎ أو اسأل المشغّل.",
@@ -176,6 +199,10 @@ mod tests {
             "key_reused",
             "not_party",
             "out_of_order",
+            "instance_withdrawn",
+            "not_admitted",
+            "no_border",
+            "unknown_opening",
         ] {
             let known = arabic(reason);
             assert_ne!(known, arabic("nobody-knows"), "{reason}");

@@ -1,6 +1,7 @@
 //! Tenders and investment opportunities: one authority publishes them to every commercial member by a public grant, which
 //! it seals alone; two members read and bid; each bidder's standing is asked of the tax and the commercial register under
-//! agreements of both sides. A bidder in arrears is not let in, and a bidder cannot ask about another.
+//! agreements of both sides. A bidder in arrears is not let in, and a bidder cannot ask about another. One from another
+//! country sees and does what the authority opened abroad, and is looked into at home.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -13,6 +14,9 @@ use examples::desk::Desk;
 use examples::{Stage, Voice, show};
 use proto::entry::Kind;
 use serde_json::{Value, json};
+
+#[path = "tenders/abroad.rs"]
+mod abroad;
 
 const TENDERS: &str = "EG/GOV/TENDERS/portal/opportunities.v1";
 const TAX: &str = "EG/GOV/TAX/register/standing.v1";
@@ -59,8 +63,10 @@ fields = ["active", "activity"]
 "#;
 
 /// A public grant by class: whoever is a commercial member may ask, and the provider seals it alone.
-const TO_ALL: &str = r#"
-consumer = "EG/COM/*"
+fn to_all(members: &str) -> String {
+    format!(
+        r#"
+consumer = "{members}"
 provider = "EG/GOV/TENDERS"
 days = 90
 [[grants]]
@@ -73,7 +79,9 @@ legal_basis = "Synthetic legal basis of the story"
 daily_quota = 0
 retention_days = 365
 sensitivity = "public"
-"#;
+"#
+    )
+}
 
 /// Of the two registers the authority gets what a bid needs, and no figure.
 fn of_a_register(provider: &str, service: &str, field: &str) -> String {
@@ -187,7 +195,10 @@ async fn story(voice: Voice) -> Result<()> {
     bid(&market, voice).await?;
     look_into(&market, voice).await?;
 
-    voice.part("4. The log", "4. السجل");
+    let abroad = abroad::bidder(&stage, &market, voice).await?;
+
+    voice.part("5. The log", "5. السجل");
+    abroad.leave().await?;
     let Market {
         authority,
         nile,
@@ -208,7 +219,7 @@ async fn story(voice: Voice) -> Result<()> {
     };
     stage.end_with(voice, on_event).await?;
     ensure!(
-        (asked, refused) == (8, 2),
+        (asked, refused) == (12, 8),
         "{asked} asked, {refused} refused"
     );
     show(voice.say(
@@ -246,7 +257,7 @@ async fn open(stage: &Stage) -> Result<Market> {
     authority.publish(OPPORTUNITIES).await?;
     tax.publish(STANDING).await?;
     commerce.publish(COMPANIES).await?;
-    authority.propose(TO_ALL).await?;
+    authority.propose(&to_all("EG/COM/*")).await?;
     let terms = of_a_register("EG/GOV/TAX", "standing.v1", "in_good_standing");
     tax.accept(authority.propose(&terms).await?).await?;
     let terms = of_a_register("EG/GOV/COMMERCE", "companies.v1", "active");

@@ -102,6 +102,17 @@ pub enum Change {
     NameActorAndCase(SystemId),
     /// Another agency than this one asks: nobody reviews oneself.
     AskFromOutside(AgencyId),
+    /// The operators admit this instance, which they never did or took back.
+    AdmitInstance(String),
+    /// The provider opens the operation to agencies of another instance.
+    OpenAbroad {
+        /// Who answers.
+        provider: AgencyId,
+        /// Which operation.
+        operation: Part,
+        /// To whose agencies.
+        instance: String,
+    },
     /// The system was ended for good: another one has to take its part.
     UseOtherSystem(SystemId),
 }
@@ -130,6 +141,8 @@ impl Change {
             Self::SealPayload(_) => "seal_payload",
             Self::NameActorAndCase(_) => "name_actor_and_case",
             Self::AskFromOutside(_) => "ask_from_outside",
+            Self::AdmitInstance(_) => "admit_instance",
+            Self::OpenAbroad { .. } => "open_abroad",
             Self::UseOtherSystem(_) => "use_other_system",
         }
     }
@@ -235,6 +248,16 @@ impl Change {
             Self::AskFromOutside(agency) => format!(
                 "Another agency than {agency} asks: whoever breaks the glass does not review it."
             ),
+            Self::AdmitInstance(instance) => {
+                format!("The operators of the switch admit the country {instance}.")
+            }
+            Self::OpenAbroad {
+                provider,
+                operation,
+                instance,
+            } => format!(
+                "{provider} opens the operation {operation} of the agreement to {instance}, with its authority key."
+            ),
             Self::UseOtherSystem(system) => {
                 format!("{system} was ended and does not come back: another system takes its part.")
             }
@@ -333,6 +356,16 @@ impl Change {
             Self::AskFromOutside(agency) => {
                 format!("تسأل جهة غير {agency}: فمن يكسر الزجاج لا يراجع نفسه.")
             }
+            Self::AdmitInstance(instance) => {
+                format!("يقبل مشغّلو المحوِّل البلد {instance}.")
+            }
+            Self::OpenAbroad {
+                provider,
+                operation,
+                instance,
+            } => format!(
+                "تفتح {provider} العملية {operation} من الاتفاقية للبلد {instance} بمفتاح سلطتها."
+            ),
             Self::UseOtherSystem(system) => {
                 format!("أُنهي النظام {system} ولا يعود: يحل نظام آخر محله.")
             }

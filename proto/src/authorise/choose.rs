@@ -105,7 +105,8 @@ pub(super) fn ways(
 /// How much of the request an agreement permits: the later its first failed clause, the closer.
 fn closeness(denial: &Denial) -> u8 {
     match denial.code {
-        Code::AgencySuspended if denial.grant > 0 => 8,
+        Code::AgencySuspended if denial.grant > 0 => 9,
+        Code::BorderClosed if denial.grant > 0 => 8,
         Code::EncryptionRequired => 7,
         Code::FieldNotGranted => 6,
         Code::PurposeNotGranted => 5,

@@ -3,6 +3,7 @@
 //! It only names what has to be done; whether a request is permitted is decided by [`super::authorise`]
 //! alone. The tests do what is named and ask again.
 
+use super::border::Border;
 use super::{Change, Choice, Clause, best_grant, unbroken_glass};
 use crate::act::Grant;
 use crate::commitment::Form;
@@ -31,12 +32,13 @@ pub(super) fn missing(
         }
     }
     list.lift(&consumer);
+    list.admit(&consumer);
     match choice {
         Choice::Permits { .. } => {}
         Choice::Nothing(_) => {
             list.purpose();
             list.add(Change::ProposeAgreement {
-                consumer,
+                consumer: consumer.clone(),
                 provider: provider.clone(),
             });
         }
@@ -52,6 +54,8 @@ pub(super) fn missing(
         }
     }
     list.lift(&provider);
+    list.admit(&provider);
+    list.cross(&consumer, &provider, choice);
     list.consumer();
     list.service();
     list.changes
@@ -77,6 +81,34 @@ impl List<'_> {
         }
     }
 
+    fn admit(&mut self, agency: &AgencyId) {
+        let registry = self.registry;
+        if registry.genesis().is_some() && !registry.admits(agency.instance()) {
+            self.add(Change::AdmitInstance(agency.instance().to_owned()));
+        }
+    }
+
+    /// Whatever permits across a border has to be opened there, too: a new agreement as well as an old one.
+    fn cross(&mut self, consumer: &AgencyId, provider: &AgencyId, choice: &Choice) {
+        let is_open = match choice {
+            Choice::Permits { .. } => true,
+            Choice::Nothing(_) => false,
+            Choice::Closest {
+                agreement, denial, ..
+            } => self.registry.agreement(agreement).is_some_and(|agreement| {
+                let border = Border::between(self.registry, agreement, consumer, self.at_ms);
+                border.shut(denial.grant, self.request).is_none()
+            }),
+        };
+        if consumer.instance() != provider.instance() && !is_open {
+            self.add(Change::OpenAbroad {
+                provider: provider.clone(),
+                operation: self.request.operation.clone(),
+                instance: consumer.instance().to_owned(),
+            });
+        }
+    }
+
     /// What a new agreement needs before it can name the purpose.
     fn purpose(&mut self) {
         let purpose = &self.request.purpose;
@@ -91,7 +123,7 @@ impl List<'_> {
             .iter()
             .filter_map(|id| self.registry.delegation(id))
             .collect();
-        let lacking = lacking(agreement, self.request, &chain);
+        let lacking = lacking(self.registry, agreement, self.request, &chain);
         let can_supersede =
             agreement.state == AgreementState::Active && agreement.superseded_from_ms.is_none();
         let (again_from, from_ms) = self.chain(agreement, &chain, &lacking);
@@ -268,8 +300,15 @@ struct Lacking {
     first_link: Option<usize>,
 }
 
-fn lacking(agreement: &Agreement, request: &RequestHeader, chain: &[&DelegationRecord]) -> Lacking {
-    let number = match best_grant(agreement, request, chain) {
+fn lacking(
+    registry: &Registry,
+    agreement: &Agreement,
+    request: &RequestHeader,
+    chain: &[&DelegationRecord],
+) -> Lacking {
+    // What is not opened abroad is not lacking in the grant.
+    let border = Border::ignored(registry, agreement);
+    let number = match best_grant(&border, agreement, request, chain) {
         Ok(_) => {
             return Lacking {
                 in_grant: Vec::new(),
@@ -278,7 +317,7 @@ fn lacking(agreement: &Agreement, request: &RequestHeader, chain: &[&DelegationR
         }
         Err(denial) if denial.grant > 0 => denial.grant,
         // Nothing of this service was handed on: what the agreement itself has for it.
-        Err(_) => match best_grant(agreement, request, &[]) {
+        Err(_) => match best_grant(&border, agreement, request, &[]) {
             Ok(permission) => permission.grant,
             Err(denial) => denial.grant,
         },

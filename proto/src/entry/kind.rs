@@ -75,13 +75,15 @@ pub enum Kind {
     Witnesses = 51,
     /// The agency that was asked looked at exchanges in which the glass was broken.
     Review = 52,
+    /// An instance abroad admitted or withdrawn, or operations opened to one. Registry.
+    BorderAct = 53,
     /// A subscription ended: by its subscriber's seal, or because it is not permitted any more.
     SubscriptionEnd = 54,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Genesis,
         Self::Epoch,
         Self::Invitation,
@@ -115,6 +117,7 @@ impl Kind {
         Self::Erasure,
         Self::Witnesses,
         Self::Review,
+        Self::BorderAct,
         Self::SubscriptionEnd,
     ];
 
@@ -145,6 +148,7 @@ impl Kind {
                 | Self::AgencyAct
                 | Self::LogKeySucceeded
                 | Self::EncryptionKeyBound
+                | Self::BorderAct
         )
     }
 
@@ -185,6 +189,7 @@ impl Kind {
             Self::Erasure => "erasure",
             Self::Witnesses => "witnesses",
             Self::Review => "review",
+            Self::BorderAct => "border_act",
         }
     }
 

@@ -15,6 +15,7 @@ impl Registry {
         self.agency_lines(&mut lines);
         self.service_lines(&mut lines);
         self.agreement_lines(&mut lines);
+        self.border_lines(&mut lines);
         lines.sort_unstable();
         Digest::of(lines.join("\n").as_bytes())
     }
@@ -36,6 +37,7 @@ impl Registry {
             let what = match &record.what {
                 WaitingFor::Act(act) => act.deed.name(),
                 WaitingFor::Invitation(_) => "invitation",
+                WaitingFor::Border(act) => act.deed.name(),
             };
             lines.push(format!("waiting {id} {what} {}", record.index));
         }
@@ -122,6 +124,25 @@ impl Registry {
                 service.definition.id(),
                 service.contract,
                 service.index
+            ));
+        }
+    }
+
+    fn border_lines(&self, lines: &mut Vec<String>) {
+        for instance in self.instances() {
+            lines.push(format!(
+                "instance {} {} {:?}",
+                instance.id,
+                instance.index,
+                instance.withdrawn.as_ref().map(|(index, _)| index)
+            ));
+        }
+        for record in self.openings() {
+            lines.push(format!(
+                "opening {} {} {:?}",
+                record.id,
+                record.index,
+                record.ended.as_ref().map(|(index, _)| index)
             ));
         }
     }

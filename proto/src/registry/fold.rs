@@ -12,6 +12,7 @@
 //! | `agencies` | what agencies do to themselves, services |
 //! | `operators` | what operators do, and the second seal |
 //! | `agreements` | agreements and delegations |
+//! | `border` | members abroad, and what is opened to them |
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::seal::Seal;
 
 mod agencies;
 mod agreements;
+mod border;
 mod encryption;
 mod error;
 mod joining;
@@ -34,7 +36,7 @@ mod keys;
 mod log_keys;
 mod operators;
 
-pub use error::{FoldError, LogKeyFault};
+pub use error::{BorderFault, FoldError, LogKeyFault};
 
 /// An act as the fold sees it: the parts of a registry entry that decide.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +114,7 @@ impl Registry {
             Kind::AgreementAct => self.agree(act),
             Kind::LogKeySucceeded => self.succeed_log_key(act),
             Kind::EncryptionKeyBound => self.bind_encryption_key(act),
+            Kind::BorderAct => self.once(act, Self::border_acts),
             Kind::Epoch
             | Kind::Request
             | Kind::Closing
@@ -182,7 +185,7 @@ impl Registry {
         sealed(act, label, self.origin(), &known.authority_key)
     }
 
-    /// As [`Registry::sealed_by_agency`], for what a suspended agency may not do.
+    /// As [`Registry::sealed_by_agency`], for what a suspended agency, or one of a withdrawn instance, may not do.
     fn sealed_by_standing_agency(
         &self,
         act: Act<'_>,
@@ -190,8 +193,15 @@ impl Registry {
         agency: &AgencyId,
     ) -> Result<(), FoldError> {
         self.sealed_by_agency(act, label, agency)?;
+        self.stands(agency)
+    }
+
+    /// Neither suspended, nor of a withdrawn instance.
+    fn stands(&self, agency: &AgencyId) -> Result<(), FoldError> {
         if self.is_suspended(agency) {
             Err(FoldError::Suspended(agency.clone()))
+        } else if self.is_withdrawn(agency) {
+            Err(BorderFault::Withdrawn(agency.clone()).into())
         } else {
             Ok(())
         }

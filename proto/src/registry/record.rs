@@ -1,8 +1,8 @@
 //! What the registry remembers of each thing, with the log index that made it so.
 
 use crate::act::{
-    AgreementContent, Application, Delegation, EncryptionKeyBinding, Invitation, LogKeySuccession,
-    OperatorAct, PersonRole, Purpose, ServiceDefinition, Step,
+    AgreementContent, Application, BorderAct, Delegation, EncryptionKeyBinding, Invitation,
+    LogKeySuccession, OpeningAbroad, OperatorAct, PersonRole, Purpose, ServiceDefinition, Step,
 };
 use crate::digest::Digest;
 use crate::id::{AgencyId, Part, SystemId};
@@ -143,6 +143,8 @@ pub enum WaitingFor {
     Act(OperatorAct),
     /// The invitation with this token's SHA-256.
     Invitation(Digest),
+    /// An operator's act at the border.
+    Border(BorderAct),
 }
 
 impl Waiting {
@@ -154,6 +156,10 @@ impl Waiting {
         Self::new(operator, act, WaitingFor::Invitation(token))
     }
 
+    pub(super) fn border(operator: &Part, act: Act<'_>, waits: BorderAct) -> Self {
+        Self::new(operator, act, WaitingFor::Border(waits))
+    }
+
     fn new(operator: &Part, act: Act<'_>, what: WaitingFor) -> Self {
         Self {
             what,
@@ -162,6 +168,47 @@ impl Waiting {
             recorded_at_ms: act.recorded_at_ms,
         }
     }
+}
+
+/// Another instance, whose agencies may be members.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// The first part of its agencies' names.
+    pub id: Part,
+    /// Shown to people.
+    pub name_ar: String,
+    /// Shown to people.
+    pub name_en: String,
+    /// The law or treaty it stands on.
+    pub legal_basis: String,
+    /// Log index of the entry that made it so.
+    pub index: u64,
+    /// Log index of the withdrawal that lasts, and the reason.
+    pub withdrawn: Option<(u64, String)>,
+}
+
+impl Instance {
+    /// Whether both are admitted with the same texts.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let texts = |one: &Self| {
+            let (name_ar, name_en) = (one.name_ar.clone(), one.name_en.clone());
+            (name_ar, name_en, one.legal_basis.clone())
+        };
+        self.withdrawn.is_none() && other.withdrawn.is_none() && texts(self) == texts(other)
+    }
+}
+
+/// Operations of a grant that the provider opened to another instance.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// SHA-256 of the act.
+    pub id: Digest,
+    /// As the provider sealed it.
+    pub opening: OpeningAbroad,
+    /// Log index.
+    pub index: u64,
+    /// Log index of its end before its time, and the reason.
+    pub ended: Option<(u64, String)>,
 }
 
 /// A system: it exists from its first key on.

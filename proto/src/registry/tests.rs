@@ -1,5 +1,6 @@
 //! The fold under hostile acts: nothing stands that its agency did not seal.
 
+mod abroad;
 mod agencies;
 mod agreements;
 mod delegations;

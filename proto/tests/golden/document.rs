@@ -90,7 +90,7 @@ fn the_limits_are_those_of_the_code() {
 
 #[test]
 fn the_labels_are_those_of_the_code() {
-    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER UPLOAD UPLOAD_TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE REVIEW EVENT SUBSCRIPTION SUBSCRIPTION_END EVENT_RECEIPT ENCRYPTION_KEY LOG_KEY GENESIS);
+    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER UPLOAD UPLOAD_TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE REVIEW EVENT SUBSCRIPTION SUBSCRIPTION_END EVENT_RECEIPT BORDER ENCRYPTION_KEY LOG_KEY GENESIS);
     assert_eq!(constants("    "), code.keys().cloned().collect());
     let document = read("docs/protocol.md");
     let said = table(&document, "## 8.", "| label | name in code | signs |");
@@ -121,6 +121,10 @@ fn standing() -> Clause {
     Clause::Standing(AgencyId::parse("A/A/A").unwrap())
 }
 
+fn withdrawn() -> Clause {
+    Clause::Withdrawal("INSTANCE".to_owned())
+}
+
 /// A new clause does not compile here until it stands in the table above.
 #[expect(dead_code, reason = "for the compiler")]
 fn every_clause_is_listed(clause: &Clause) {
@@ -129,6 +133,7 @@ fn every_clause_is_listed(clause: &Clause) {
         Clause::Validity | Clause::Supersession | Clause::Delegation(_) => (),
         Clause::Service | Clause::Operation | Clause::Purpose | Clause::Field(_) => (),
         Clause::Standing(_) | Clause::Quota | Clause::Encryption | Clause::Upload => (),
+        Clause::Withdrawal(_) | Clause::Opening | Clause::OpeningEnded => (),
         Clause::Actor | Clause::CaseReference | Clause::Reviewer | Clause::ReviewOverdue => (),
     }
 }
@@ -214,6 +219,7 @@ fn outcomes_clauses_and_kinds_are_those_of_the_code() {
         .collect();
     let code = [
         (Code::AgencySuspended, standing()),
+        (Code::BorderClosed, withdrawn()),
         (Code::NoAgreement, Clause::Agreement),
         (Code::NoAgreement, Clause::Parties),
         (Code::NoAgreement, Clause::Acceptance),
@@ -230,7 +236,10 @@ fn outcomes_clauses_and_kinds_are_those_of_the_code() {
         (Code::PurposeNotGranted, Clause::Actor),
         (Code::PurposeNotGranted, Clause::CaseReference),
         (Code::PurposeNotGranted, Clause::Reviewer),
+        (Code::BorderClosed, Clause::Opening),
+        (Code::BorderClosed, Clause::OpeningEnded),
         (Code::AgencySuspended, standing()),
+        (Code::BorderClosed, withdrawn()),
         (Code::PurposeNotGranted, Clause::ReviewOverdue),
         (Code::QuotaExceeded, Clause::Quota),
     ];

@@ -386,6 +386,7 @@ fn takes_the_id(code: Code) -> bool {
             | Code::FieldNotGranted
             | Code::DelegationBroken
             | Code::EncryptionRequired
+            | Code::BorderClosed
             | Code::UnknownService
             | Code::ContractViolation
             | Code::OperationDisabled

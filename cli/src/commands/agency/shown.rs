@@ -6,7 +6,7 @@ use proto::registry::{
 };
 use serde_json::{Value, json};
 
-use super::{agency_json, fingerprint};
+use super::{agency_json, fingerprint, withdrawn};
 use crate::commands::agreement::{self, agreement_json};
 use crate::commands::service::service_json;
 use crate::failure::{Exit, Failure};
@@ -50,7 +50,7 @@ pub(super) fn show(registry: &Registry, id: &AgencyId, output: Output) -> Result
         .iter()
         .map(|record| agreement_json(record))
         .collect();
-    output.show(&value, || print(agency, &of, output))
+    output.show(&value, || print(registry, agency, &of, output))
 }
 
 /// What the registry holds of one agency, each in the order of the log.
@@ -88,7 +88,7 @@ impl<'a> Belongings<'a> {
     }
 }
 
-fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
+fn print(registry: &Registry, agency: &Record, of: &Belongings<'_>, output: Output) {
     output.line(format!(
         "{}  {} / {}",
         agency.id, agency.name_en, agency.name_ar
@@ -100,6 +100,15 @@ fn print(agency: &Record, of: &Belongings<'_>, output: Output) {
         output.line(format!(
             "{} {index}: {reason}",
             output.say("SUSPENDED since entry", "موقوفة منذ القيد")
+        ));
+    }
+    if let Some((index, reason)) = withdrawn(registry, agency) {
+        output.line(format!(
+            "{} {index}: {reason}",
+            output.say(
+                "ITS COUNTRY WAS WITHDRAWN at entry",
+                "سُحب قبول بلدها عند القيد"
+            )
         ));
     }
     if let Some(replacement) = &agency.replacement {

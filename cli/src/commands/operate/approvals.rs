@@ -1,6 +1,6 @@
 //! `mohawel approval` and `mohawel policy`: second seals, and which acts need them.
 
-use proto::act::{OperatorDeed, TwoOperators};
+use proto::act::{BorderDeed, OperatorDeed, TwoOperators};
 use proto::registry::{Registry, WaitingFor};
 use serde_json::json;
 
@@ -73,6 +73,7 @@ fn what(waiting: &WaitingFor) -> &'static str {
     match waiting {
         WaitingFor::Act(act) => act.deed.name(),
         WaitingFor::Invitation(_) => "invitation",
+        WaitingFor::Border(act) => act.deed.name(),
     }
 }
 
@@ -120,6 +121,15 @@ fn detail(registry: &Registry, waiting: &WaitingFor) -> String {
         WaitingFor::Invitation(token) => registry
             .invitation(token)
             .map_or_else(String::new, |record| record.invitation.agency.to_string()),
+        WaitingFor::Border(act) => match &act.deed {
+            BorderDeed::Admit(admission) => {
+                format!("{} {}", admission.instance, admission.legal_basis)
+            }
+            BorderDeed::Withdraw {
+                instance, reason, ..
+            } => format!("{instance} {reason}"),
+            BorderDeed::Open(_) | BorderDeed::Close { .. } => String::new(),
+        },
         WaitingFor::Act(act) => match &act.deed {
             OperatorDeed::RejectApplication {
                 application,
@@ -152,6 +162,13 @@ fn names(policy: &TwoOperators) -> String {
     names.join(" ")
 }
 
+/// Every act with whether it needs two seals. Those at the border follow the policy, which cannot name them.
+fn seals_needed(policy: &TwoOperators) -> impl Iterator<Item = (&'static str, bool)> {
+    let named = TwoOperators::NAMES.map(|name| (name, policy.covers(name)));
+    let border = BorderDeed::OF_OPERATORS.map(|name| (name, BorderDeed::needs_two(name, policy)));
+    named.into_iter().chain(border)
+}
+
 fn show(registry: &Registry, output: Output) -> Result<(), Failure> {
     let policy = registry.policy();
     let value = json!({
@@ -164,8 +181,8 @@ fn show(registry: &Registry, output: Output) -> Result<(), Failure> {
                 output.say("act", "الإجراء"),
                 output.say("seals needed", "عدد الأختام"),
             ],
-            TwoOperators::NAMES.map(|name| {
-                let seals = if policy.covers(name) { "2" } else { "1" };
+            seals_needed(policy).map(|(name, two)| {
+                let seals = if two { "2" } else { "1" };
                 [name.to_owned(), seals.to_owned()]
             }),
         );

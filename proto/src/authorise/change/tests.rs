@@ -28,6 +28,15 @@ fn every_change_says_what_it_names_in_both_languages() {
     let named = [
         (Change::EnrolAgency(agency.clone()), "EG/GOV/MOSS"),
         (Change::LiftSuspension(agency.clone()), "EG/GOV/MOSS"),
+        (Change::AdmitInstance("JO".to_owned()), "JO"),
+        (
+            Change::OpenAbroad {
+                provider: agency.clone(),
+                operation: part("lookup"),
+                instance: "JO".to_owned(),
+            },
+            "lookup",
+        ),
         (Change::AcceptAgreement(agreement), &id),
         (
             Change::ProposeAgreement {

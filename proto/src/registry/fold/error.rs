@@ -136,6 +136,9 @@ pub enum FoldError {
     /// No such delegation.
     #[error("there is no such delegation of this agreement, or it has ended")]
     UnknownDelegation,
+    /// Not like this across the border.
+    #[error(transparent)]
+    Border(#[from] BorderFault),
     /// Not between the same two.
     #[error("an agreement supersedes an active one between the same parties")]
     NotSuperseding,
@@ -161,4 +164,24 @@ pub enum LogKeyFault {
     /// The two keys would sign side by side for too long.
     #[error("two log keys may sign side by side for 400 days at most")]
     OverlapTooLong,
+}
+
+/// Why something may not be done at the border.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum BorderFault {
+    /// The agency's instance was withdrawn.
+    #[error("the instance of {0} was withdrawn; its agencies can revoke and end, and nothing else")]
+    Withdrawn(AgencyId),
+    /// No such instance is admitted.
+    #[error("the instance {0} is not admitted to this switch")]
+    NotAdmitted(Part),
+    /// Provider and instance are on the same side.
+    #[error("the provider belongs to that instance itself: there is no border to open")]
+    NoBorder,
+    /// Opens more than is granted.
+    #[error("what is opened abroad can only be part of the agreement: {0}")]
+    Widens(&'static str),
+    /// No such opening.
+    #[error("nothing is open abroad under this digest, or it was ended")]
+    UnknownOpening,
 }

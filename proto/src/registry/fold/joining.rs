@@ -14,8 +14,7 @@ impl Registry {
     pub(super) fn invite(&mut self, act: Act<'_>) -> Result<(), FoldError> {
         let invitation = Invitation::open(act.header)?;
         let operator = self.operator_of(act)?;
-        let genesis = self.genesis.as_deref().ok_or(FoldError::Genesis)?;
-        if invitation.agency.instance() != genesis.instance.as_str() {
+        if !self.admits(invitation.agency.instance()) {
             return Err(FoldError::OtherInstance(invitation.agency));
         }
         self.free_name(&invitation.agency.folded())?;
@@ -87,8 +86,7 @@ impl Registry {
         if application.genesis != self.genesis_sha256 {
             return Err(FoldError::OtherSwitch);
         }
-        let genesis = self.genesis.as_deref().ok_or(FoldError::Genesis)?;
-        if application.agency.instance() != genesis.instance.as_str() {
+        if !self.admits(application.agency.instance()) {
             return Err(FoldError::OtherInstance(application.agency));
         }
         self.free_name(&application.agency.folded())?;
@@ -141,6 +139,10 @@ impl Registry {
         }
         if record.invitation.agency != enrolment.agency {
             return Err(FoldError::NotInvited);
+        }
+        // Admitted when it was invited, and withdrawn since.
+        if !self.admits(enrolment.agency.instance()) {
+            return Err(FoldError::OtherInstance(enrolment.agency));
         }
         if !record.approved {
             return Err(FoldError::NotApproved);

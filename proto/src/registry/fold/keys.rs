@@ -53,9 +53,7 @@ impl Registry {
             return Err(FoldError::UnknownKey);
         }
         let agency = succession.system.agency();
-        if self.is_suspended(&agency) {
-            return Err(FoldError::Suspended(agency));
-        }
+        self.stands(&agency)?;
         let followed = |key: &Arc<BoundKey>| key.follows == Some(succession.predecessor);
         if self.keys.values().any(followed) {
             return Err(FoldError::NoChange);

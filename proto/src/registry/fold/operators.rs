@@ -16,21 +16,26 @@ use crate::registry::{
 impl Registry {
     /// The operator whose key sealed the act; approvers and people who lost the role are none.
     pub(super) fn operator_of(&self, act: Act<'_>) -> Result<Part, FoldError> {
-        let person = self.sealer_of(act)?;
+        self.operator_under(act, label::OPERATOR)
+    }
+
+    /// As [`Registry::operator_of`], under another label than theirs.
+    pub(super) fn operator_under(&self, act: Act<'_>, label: &str) -> Result<Part, FoldError> {
+        let person = self.sealer_of(act, label)?;
         if person.role != PersonRole::Operator {
             return Err(FoldError::NotOperator);
         }
         Ok(person.name.clone())
     }
 
-    fn sealer_of(&self, act: Act<'_>) -> Result<&Person, FoldError> {
+    fn sealer_of(&self, act: Act<'_>, label: &str) -> Result<&Person, FoldError> {
         let kid = act.seal.ok_or(FoldError::Unsealed)?.open()?.kid();
         let found = self.people.values().find(|person| {
             person.ended.is_none() && person.key.as_ref().is_some_and(|key| key.kid() == kid)
         });
         let person = found.ok_or(FoldError::NotOperator)?;
         let key = person.key.as_ref().ok_or(FoldError::NotOperator)?;
-        sealed(act, label::OPERATOR, self.origin(), key)?;
+        sealed(act, label, self.origin(), key)?;
         Ok(person)
     }
 
@@ -63,7 +68,7 @@ impl Registry {
 
     pub(super) fn approve(&mut self, act: Act<'_>) -> Result<(), FoldError> {
         let approval = Approval::open(act.header)?;
-        let person = self.sealer_of(act)?;
+        let person = self.sealer_of(act, label::OPERATOR)?;
         if person.name != approval.operator {
             return Err(FoldError::NotOperator);
         }
@@ -88,6 +93,7 @@ impl Registry {
                     *self = next;
                 }
                 WaitingFor::Invitation(token) => self.approve_invitation(act, token)?,
+                WaitingFor::Border(border_act) => self.move_border(act, border_act)?,
             }
         }
         self.waiting.remove(&approval.act);
