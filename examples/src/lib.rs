@@ -17,11 +17,8 @@
 //!
 //! All but the first two speak Arabic with `--lang ar`; what they ask stands in `stories/`, and [`town`] sets it up.
 
-<<<<<<< HEAD
 pub mod associations;
-=======
 pub mod border;
->>>>>>> wt-border
 pub mod desk;
 pub mod households;
 pub mod mail_service;

@@ -1,20 +1,14 @@
 """Checks the golden vectors, and that each vector with one byte changed is refused."""
 
 import base64
-<<<<<<< HEAD
-import dataclasses
-=======
 import copy
->>>>>>> wt-border
+import dataclasses
 import json
 import os
 from pathlib import Path
 
-<<<<<<< HEAD
 import chunks
-=======
 import decide
->>>>>>> wt-border
 import entries
 import mutants
 import rights
@@ -300,7 +294,6 @@ def log_key(book, judge):
     judge.refuses_every_flip("log_key", data[51:], lambda rest: folded(data[:51] + rest, index))
 
 
-<<<<<<< HEAD
 def encryption_key(book, judge):
     """What payloads are sealed to: the newest key counts, none comes twice, and nothing of a binding can be another."""
     seals(book, judge)
@@ -333,7 +326,8 @@ def encryption_key(book, judge):
     first = entries.Entry.decode(book["encryption_key.entry"])
     judge.refuses("a key brought back", lambda: registry.apply(mutants.restamp(first, registry).encode()))
     judge.same(tree_head(registry.leaves), book["registry.root"], "registry.root")
-=======
+
+
 def border(book, judge):
     """What is done at the border, folded; and what may be asked before and after each act."""
     seals(book, judge)
@@ -375,7 +369,6 @@ def border_request(registry):
         operation="lookup", purpose=grant.purposes[0], agreement=agreement.id, fields=["status"])
     request.payload.form = 1
     return request
->>>>>>> wt-border
 
 
 def check(path):
@@ -389,14 +382,11 @@ def check(path):
     receipts(book, judge, leaves)
     es256(Book(path.with_name("es256.json")), judge)
     log_key(Book(path.with_name("log_key.json")), judge)
-<<<<<<< HEAD
     encryption_key(Book(path.with_name("encryption_key.json")), judge)
     streams, uploads = (Book(path.with_name(name + ".json")) for name in ("streams", "uploads"))
     chunks.golden(streams, judge, streams["chunk0"] + streams["chunk1"] + streams["chunk2"], "trailer")
     chunks.golden(uploads, judge, uploads["payload"], "upload_trailer")
-=======
     border(Book(path.with_name("border.json")), judge)
->>>>>>> wt-border
     head = head_from_path(leaves[0], 0, 1, ())
     judge.same(head, leaves[0], "a tree of one")
     if judge.held < 700 or judge.refused < 20000:
