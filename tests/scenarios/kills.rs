@@ -14,6 +14,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use audit::clock::Clock;
 use proto::entry::Kind;
@@ -25,13 +26,17 @@ use tests::check::{Told, check_log_after_a_crash};
 use tests::ground::Ground;
 use tests::process::{Process, mohawel};
 use tests::switch::TestSwitch;
-use tests::wire::Wire;
+use tests::wire::{Flow, Wire};
 use tests::world::{PERSONS, World};
 use tests::{soon, until};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+mod batches;
+mod cases;
 mod streams;
+mod submissions;
+mod uploads;
 
 /// One chunk.
 const CHUNK: u64 = 65_536;
@@ -177,6 +182,63 @@ impl House {
         .await;
     }
 
+    /// Bytes of the longest file in a folder: of the half that is being written, where that is the only one.
+    fn half(&self, folder: &str) -> u64 {
+        let folder = std::fs::read_dir(self.at(folder)).unwrap();
+        folder
+            .filter_map(|file| file.unwrap().metadata().ok())
+            .map(|about| about.len())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Lets so much through that all but two chunks are written, and not much more.
+    async fn creeps_past_the_last_but_one(
+        &self,
+        flow: &Flow,
+        (folder, length): (&str, u64),
+        consumer: &mut Child,
+    ) -> bool {
+        soon("all but two chunks are there", async {
+            while self.half(folder) < length - CHUNK - CHUNK {
+                flow.hold_after(2_048);
+                if consumer.try_wait().unwrap().is_some() {
+                    return false;
+                }
+                tokio::time::sleep(Duration::from_millis(4)).await;
+            }
+            true
+        })
+        .await
+    }
+
+    /// Lets all chunks through, byte by byte towards the end: the trailer is longer than one step of this search.
+    async fn creeps(
+        &self,
+        flow: &Flow,
+        (folder, length): (&str, u64),
+        consumer: &mut Child,
+    ) -> bool {
+        if !self
+            .creeps_past_the_last_but_one(flow, (folder, length), consumer)
+            .await
+        {
+            return false;
+        }
+        flow.lets_through(CHUNK - 4_096).await;
+        soon("all chunks are there", async {
+            while self.half(folder) < length - CHUNK {
+                flow.hold_after(256);
+                if consumer.try_wait().unwrap().is_some() {
+                    return false;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            true
+        })
+        .await
+    }
+
     /// Stops everything in good order; gives what the log says.
     async fn finish(mut self) -> Told {
         self.provider.take().unwrap().kill().await.unwrap();
@@ -184,6 +246,17 @@ impl House {
         assert!(status.success(), "{status}: {said}");
         check_log_after_a_crash(&self.ground.log_dir(), &self.ground.log_key())
     }
+}
+
+/// Waits until something holds, while the consumer runs; `false` when that ended first.
+async fn waits(consumer: &mut Child, mut holds: impl FnMut() -> bool) -> bool {
+    let mut runs = true;
+    until("it stands still", || {
+        runs = consumer.try_wait().unwrap().is_none();
+        !runs || holds()
+    })
+    .await;
+    runs
 }
 
 /// Runs a command to its end: its code, what it said to machines, and to people.
@@ -228,6 +301,12 @@ fn stories(told: &Told) -> Vec<Vec<(Kind, String)>> {
         }
     }
     stories.into_iter().map(|(_, story)| story).collect()
+}
+
+/// A story without what a provider said that was not waited for any more: that is recorded, and changes nothing.
+fn but_late(story: &[(Kind, String)]) -> Vec<(Kind, String)> {
+    let told = story.iter().filter(|(kind, _)| *kind != Kind::Late);
+    told.cloned().collect()
 }
 
 /// How often the long forms go round.

@@ -1,15 +1,12 @@
 //! An answer in chunks, saved by a command: whoever is killed, at whichever step, there is the whole file or none.
 
-use std::time::Duration;
-
-use tests::wire::Flow;
-
 use super::*;
 
-const CHUNKS: u64 = 13;
-const LENGTH: u64 = CHUNKS * CHUNK;
-/// All that a consumer has until the trailer came.
-const BUT_THE_LAST: u64 = LENGTH - CHUNK;
+/// Thirteen chunks.
+const LENGTH: u64 = 13 * CHUNK;
+const FOLDER: &str = "saved";
+/// Where half of it grows, and how long it is.
+const PLACE: (&str, u64) = (FOLDER, LENGTH);
 const GIVER: &str = r#"
     [service."persons.v1"]
     kind = "files"
@@ -57,16 +54,6 @@ impl House {
         self.call(&arguments)
     }
 
-    /// Bytes of the half that is being written.
-    fn half(&self) -> u64 {
-        let folder = std::fs::read_dir(self.at("saved")).unwrap();
-        folder
-            .filter_map(|file| file.unwrap().metadata().ok())
-            .map(|about| about.len())
-            .max()
-            .unwrap_or(0)
-    }
-
     /// Saves it whole, and takes it away again.
     async fn saved_whole(&self) {
         let (code, told, errors) = run(self.save(&[])).await;
@@ -93,14 +80,17 @@ impl House {
                 Step::BeforeOpening => {
                     waits(&mut consumer, || self.serves.out.waiting() >= 500).await
                 }
-                Step::MidStream => waits(&mut consumer, || self.half() > 0).await,
-                Step::BeforeTrailer => self.creeps(&self.serves.out, &mut consumer).await,
+                Step::MidStream => waits(&mut consumer, || self.half(FOLDER) > 0).await,
+                Step::BeforeTrailer => self.creeps(&self.serves.out, PLACE, &mut consumer).await,
                 Step::BeforeEnd => {
                     // All of the last chunk but its end. It leaves the switch only once the trailer is recorded.
                     let flow = &self.asks.back;
-                    let past = self.creeps_past_the_last_but_one(flow, &mut consumer).await;
+                    let past = self
+                        .creeps_past_the_last_but_one(flow, PLACE, &mut consumer)
+                        .await;
                     flow.hold_after(CHUNK + CHUNK / 2);
-                    let all_but_the_last = || self.half() == BUT_THE_LAST && flow.waiting() > 0;
+                    let all_but_the_last =
+                        || self.half(FOLDER) == LENGTH - CHUNK && flow.waiting() > 0;
                     past && waits(&mut consumer, all_but_the_last).await
                 }
             };
@@ -116,51 +106,6 @@ impl House {
         }
         panic!("{step:?} is not to be found");
     }
-
-    /// Lets so much through that all but two chunks are written, and not much more.
-    async fn creeps_past_the_last_but_one(&self, flow: &Flow, consumer: &mut Child) -> bool {
-        soon("all but two chunks are there", async {
-            while self.half() < BUT_THE_LAST - CHUNK {
-                flow.hold_after(2_048);
-                if consumer.try_wait().unwrap().is_some() {
-                    return false;
-                }
-                tokio::time::sleep(Duration::from_millis(4)).await;
-            }
-            true
-        })
-        .await
-    }
-
-    /// Lets all chunks through, byte by byte towards the end: the trailer is longer than one step of this search.
-    async fn creeps(&self, flow: &Flow, consumer: &mut Child) -> bool {
-        if !self.creeps_past_the_last_but_one(flow, consumer).await {
-            return false;
-        }
-        flow.lets_through(CHUNK - 4_096).await;
-        soon("all chunks are there", async {
-            while self.half() < BUT_THE_LAST {
-                flow.hold_after(256);
-                if consumer.try_wait().unwrap().is_some() {
-                    return false;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            true
-        })
-        .await
-    }
-}
-
-/// Waits until something holds, while the consumer runs; `false` when that ended first.
-async fn waits(consumer: &mut Child, mut holds: impl FnMut() -> bool) -> bool {
-    let mut runs = true;
-    until("it stands still", || {
-        runs = consumer.try_wait().unwrap().is_none();
-        !runs || holds()
-    })
-    .await;
-    runs
 }
 
 /// What the log says of a stream that ended at this step when this one was killed.
@@ -229,9 +174,7 @@ async fn whoever_is_killed_at_whichever_step_there_is_the_whole_file_or_none() {
     let stories = stories(&told);
     assert_eq!(stories.len(), cases.len());
     for ((step, party), story) in cases.into_iter().zip(stories) {
-        // What a provider says that is not waited for any more is recorded, and changes nothing.
-        let known = |(kind, _): &&(Kind, String)| *kind != Kind::Late;
-        let story: Vec<_> = story.iter().filter(known).cloned().collect();
+        let story = but_late(&story);
         let may_be = [expected(step, party), or_else(step, party)];
         assert!(may_be.contains(&story), "{step:?} {party:?}: {story:?}");
     }
