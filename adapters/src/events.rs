@@ -68,8 +68,10 @@ pub struct Publication {
 pub struct Published {
     /// Its id.
     pub event_id: EventId,
-    /// The receipt of its entry, proved.
-    pub receipt: Receipt,
+    /// The index of its entry.
+    pub index: u64,
+    /// The receipt of its entry, proved. Absent where an event with this id was recorded before.
+    pub receipt: Option<Receipt>,
     /// How many subscriptions are told.
     pub subscribers: u32,
 }

@@ -5,8 +5,9 @@ use proto::act::ServiceDefinition;
 use proto::commitment::{Commitment, Salt};
 use proto::entry::Kind;
 use proto::header::{EventHeader, Topic};
-use proto::id::Part;
+use proto::id::{EventId, Part};
 use proto::limits::EVENT_BYTES_MAX;
+use proto::refusal::Code;
 use proto::wire::events::v1 as wire;
 use serde_json::Value;
 
@@ -74,16 +75,42 @@ impl Events {
         };
         let sealed = adapter.sealer().event(header).await?;
         let envelope = sealed.with_payload(salt, publication.payload).to_wire();
-        let published = send::again(|| {
+        let sent = send::again(|| {
             let event = Some(envelope.clone());
             let mut client = adapter.connection().events();
             async move { client.publish(wire::PublishRequest { event }).await }
         })
-        .await?;
+        .await;
+        let published = match sent {
+            Ok(published) => published,
+            // Told before, by whoever was in doubt.
+            Err(EventError::Refused {
+                code: Code::Duplicate,
+                ..
+            }) if publication.event_id.is_some() => return self.published_before(event_id).await,
+            Err(error) => return Err(error),
+        };
+        let receipt = send::proved(adapter, published.receipt, &sealed, Kind::Event)?;
         Ok(Published {
             event_id,
-            receipt: send::proved(adapter, published.receipt, &sealed, Kind::Event)?,
+            index: receipt.index,
+            receipt: Some(receipt),
             subscribers: published.subscribers,
+        })
+    }
+
+    async fn published_before(&self, event_id: EventId) -> Result<Published, EventError> {
+        let (events, _) = self.status(Some(event_id), 0, false).await?;
+        let event = events.first().ok_or(EventError::Refused {
+            code: Code::Duplicate,
+            clause: None,
+            retry_after: None,
+        })?;
+        Ok(Published {
+            event_id,
+            index: event.index,
+            receipt: None,
+            subscribers: u32::try_from(event.deliveries.len()).unwrap_or(u32::MAX),
         })
     }
 }

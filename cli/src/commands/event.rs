@@ -70,19 +70,23 @@ async fn publish(publish: PublishEvent, output: Output) -> Result<(), Failure> {
     let published = adapter.events().publish(publication).await;
     let published = published.map_err(|error| failure(&error))?;
     call::settle(&adapter, output).await?;
-    let (id, index) = (published.event_id, published.receipt.index);
+    let (id, index) = (published.event_id, published.index);
+    let proven = published.receipt.is_some();
     let value = json!({
         "event": id.to_string(),
         "index": index,
         "subscribers": published.subscribers,
-        "proven": true,
+        "proven": proven,
     });
     output.show(&value, || {
         output.line(format!(
             "{} {id}  {} {index}  {}",
             output.say("event", "الحدث"),
             output.say("entry", "القيد"),
-            output.say("proof verified", "تم التحقق من الإثبات"),
+            match proven {
+                true => output.say("proof verified", "تم التحقق من الإثبات"),
+                false => output.say("it was told before", "سبق التبليغ به"),
+            },
         ));
         output.line(format!(
             "{}{}",
