@@ -101,6 +101,7 @@ mod kills;
 mod limits;
 mod log_faults;
 mod log_key;
+mod measured;
 mod people;
 mod provider_side;
 mod quotas;

@@ -93,9 +93,17 @@ async fn a_switch_killed_again_and_again_loses_no_event_and_keeps_their_order() 
         drop(handle);
     }
     assert!(next > 10, "{next}");
-    // Each came at least once, and the first time in the order of its key.
+    first_in_order(&follower.texts());
+    let told = check_log_after_a_crash(&ground.log_dir(), &ground.log_key());
+    let numbers = usize::try_from(next).unwrap() + 1;
+    assert_eq!(told.count(Kind::Event), numbers);
+    assert_eq!(told.count(Kind::EventOutcome), numbers);
+}
+
+/// Each came at least once, and the first time in the order of its key.
+fn first_in_order(texts: &[String]) {
     let mut seen = Vec::new();
-    for text in follower.texts() {
+    for text in texts {
         let number: u32 = text.parse().unwrap();
         if !seen.contains(&number) {
             seen.push(number);
@@ -105,8 +113,4 @@ async fn a_switch_killed_again_and_again_loses_no_event_and_keeps_their_order() 
         let of_key: Vec<_> = seen.iter().filter(|number| *number % KEYS == key).collect();
         assert!(of_key.is_sorted(), "{of_key:?}");
     }
-    let told = check_log_after_a_crash(&ground.log_dir(), &ground.log_key());
-    let numbers = usize::try_from(next).unwrap() + 1;
-    assert_eq!(told.count(Kind::Event), numbers);
-    assert_eq!(told.count(Kind::EventOutcome), numbers);
 }
