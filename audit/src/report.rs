@@ -97,6 +97,8 @@ pub struct Options {
     pub zone: Zone,
     /// Lines of a section; all others stand in one. At most [`LINES_MAX`].
     pub top: usize,
+    /// Whether there is a section by official: who reads it may know their hours.
+    pub officials: bool,
 }
 
 /// The figures of a period.
@@ -112,7 +114,7 @@ pub struct Report {
     pub recorded_us: Option<(u64, u64)>,
     /// Everything.
     pub total: Tally,
-    /// In the order of [`By::ALL`].
+    /// In the order of [`By::ALL`]; the one by official only where it was asked for.
     pub sections: Vec<Section>,
     /// By day and by hour of the day.
     pub days: Days,
@@ -159,8 +161,9 @@ pub fn report(
         check,
         zone,
         top,
+        officials,
     } = options;
-    let mut gathering = Gathering::new(zone);
+    let mut gathering = Gathering::new(zone, officials);
     let mut on_row = |row: &Row| {
         gathering.names.follow(row);
         if filter.admits(&row.event) {
@@ -201,11 +204,13 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn new(zone: Zone) -> Self {
+    fn new(zone: Zone, officials: bool) -> Self {
+        let sections = By::ALL.into_iter();
+        let sections = sections.filter(|by| officials || *by != By::Official);
         let counting = |by: By| (by, Counting::keeping(KEYS_MAX, by.dimension()));
         Self {
             names: Names::default(),
-            counting: By::ALL.into_iter().map(counting).collect(),
+            counting: sections.map(counting).collect(),
             days: days::Counting::of(zone),
             total: Tally::default(),
             matched: 0,

@@ -74,7 +74,8 @@ fn contents(report: &Report, tongue: Tongue, html: &mut Html) {
     let mut parts = Vec::new();
     if !report.is_empty() {
         parts.push(of("reasons", REASONS));
-        parts.extend(By::ALL.map(|by| (by.name(), tongue.section(by))));
+        let sections = report.sections.iter();
+        parts.extend(sections.map(|section| (section.by.name(), tongue.section(section.by))));
         parts.extend([of("days", DAYS), of("hours", HOURS)]);
     }
     parts.push(of("rests", RESTS));
@@ -238,12 +239,12 @@ h1 { font-size: 1.5rem; line-height: 1.25 } h2 { font-size: 1.15rem; border-top:
 .glance div { flex: 1 1 9rem; border: 1px solid #999; padding: .4rem .6rem } .glance dt { font-size: .85rem } .glance dd { margin: 0; font-size: 1.3rem; font-weight: 600 }
 .beside { display: flex; flex-wrap: wrap; gap: 1.2rem }
 figure { flex: 1 1 17rem; margin: 0; max-width: 30rem } figcaption { font-size: .85rem } svg { display: block; width: 100%; height: auto }
-.key { display: inline-block; width: .8em; height: .8em; border: 1px solid #111 } .whole { background: #9db8d6 } .part { background: #8a2f1b }
+.key { display: inline-block; width: .8em; height: .8em; border: 1px solid #111 } .whole { background: #6893c1 } .part { background: #6b1a0e }
 .wide { overflow-x: auto; margin-top: 1rem } table { border-collapse: collapse; width: 100%; font-size: .88rem }
 th, td { border: 1px solid #bbb; padding: .3rem .45rem; text-align: start; vertical-align: top } thead th { background: #eee } tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 9rem }
 td.n { text-align: end; white-space: nowrap; font-variant-numeric: tabular-nums } .facts th { width: 30% } .facts td { overflow-wrap: anywhere }
 .id { font-family: "DejaVu Sans Mono", monospace; font-size: 85%; overflow-wrap: anywhere } .why { min-width: 10rem }
-@media print { body { font-size: 9.5pt } .other, nav { display: none } article { padding: 0; max-width: none } article + article { border: 0; break-before: page } .wide { overflow: visible } table { font-size: 7.5pt } tbody th, .why { min-width: 0 } th, td { padding: .15rem .25rem } tr, figure, .glance div { break-inside: avoid } h2 { break-after: avoid } * { print-color-adjust: exact } }
+@media print { body { font-size: 9.5pt } figcaption { font-size: 7.5pt } .other, nav { display: none } article { padding: 0; max-width: none } article + article { border: 0; break-before: page } .wide { overflow: visible } table { font-size: 7.5pt } tbody th, .why { min-width: 0 } th, td { padding: .15rem .25rem } tr, figure, .glance div { break-inside: avoid } h2 { break-after: avoid } * { print-color-adjust: exact } }
 </style>
 </head>
 <body>"#;

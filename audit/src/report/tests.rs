@@ -20,7 +20,7 @@ use crate::tiles::fixtures::log_key;
 mod agreeing;
 mod markup;
 
-use agreeing::{agree, figures};
+use agreeing::{agree, figures, table_of};
 use markup::must_be_sound;
 
 const MINUTE_MS: u64 = 60_000;
@@ -35,6 +35,7 @@ fn options(filter: Filter) -> Options {
         check: Check::Hashes,
         zone: Zone::Egypt,
         top: 20,
+        officials: true,
     }
 }
 
@@ -232,6 +233,54 @@ fn page_table_and_json_say_the_same() {
     assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"ar\" dir=\"rtl\">"));
     assert!(page.find("id=\"ar\"") < page.find("id=\"en\""));
     assert!(page.contains("707") && page.contains("asked, ") && page.contains("(99.3 %)"));
+}
+
+#[test]
+fn officials_are_told_only_where_they_were_asked_for() {
+    let mut without = options(Filter::default());
+    without.officials = false;
+    let report = reported(&script().write(), without);
+    let json = report.to_json().to_string();
+    let page = page::render(&report, Language::English);
+    let pseudonym = hex::encode([1; 6]);
+    assert!(!json.contains(&pseudonym) && !page.contains(&pseudonym));
+    let (lines, _) = table_of(&report);
+    assert!(lines.iter().all(|(key, _)| !key.starts_with("official")));
+    must_be_sound(&page);
+    assert_eq!(report.sections.len(), 4);
+}
+
+#[test]
+fn a_log_that_claims_more_than_there_are_numbers_is_reported_all_the_same() {
+    let mut script = Script::new();
+    for code in ["no_agreement", "\u{202e}<b>", "no_agreement"] {
+        let facts = ExchangeFacts {
+            code: code.to_owned(),
+            count: u64::MAX,
+            decide_us: u64::MAX,
+            ..ExchangeFacts::default()
+        };
+        let none = bytes::Bytes::new();
+        // The last microsecond that a stamp can name, as milliseconds.
+        script.append(
+            u64::MAX / 1_000,
+            Kind::Refusal,
+            facts::encode(&facts),
+            none,
+            None,
+        );
+    }
+    let report = reported(&script.write(), options(Filter::default()));
+    assert_eq!(
+        counts(&report.to_json()["total"]),
+        [u64::MAX, u64::MAX, 0, 0]
+    );
+    let (days, tally) = report.days.others.as_ref().unwrap();
+    assert_eq!((*days, tally.refused), (1, u64::MAX));
+    let page = page::render(&report, Language::Arabic);
+    must_be_sound(&page);
+    assert!(page.contains("18,446,744,073,709,551,615") && !page.contains("NaN"));
+    table::write(&report, Vec::new()).unwrap();
 }
 
 #[test]

@@ -16,8 +16,9 @@ const BAR: f64 = 12.0;
 const GAP: f64 = 8.0;
 /// Of columns.
 const HEIGHT: f64 = 120.0;
-const WHOLE: &str = "#9db8d6";
-const PART: &str = "#8a2f1b";
+/// Light and dark stand out from white, and from each other, by 3 to 1 and more.
+const WHOLE: &str = "#6893c1";
+const PART: &str = "#6b1a0e";
 /// Characters of a name that fit.
 const NAME_CHARS: usize = 52;
 

@@ -10,11 +10,11 @@ use super::markup::{articles, lines_of, must_be_sound, numbers_of};
 use crate::report::{By, Report, page, table};
 
 /// By section and key.
-type Keyed<T> = Vec<(String, T)>;
+pub(super) type Keyed<T> = Vec<(String, T)>;
 /// See [`figures`].
-type Figures = [Option<u64>; 7];
+pub(super) type Figures = [Option<u64>; 7];
 /// A reason and how often.
-type Reason = (String, u64);
+pub(super) type Reason = (String, u64);
 
 /// `[asked, refused, answered, not answered, p50, p95, p99]`, microseconds.
 pub(super) fn figures(json: &Json) -> Figures {
@@ -177,7 +177,7 @@ fn cell(row: &Record, name: &str) -> Field {
 }
 
 /// The table as another reader sees it: figures by section and key, and the reasons.
-fn table_of(report: &Report) -> (Keyed<Figures>, Keyed<Reason>) {
+pub(super) fn table_of(report: &Report) -> (Keyed<Figures>, Keyed<Reason>) {
     let bytes = table::write(report, Vec::new()).unwrap();
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
     let facts = reader.metadata().file_metadata().key_value_metadata();

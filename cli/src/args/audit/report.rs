@@ -30,6 +30,9 @@ pub struct MakeReport {
     /// Lines of a section at most; all others stand together in one.
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=LINES_MAX as i64))]
     pub top: u16,
+    /// Leave the section by official out: for readers who could tell from hours and numbers who it is.
+    #[arg(long)]
+    pub no_officials: bool,
     /// Which entries are counted; a period is --since and --until.
     #[command(flatten)]
     pub wanted: Wanted,

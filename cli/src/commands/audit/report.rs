@@ -35,6 +35,7 @@ pub(super) fn run(asked: &MakeReport, output: Output) -> Result<(), Failure> {
         check: asked.proved.check(),
         zone: asked.zone,
         top: asked.top.into(),
+        officials: !asked.no_officials,
     };
     if let (Some(from), Some(to)) = (options.filter.from_ms, options.filter.to_ms)
         && from >= to
