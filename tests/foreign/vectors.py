@@ -8,6 +8,7 @@ from pathlib import Path
 
 import chunks
 import entries
+import items
 import mutants
 import rights
 import rules
@@ -340,6 +341,7 @@ def check(path):
     encryption_key(Book(path.with_name("encryption_key.json")), judge)
     streams, uploads = (Book(path.with_name(name + ".json")) for name in ("streams", "uploads"))
     chunks.golden(streams, judge, streams["chunk0"] + streams["chunk1"] + streams["chunk2"], "trailer")
+    items.golden(Book(path.with_name("batches.json")), judge)
     chunks.golden(uploads, judge, uploads["payload"], "upload_trailer")
     head = head_from_path(leaves[0], 0, 1, ())
     judge.same(head, leaves[0], "a tree of one")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The newer ways to exchange, judged by a client that shares no code with the switch: answers and requests in chunks, sealed
-# payloads, and a question that is left for a provider that is not there. The switch, the provider's adapter and its
+# The newer ways to exchange, judged by a client that shares no code with the switch: answers and requests in chunks, many
+# items, sealed payloads, and a question that is left for a provider that is not there. The switch, the provider's adapter and its
 # stores are real; the Python of tests/foreign has nothing but one agency's files. Then the log that is left is replayed,
 # and judged by aics-tlog, pymerkle and Go.
 set -euo pipefail
@@ -28,7 +28,7 @@ ours agency invite EG/GOV/ARCHIVE --switch "$world/switch" --output "$JUDGE_DIR/
 ours adapter enrol "@$JUDGE_DIR/archive.invitation" --home "$home" --system deeds --name-en 'Land Archive' --name-ar 'أرشيف الأراضي' --no-passphrase
 mkdir "$home/maps"
 head -c 1000003 /dev/urandom >"$home/maps/north.map"
-printf 'plot,owner\n1,منى أحمد\n' >"$home/plots.csv"
+printf 'plot,owner,area\n1,منى أحمد,120\n2,سمير علي,95\n' >"$home/plots.csv"
 cat >"$home/maps.toml" <<'END'
 service = "maps.v1"
 name_en = "Maps"
@@ -57,6 +57,17 @@ name_en = "Who owns a plot"
 name_ar = "مالك القطعة"
 fields = ["owner"]
 END
+cat >"$home/plots.toml" <<'END'
+service = "plots.v1"
+name_en = "Plots"
+name_ar = "القطع"
+
+[[operations]]
+name = "lookup"
+name_en = "One plot"
+name_ar = "قطعة واحدة"
+fields = ["area"]
+END
 cat >"$home/providers.toml" <<'END'
 [service."maps.v1"]
 kind = "files"
@@ -75,6 +86,13 @@ file = "plots.csv"
 [service."owners.v1".operation.lookup]
 key = ["plot"]
 fields = ["owner"]
+
+[service."plots.v1"]
+kind = "csv"
+file = "plots.csv"
+[service."plots.v1".operation.lookup]
+key = ["plot"]
+fields = ["area"]
 END
 cat >"$JUDGE_DIR/agreement.toml" <<'END'
 consumer = "EG/GOV/GIZA"
@@ -93,6 +111,16 @@ retention_days = 30
 
 [[grants]]
 system = "deeds"
+service = "plots.v1"
+operations = ["lookup"]
+purposes = ["citizen-service"]
+fields = ["area"]
+legal_basis = "Synthetic legal basis for a test"
+daily_quota = 0
+retention_days = 30
+
+[[grants]]
+system = "deeds"
 service = "owners.v1"
 operations = ["lookup"]
 purposes = ["citizen-service"]
@@ -102,7 +130,7 @@ daily_quota = 0
 retention_days = 30
 sensitivity = "restricted"
 END
-for service in maps owners; do ours service publish "$home/$service.toml" --home "$home"; done
+for service in maps owners plots; do ours service publish "$home/$service.toml" --home "$home"; done
 ours adapter encryption-key --home "$home"
 ours agreement propose "$JUDGE_DIR/agreement.toml" --home "$giza"
 agreement=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["agreement"]["agreement"])' "$JUDGE_DIR/ours.out")
@@ -122,6 +150,9 @@ done
 
 theirs collect "$giza" "$JUDGE_DIR/left.json"
 theirs sealed "$giza" $archive/owners.v1 lookup citizen-service owner "$owner"
+
+# Two that are there and one that is not.
+theirs items "$giza" $archive/plots.v1 lookup citizen-service area '{"plot": "1"}' '{"plot": "2"}' '{"plot": "3"}'
 
 read='{"operation": "read", "parameters": {"id": "north"}}'
 theirs stream "$giza" $archive/maps.v1 read citizen-service map "$read" "$JUDGE_DIR/north.map"
