@@ -164,6 +164,30 @@ wait $adapter
 adapter=
 # One file more, and nothing of what was refused.
 cmp "$home/maps/north.map" "$(find "$home/maps" -type f ! -name north.map)"
+# The other way round: our consumer's adapter seals, a provider that is not ours opens and answers, honestly or not.
+: >"$JUDGE_DIR/provider.out"
+"$VENV/bin/python" tests/foreign/provider.py "$home" "$home/plots.csv" honest open other-key other-header >"$JUDGE_DIR/provider.out" 2>&1 &
+adapter=$!
+for _ in $(seq 120); do
+  ! grep -q attached "$JUDGE_DIR/provider.out" || break
+  kill -0 $adapter 2>/dev/null || { cat "$JUDGE_DIR/provider.out" >&2; exit 1; }
+  sleep 0.25
+done
+# code, and what is said
+asked() {
+  local status=0
+  "$MOHAWEL_BIN" --json call $archive/owners.v1 lookup --home "$giza" --purpose citizen-service --fields owner --data "$owner" >"$JUDGE_DIR/asked.out" 2>&1 || status=$?
+  [ $status -eq "$1" ] && grep -q "$2" "$JUDGE_DIR/asked.out" || { cat "$JUDGE_DIR/asked.out" "$JUDGE_DIR/provider.out" >&2; echo "ended with $status" >&2; exit 1; }
+  echo "our consumer: $2 ($status)"
+}
+asked 0 'منى أحمد'
+asked 3 answer_invalid
+asked 4 "is not what the provider's header commits to"
+asked 4 "is not what the provider's header commits to"
+wait $adapter || { cat "$JUDGE_DIR/provider.out" >&2; exit 1; }
+adapter=
+cat "$JUDGE_DIR/provider.out"
+
 kill -INT $demo
 status=0
 wait $demo || status=$?
