@@ -80,7 +80,7 @@ def open_request(data, forms=(WHOLE,)):
     for optional in (header.agreement, header.external_id_hash, header.case_reference, header.actor):
         need(len(optional) in (0, 32))
     need(len(header.delegation) <= 4 and all(len(act) == 32 for act in header.delegation))
-    need(len(header.subjects) <= 8)
+    need(len(header.subjects) <= (0 if header.payload.form == ITEMS else 8))
     need(all(is_part(subject.scheme) and len(subject.pseudonym) == 32 for subject in header.subjects))
     need(is_list(header.fields, 64))
     _payload(header, forms)
@@ -104,7 +104,8 @@ def open_answer(data, codes, forms=(WHOLE,)):
 
 def answer_forms(request):
     """What an answer to this request may be."""
-    return {WHOLE: (WHOLE, CHUNKS), CHUNKS: (WHOLE,), SEALED: (SEALED, WHOLE)}[request.payload.form]
+    forms = {WHOLE: (WHOLE, CHUNKS), CHUNKS: (WHOLE,), ITEMS: (ITEMS, WHOLE), SEALED: (SEALED, WHOLE)}
+    return forms[request.payload.form]
 
 
 def verify_answer(data, seal, request, request_data, request_seal, registry, codes):
@@ -113,6 +114,8 @@ def verify_answer(data, seal, request, request_data, request_seal, registry, cod
     form = answer.payload.form
     open_words = request.payload.form == SEALED and form == WHOLE
     need(not open_words or answer.status != 1 and not answer.payload.length, "answer_invalid")
+    if request.payload.form == ITEMS:
+        need((form == ITEMS) == (answer.status == 1), "answer_invalid")
     key = registry.seal_key(seal.kid(), request.provider)
     seal.verify("mohawel/answer/v1", registry.origin, data, key)
     need(answer.exchange_id == request.exchange_id, "answer_invalid")

@@ -255,7 +255,7 @@ class Switch:
     def bound(self, answer, receipt, part, asked, codes, kind=entries.CLOSING):
         """That this answer stands in an entry of this kind, for the request asked (header and seal). Gives its header."""
         header, seal = asked
-        request = rules.open_request(header, (rules.WHOLE, rules.CHUNKS, rules.SEALED))
+        request = rules.open_request(header, (rules.WHOLE, rules.CHUNKS, rules.ITEMS, rules.SEALED))
         answer_seal = Seal(answer.seal, answer.leaf_index, answer.tree_size, tuple(answer.path))
         closing, checkpoint = entries.verify_receipt(receipt, answer.header, answer_seal, self.home.log_key)
         rules.need(closing.kind == kind, "another kind of entry")

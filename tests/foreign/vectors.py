@@ -10,6 +10,7 @@ from pathlib import Path
 import chunks
 import decide
 import entries
+import items
 import mutants
 import rights
 import rules
@@ -385,6 +386,7 @@ def check(path):
     encryption_key(Book(path.with_name("encryption_key.json")), judge)
     streams, uploads = (Book(path.with_name(name + ".json")) for name in ("streams", "uploads"))
     chunks.golden(streams, judge, streams["chunk0"] + streams["chunk1"] + streams["chunk2"], "trailer")
+    items.golden(Book(path.with_name("batches.json")), judge)
     chunks.golden(uploads, judge, uploads["payload"], "upload_trailer")
     border(Book(path.with_name("border.json")), judge)
     head = head_from_path(leaves[0], 0, 1, ())

@@ -4,6 +4,7 @@
     ways.py collect HOME KEPT                                            collects and opens its answer
     ways.py sealed HOME SERVICE OPERATION PURPOSE FIELDS PAYLOAD         asks sealed, and opens what came back
     ways.py stream HOME SERVICE OPERATION PURPOSE FIELDS PAYLOAD FILE    takes an answer in chunks; FILE is a new file
+    ways.py items HOME SERVICE OPERATION PURPOSE FIELDS PARAMETERS...    asks for each of three items or more
     ways.py upload HOME SERVICE OPERATION PURPOSE FIELDS FILE            sends FILE in chunks
 
 Each proves what docs/protocol.md has a consumer prove, then tries what must be refused.
@@ -12,6 +13,7 @@ Each proves what docs/protocol.md has a consumer prove, then tries what must be 
 import sys
 
 import blind
+import items
 import streams
 import uploads
 from trees import Refused
@@ -20,6 +22,7 @@ WAYS = {
     "submit": blind.submit,
     "collect": blind.collect,
     "sealed": blind.ask_sealed,
+    "items": items.ask,
     "stream": streams.stream,
     "upload": uploads.upload,
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The newer ways to exchange, judged by a client that shares no code with the switch: answers and requests in chunks, sealed
-# payloads, and a question that is left for a provider that is not there. The switch, the provider's adapter and its
+# The newer ways to exchange, judged by a client that shares no code with the switch: answers and requests in chunks, many
+# items, sealed payloads, and a question that is left for a provider that is not there. The switch, the provider's adapter and its
 # stores are real; the Python of tests/foreign has nothing but one agency's files. Then the log that is left is replayed,
 # and judged by aics-tlog, pymerkle and Go.
 set -euo pipefail
@@ -28,7 +28,7 @@ ours agency invite EG/GOV/ARCHIVE --switch "$world/switch" --output "$JUDGE_DIR/
 ours adapter enrol "@$JUDGE_DIR/archive.invitation" --home "$home" --system deeds --name-en 'Land Archive' --name-ar 'أرشيف الأراضي' --no-passphrase
 mkdir "$home/maps"
 head -c 1000003 /dev/urandom >"$home/maps/north.map"
-printf 'plot,owner\n1,منى أحمد\n' >"$home/plots.csv"
+printf 'plot,owner,area\n1,منى أحمد,120\n2,سمير علي,95\n' >"$home/plots.csv"
 cat >"$home/maps.toml" <<'END'
 service = "maps.v1"
 name_en = "Maps"
@@ -57,6 +57,17 @@ name_en = "Who owns a plot"
 name_ar = "مالك القطعة"
 fields = ["owner"]
 END
+cat >"$home/plots.toml" <<'END'
+service = "plots.v1"
+name_en = "Plots"
+name_ar = "القطع"
+
+[[operations]]
+name = "lookup"
+name_en = "One plot"
+name_ar = "قطعة واحدة"
+fields = ["area"]
+END
 cat >"$home/providers.toml" <<'END'
 [service."maps.v1"]
 kind = "files"
@@ -75,6 +86,13 @@ file = "plots.csv"
 [service."owners.v1".operation.lookup]
 key = ["plot"]
 fields = ["owner"]
+
+[service."plots.v1"]
+kind = "csv"
+file = "plots.csv"
+[service."plots.v1".operation.lookup]
+key = ["plot"]
+fields = ["area"]
 END
 cat >"$JUDGE_DIR/agreement.toml" <<'END'
 consumer = "EG/GOV/GIZA"
@@ -93,6 +111,16 @@ retention_days = 30
 
 [[grants]]
 system = "deeds"
+service = "plots.v1"
+operations = ["lookup"]
+purposes = ["citizen-service"]
+fields = ["area"]
+legal_basis = "Synthetic legal basis for a test"
+daily_quota = 0
+retention_days = 30
+
+[[grants]]
+system = "deeds"
 service = "owners.v1"
 operations = ["lookup"]
 purposes = ["citizen-service"]
@@ -102,7 +130,7 @@ daily_quota = 0
 retention_days = 30
 sensitivity = "restricted"
 END
-for service in maps owners; do ours service publish "$home/$service.toml" --home "$home"; done
+for service in maps owners plots; do ours service publish "$home/$service.toml" --home "$home"; done
 ours adapter encryption-key --home "$home"
 ours agreement propose "$JUDGE_DIR/agreement.toml" --home "$giza"
 agreement=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["agreement"]["agreement"])' "$JUDGE_DIR/ours.out")
@@ -123,6 +151,9 @@ done
 theirs collect "$giza" "$JUDGE_DIR/left.json"
 theirs sealed "$giza" $archive/owners.v1 lookup citizen-service owner "$owner"
 
+# Two that are there and one that is not.
+theirs items "$giza" $archive/plots.v1 lookup citizen-service area '{"plot": "1"}' '{"plot": "2"}' '{"plot": "3"}'
+
 read='{"operation": "read", "parameters": {"id": "north"}}'
 theirs stream "$giza" $archive/maps.v1 read citizen-service map "$read" "$JUDGE_DIR/north.map"
 cmp "$home/maps/north.map" "$JUDGE_DIR/north.map"
@@ -133,6 +164,30 @@ wait $adapter
 adapter=
 # One file more, and nothing of what was refused.
 cmp "$home/maps/north.map" "$(find "$home/maps" -type f ! -name north.map)"
+# The other way round: our consumer's adapter seals, a provider that is not ours opens and answers, honestly or not.
+: >"$JUDGE_DIR/provider.out"
+"$VENV/bin/python" tests/foreign/provider.py "$home" "$home/plots.csv" honest open other-key other-header >"$JUDGE_DIR/provider.out" 2>&1 &
+adapter=$!
+for _ in $(seq 120); do
+  ! grep -q attached "$JUDGE_DIR/provider.out" || break
+  kill -0 $adapter 2>/dev/null || { cat "$JUDGE_DIR/provider.out" >&2; exit 1; }
+  sleep 0.25
+done
+# code, and what is said
+asked() {
+  local status=0
+  "$MOHAWEL_BIN" --json call $archive/owners.v1 lookup --home "$giza" --purpose citizen-service --fields owner --data "$owner" >"$JUDGE_DIR/asked.out" 2>&1 || status=$?
+  [ $status -eq "$1" ] && grep -q "$2" "$JUDGE_DIR/asked.out" || { cat "$JUDGE_DIR/asked.out" "$JUDGE_DIR/provider.out" >&2; echo "ended with $status" >&2; exit 1; }
+  echo "our consumer: $2 ($status)"
+}
+asked 0 'منى أحمد'
+asked 3 answer_invalid
+asked 4 "is not what the provider's header commits to"
+asked 4 "is not what the provider's header commits to"
+wait $adapter || { cat "$JUDGE_DIR/provider.out" >&2; exit 1; }
+adapter=
+cat "$JUDGE_DIR/provider.out"
+
 kill -INT $demo
 status=0
 wait $demo || status=$?

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use adapters::FileSigner;
 use bytes::Bytes;
-use proto::act::EncryptionKeyBinding;
+use proto::act::{AgreementAct, EncryptionKeyBinding, Step};
 use proto::commitment::Form;
 use proto::digest::Digest;
 use proto::entry::{Draft, Entry, Kind};
@@ -23,6 +23,9 @@ use crate::failure::Failure;
 
 /// How long after the end of its time a submission's answer is recorded: more than a replay forgives.
 const LATE_MS: u64 = 61_000;
+
+/// How long after the end of its agreement: as much as a replay forgives to what was under way, and a little.
+const OUTLIVED_MS: u64 = 181_000;
 
 /// The keys of the agencies that lend theirs.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl Forge {
                 (trailer.kind, trailer.header, trailer.seal) =
                     (Kind::Closing, opening.header, opening.seal);
             }
-            Way::EndedTwice => log.again_at_the_end(log.nth(Kind::Trailer, 0)?)?,
+            Way::EndedTwice => log.again_at_end(log.nth(Kind::Trailer, 0)?)?,
             Way::Manifest => {
                 let at = log.asked(Form::Items, false)?;
                 self.other_request(&mut log, at, |header| {
@@ -90,6 +93,7 @@ impl Forge {
             }
             Way::KeyOfAnother => self.bind_for_another(&mut log)?,
             Way::AnswerLate | Way::CutShort | Way::SubmissionTwice => submission(&mut log, way)?,
+            Way::Outlived => self.outlive(&mut log)?,
             Way::UploadUntrailed => drop(log.take(log.nth(Kind::UploadTrailer, 0)?)),
             Way::UploadElsewhere => log.exchange_seals(Kind::UploadTrailer)?,
             Way::UploadTwice => {
@@ -158,6 +162,40 @@ impl Forge {
         Ok(())
     }
 
+    /// The provider revokes the agreement under which a submission waits, and the switch lets it be answered all the same.
+    fn outlive(&self, log: &mut Placed) -> Result<(), Failure> {
+        let asked = log.asked(Form::Sealed, true)?;
+        let header = RequestHeader::open(&log.entry(asked).header).map_err(Failure::unavailable)?;
+        let of_it = |(_, entry): &(Option<usize>, Entry)| {
+            let act = AgreementAct::open(&entry.header).ok()?;
+            let is_it = entry.kind == Kind::AgreementAct && Some(act.agreement) == header.agreement;
+            is_it.then_some(act)
+        };
+        let accepted = log.0.iter().filter_map(of_it).next_back();
+        let accepted = accepted.ok_or_else(|| Failure::unavailable("no agreement in this log"))?;
+        let revoked_ms = log.0[log.0.len() - 1].1.stamp.recorded_at_ms();
+        let revoke = AgreementAct {
+            step: Step::Revoke,
+            agreement: accepted.agreement,
+            previous: Some(accepted.id()),
+            agency: header.provider.agency(),
+            issued_at_ms: revoked_ms,
+            content: Bytes::new(),
+        };
+        let bytes = revoke.encode();
+        let signer = self.lent.key(Path::new("ARCHIVE.authority.key"))?;
+        let draft = Draft {
+            kind: Kind::AgreementAct,
+            facts: facts::encode(&RegistryFacts::default()),
+            seal: Some(self.sealed(label::ACT, &bytes, &signer)?),
+            header: bytes,
+        };
+        let last = log.0[log.0.len() - 1].1.stamp;
+        log.0.push((None, Entry::new(draft, last)));
+        let end = log.end_of(asked)?;
+        log.move_to_end(end, revoked_ms + OUTLIVED_MS)
+    }
+
     fn sealed(&self, label: &str, header: &[u8], signer: &FileSigner) -> Result<Seal, Failure> {
         Seal::one(label, &self.origin, header, signer).map_err(Failure::unavailable)
     }
@@ -169,7 +207,7 @@ fn submission(log: &mut Placed, way: Way) -> Result<(), Failure> {
     let header = RequestHeader::open(&log.entry(asked).header).map_err(Failure::unavailable)?;
     let at = log.end_of(asked)?;
     match way {
-        Way::SubmissionTwice => log.again_at_the_end(at),
+        Way::SubmissionTwice => log.again_at_end(at),
         Way::CutShort => {
             let entry = log.entry(at);
             (entry.header, entry.seal) = (Bytes::new(), None);
@@ -177,14 +215,7 @@ fn submission(log: &mut Placed, way: Way) -> Result<(), Failure> {
                 Outcome::Deadline.name().clone_into(&mut facts.code)
             })
         }
-        _ => {
-            let mut entry = log.take(at);
-            let until_ms = header.issued_at_ms + WITHIN_S * 1_000 + LATE_MS;
-            entry.stamp.recorded_at_us = until_ms * 1_000;
-            told(&mut entry, |facts| facts.decided_at_ms = until_ms)?;
-            log.0.push((None, entry));
-            Ok(())
-        }
+        _ => log.move_to_end(at, header.issued_at_ms + WITHIN_S * 1_000 + LATE_MS),
     }
 }
 
@@ -253,12 +284,21 @@ impl Placed {
     }
 
     /// The same once more, as if it had come now.
-    fn again_at_the_end(&mut self, at: usize) -> Result<(), Failure> {
+    fn again_at_end(&mut self, at: usize) -> Result<(), Failure> {
         let mut twin = self.entry(at).clone();
         twin.stamp = self.0[self.0.len() - 1].1.stamp;
         let now_ms = twin.stamp.recorded_at_ms();
         told(&mut twin, |facts| facts.decided_at_ms = now_ms)?;
         self.0.push((None, twin));
+        Ok(())
+    }
+
+    /// The entry, recorded only at `now_ms`, after all others.
+    fn move_to_end(&mut self, at: usize, now_ms: u64) -> Result<(), Failure> {
+        let mut entry = self.take(at);
+        entry.stamp.recorded_at_us = now_ms * 1_000;
+        told(&mut entry, |facts| facts.decided_at_ms = now_ms)?;
+        self.0.push((None, entry));
         Ok(())
     }
 

@@ -22,6 +22,7 @@ pub(in crate::demo::tampering) enum Way {
     KeyOfAnother,
     AnswerLate,
     CutShort,
+    Outlived,
     SubmissionTwice,
     UploadUntrailed,
     UploadElsewhere,
@@ -159,6 +160,16 @@ pub(in crate::demo::tampering) const WAYS: &[Row] = &[
         deed: Deed::Way(Way::CutShort),
         rule: "time",
         by: &[Auditor, Consumer],
+    },
+    Row {
+        name: "submission-outlived",
+        what: [
+            "let a submission be answered although its agreement was revoked meanwhile",
+            "السماح بالإجابة عن طلب مودَع رغم إلغاء اتفاقيته في الأثناء",
+        ],
+        deed: Deed::Way(Way::Outlived),
+        rule: "decision",
+        by: &[Auditor, OlderCopy],
     },
     Row {
         name: "submission-twice",
