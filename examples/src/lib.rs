@@ -7,7 +7,8 @@
 //! | `one_window.rs` | a licence at a service centre: one case over four registers, a decision, a fee, notices |
 //! | `registers_joined.rs` | one person across four registers, as two agencies may see it |
 //! | `state_property.rs` | restricted data of the state, which the switch itself cannot read |
-//! | `complaints.rs` | complaints handed on to a system that is away; they wait at the switch, sealed, and are answered in the morning |
+//! | `complaints.rs` | complaints handed on to a system that is away; they wait at the switch, sealed, and are answered in the morning; what becomes of each is told as events |
+//! | `nurseries.rs` | what becomes of licences, told once to everybody who agreed on it: away, late, and no longer permitted |
 //! | `prevention.rs` | the most sensitive data: the glass is broken at night, and somebody else looks at it afterwards |
 //! | `governance.rs` | two service centres work, and an office with nothing but the log reports to those who decide |
 //! | `tenders.rs` | opportunities for every commercial member, bids, and each bidder's standing in two registers; a bidder from abroad |

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use audit::replay::Event;
+use cli::commands::audit::event_line;
 use cli::demo::people::{NationalId, Plan};
 use cli::demo::process::{Server, as_read, mohawel};
+use proto::entry::Kind;
 use serde::Deserialize;
 use serde_json::Value;
 use time::macros::date;
@@ -30,6 +33,8 @@ const SEED: u64 = 42;
 const PEOPLE: u64 = 400;
 /// Which agency the payment office is.
 const PAY_KEY: &str = "pay";
+/// Which agency the mail service is.
+const MAIL_KEY: &str = "mail";
 
 #[derive(Debug, Deserialize)]
 struct Agencies {
@@ -232,14 +237,34 @@ impl Town {
     ///
     /// # Errors
     /// The log does not hold.
-    pub async fn end_log(mut self) -> Result<tempfile::TempDir> {
+    pub async fn end_log(self) -> Result<tempfile::TempDir> {
+        self.end_log_with(|_| false).await
+    }
+
+    /// As [`Town::end_log`]; shows the entries of the kinds that are `wanted`, in the log's order.
+    ///
+    /// # Errors
+    /// As [`Town::end_log`].
+    pub async fn end_log_with(
+        mut self,
+        wanted: impl Fn(Kind) -> bool,
+    ) -> Result<tempfile::TempDir> {
         self.close().await?;
         let Self {
             switch, dir, voice, ..
         } = self;
         switch.stop().await.map_err(told)?;
         let log = dir.path().join("switch/log");
-        let report = audit::replay::replay(&log, audit::replay::Options::default());
+        let mut on_event = |event: &Event| {
+            if wanted(event.kind) {
+                show(format!("   {}", event_line(event)));
+            }
+        };
+        let options = audit::replay::Options {
+            on_event: Some(&mut on_event),
+            ..Default::default()
+        };
+        let report = audit::replay::replay(&log, options);
         let findings: Vec<String> = report.all_findings().map(ToString::to_string).collect();
         if !report.is_clean() {
             bail!("the log does not hold: {}", findings.join("; "));
@@ -292,26 +317,25 @@ impl Town {
         Ok(())
     }
 
-    /// Publishes an agency's service and starts its adapter; an agency that only asks has none.
+    /// Publishes an agency's services and starts its adapter, where it answers or is told anything.
     ///
     /// # Errors
     /// A process that does not do what it should.
     pub async fn serve(&mut self, key: &str) -> Result<()> {
         let folder = self.folder_of(key);
-        let service = folder.join("service.toml");
-        if !service.exists() {
-            return Ok(());
-        }
         let home = self.home(key);
-        self.ask(&[
-            "service",
-            "publish",
-            &service.display().to_string(),
-            "--home",
-            &home,
-        ])
-        .await?;
-        self.start_adapter(key, &folder).await
+        for service in ["service.toml", "topics.toml"] {
+            let service = folder.join(service);
+            if service.exists() {
+                let service = service.display().to_string();
+                self.ask(&["service", "publish", &service, "--home", &home])
+                    .await?;
+            }
+        }
+        match folder.join("providers.toml").exists() || [PAY_KEY, MAIL_KEY].contains(&key) {
+            true => self.start_adapter(key, &folder).await,
+            false => Ok(()),
+        }
     }
 
     /// What the operators add to the registry for this story.

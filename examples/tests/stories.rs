@@ -85,9 +85,34 @@ fn complaints_wait_for_a_system_that_is_away_and_are_answered() {
         "C-2026-0418",
         "1 not answered yet",
         "ended without an answer (cancelled)",
+        "C-2026-0418  received, assigned, answered",
+        "C-2026-0419  received, assigned\n",
         "the log holds",
     ] {
         assert!(told.contains(said), "{said}: {told}");
+    }
+}
+
+#[test]
+fn a_withdrawn_licence_is_seen_everywhere_and_a_revoked_agreement_ends_what_it_permitted() {
+    for (lang, said) in [
+        (
+            "en",
+            ["1 of 2", "2 of 2", "waits", "by entry", "the log holds"],
+        ),
+        ("ar", ["1 من 2", "2 من 2", "ينتظر", "بالقيد", "السجل سليم"]),
+    ] {
+        let told = tell(env!("CARGO_BIN_EXE_nurseries"), lang);
+        let both = [
+            "operation_not_granted",
+            "'telephone' is no field",
+            "issued, suspended, renewed, withdrawn",
+            "EG/GOV/GIZA/platform took",
+            "agreement_revoked [revocation]  EG/COM/DAR-AMAL/office is told no more",
+        ];
+        for said in said.into_iter().chain(both) {
+            assert!(told.contains(said), "{said}: {told}");
+        }
     }
 }
 

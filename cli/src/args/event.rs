@@ -44,8 +44,9 @@ pub enum Event {
         until_idle: Option<Duration>,
     },
     /// Who has been told of events: of those that this system tells, or follows.
+    #[command(visible_alias = "list")]
     Status {
-        /// One event. When left out, the last ones that are kept.
+        /// One event, with everybody who is told. When left out, all that are kept, with those that do not have them.
         #[arg(value_parser = super::audit::exchange_id)]
         event: Option<EventId>,
         /// The adapter's home.

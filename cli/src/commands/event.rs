@@ -7,7 +7,7 @@ use adapters::Adapter;
 use adapters::events::{EventError, Publication, Told, Wanted};
 use adapters::stock;
 use proto::id::{EventId, SubscriptionId};
-use proto::refusal::Language;
+use proto::refusal::{Code, Language};
 use serde_json::json;
 
 use super::{act, call};
@@ -137,7 +137,10 @@ async fn subscribe(subscribe: Subscribe, output: Output) -> Result<(), Failure> 
 async fn unsubscribe(home: &Path, id: SubscriptionId, output: Output) -> Result<(), Failure> {
     let adapter = act::connect(home).await?;
     let receipt = adapter.events().unsubscribe(id).await;
-    let receipt = receipt.map_err(|error| failure(&error))?;
+    let receipt = match receipt {
+        Ok(receipt) => receipt,
+        Err(error) => return Err(over(&adapter, id, &error).await),
+    };
     call::settle(&adapter, output).await?;
     let value = json!({ "subscription": id.to_string(), "index": receipt.index, "proven": true });
     output.show(&value, || {
@@ -158,7 +161,10 @@ async fn redeliver(
 ) -> Result<(), Failure> {
     let adapter = act::connect(home).await?;
     let again = adapter.events().redeliver(subscription, event).await;
-    let again = again.map_err(|error| failure(&error))?;
+    let again = match again {
+        Ok(again) => again,
+        Err(error) => return Err(over(&adapter, subscription, &error).await),
+    };
     output.show(&json!({ "events": again }), || {
         output.line(format!(
             "{}{again}",
@@ -181,8 +187,12 @@ async fn follow(
     loop {
         let wait = until_idle.map_or(WAIT, |idle| idle.min(WAIT));
         let pulled = tokio::select! {
-            pulled = events.pull(id, AT_ONCE, wait) => pulled.map_err(|error| failure(&error))?,
+            pulled = events.pull(id, AT_ONCE, wait) => pulled,
             _ = tokio::signal::ctrl_c() => return Ok(()),
+        };
+        let pulled = match pulled {
+            Ok(pulled) => pulled,
+            Err(error) => return Err(over(adapter, id, &error).await),
         };
         for told in &pulled {
             match into {
@@ -213,6 +223,52 @@ fn show(told: &Told, output: Output) -> Result<(), Failure> {
         String::from_utf8_lossy(&told.payload)
     ));
     Ok(())
+}
+
+/// Why nothing is done with a subscription: of one that the switch does not have any more, how it ended.
+async fn over(adapter: &Adapter, id: SubscriptionId, error: &EventError) -> Failure {
+    if !matches!(
+        error,
+        EventError::Refused {
+            code: Code::Stale,
+            ..
+        }
+    ) {
+        return failure(error);
+    }
+    let all = adapter.events().subscriptions().await.unwrap_or_default();
+    let own = adapter.home().system().to_string();
+    let found = all
+        .iter()
+        .find(|one| one.subscription_id[..] == id.as_bytes()[..] && one.subscriber == own);
+    let sentences = match found {
+        Some(one) if one.end_index > 0 => {
+            let why = match one.end_code.as_str() {
+                "" => String::new(),
+                code => format!(" ({code})"),
+            };
+            [
+                format!(
+                    "This subscription has ended{why}, by entry {} of the log.",
+                    one.end_index
+                ),
+                format!("انتهى هذا الاشتراك{why}، بالقيد {} في السجل.", one.end_index),
+            ]
+        }
+        Some(_) => return failure(error),
+        None => [
+            format!("{own} has no subscription {id}."),
+            format!("ليس لدى {} اشتراك {id}.", isolated(&own)),
+        ],
+    };
+    Failure::new(
+        Exit::Refused,
+        sentences,
+        [
+            "mohawel event subscriptions lists them; mohawel event subscribe begins a new one.",
+            "يعرضها mohawel event subscriptions، ويبدأ mohawel event subscribe اشتراكًا جديدًا.",
+        ],
+    )
 }
 
 /// Why it did not work, as a person reads it.

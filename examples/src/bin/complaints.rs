@@ -1,6 +1,6 @@
 //! Complaints and inquiries: citizens and an association complain to the Ministry, which hands it on to the Cabinet's system. That
 //! one is away for the night. What was handed on waits at the switch, sealed, in order; in the morning it lies on the desk, and the
-//! answers come back when somebody wrote them. The story stands in `examples/stories/complaints/`.
+//! answers come back when somebody wrote them. What becomes of each is told on the way, as events. The story stands in `examples/stories/complaints/`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,6 +15,13 @@ use serde_json::{Value, json};
 const SECRET: &str = "supervisor of the night shift";
 /// How long anything that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The numbers that the Cabinet's system gives them, and the topic in which it tells of each.
+const FILES: [[&str; 2]; 3] = [
+    ["C-2026-0417", "by_citizens"],
+    ["C-2026-0418", "by_associations"],
+    ["C-2026-0419", "by_citizens"],
+];
 
 /// Who complains, and about what.
 const COMPLAINTS: [[&str; 3]; 3] = [
@@ -48,6 +55,7 @@ async fn story(voice: Voice) -> Result<()> {
     town.ask(&["adapter", "encryption-key", "--home", &cabinet])
         .await?;
     let desk = town.folder("cabinet")?;
+    let portal = follow_movements(&town).await?;
     town.leave("cabinet").await?;
 
     voice.part(
@@ -88,6 +96,11 @@ async fn story(voice: Voice) -> Result<()> {
     let laid: Value =
         serde_json::from_slice(&std::fs::read(desk.join(format!("{}.json", ids[1])))?)?;
     show(format!("   {}", laid["parameters"]));
+    for state in ["received", "assigned"] {
+        for (file, id) in FILES.iter().zip(&ids) {
+            tell(&town, *file, id, state).await?;
+        }
+    }
 
     answered(&town, voice, &ids, &desk).await?;
 
@@ -98,8 +111,105 @@ async fn story(voice: Voice) -> Result<()> {
     withdraw(&town, &ids[2], &ministry).await?;
     town.tell(0, &list).await?;
 
-    voice.part("6. The log", "6. السجل");
+    movements(&town, voice, &portal).await?;
+
+    voice.part("7. The log", "7. السجل");
     town.end_log().await?;
+    Ok(())
+}
+
+/// The Ministry follows what becomes of all complaints, the association of its own; gives the association's subscription.
+async fn follow_movements(town: &Town) -> Result<String> {
+    let mut last = String::new();
+    for (key, topic) in [
+        ("ministry", "by_citizens"),
+        ("ministry", "by_associations"),
+        ("association", "by_associations"),
+    ] {
+        let home = town.home(key);
+        let words = [
+            "event",
+            "subscribe",
+            "EG/GOV/CABINET/complaints/movements.v1",
+            topic,
+            "--home",
+            &home,
+            "--purpose",
+            "complaints",
+            "--fields",
+            "file_number,state,submission",
+        ];
+        let subscribed = town.ask(&words).await?;
+        last = text(&subscribed, "subscription").to_owned();
+    }
+    Ok(last)
+}
+
+/// The Cabinet's system tells how a complaint stands, ordered by its number.
+async fn tell(town: &Town, [number, topic]: [&str; 2], id: &str, state: &str) -> Result<()> {
+    let home = town.home("cabinet");
+    let data = json!({ "file_number": number, "state": state, "submission": id }).to_string();
+    let words = [
+        "event",
+        "publish",
+        "movements.v1",
+        topic,
+        "--home",
+        &home,
+        "--key",
+        number,
+        "--data",
+        &data,
+    ];
+    let told = town.ask(&words).await?;
+    ensure!(told["proven"] == true, "no receipt: {told}");
+    Ok(())
+}
+
+/// What the Ministry was told of each in its order, and what the association was told.
+async fn movements(town: &Town, voice: Voice, portal: &str) -> Result<()> {
+    voice.part(
+        "6. What became of each was told on the way: to the Ministry of all, to the association of its own",
+        "6. بُلّغ بحركة كل شكوى أولًا بأول: الوزارة بها جميعًا، والجمعية بشكواها وحدها",
+    );
+    let folder = town.folder("ministry")?;
+    let files = || Ok::<_, std::io::Error>(std::fs::read_dir(&folder)?.count());
+    let wait = async {
+        while files()? < 8 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .context("the Ministry was not told")??;
+    let mut told: Vec<Value> = Vec::new();
+    for file in std::fs::read_dir(&folder)? {
+        told.push(serde_json::from_slice(&std::fs::read(file?.path())?)?);
+    }
+    told.sort_by_key(|event| event["index"].as_u64());
+    for [number, _] in FILES {
+        let own = told.iter().map(|event| &event["payload"]);
+        let own = own.filter(|payload| payload["file_number"] == number);
+        let states: Vec<&str> = own.map(|payload| text(payload, "state")).collect();
+        ensure!(states.starts_with(&["received", "assigned"]), "{states:?}");
+        show(format!("   {number}  {}", states.join(", ")));
+    }
+    let home = town.home("association");
+    let follow = [
+        "event",
+        "follow",
+        portal,
+        "--home",
+        &home,
+        "--until-idle",
+        "1s",
+    ];
+    let said = town.tell(0, &follow).await?;
+    ensure!(
+        said.matches("C-2026-0418").count() == 3 && !said.contains("C-2026-0417"),
+        "the association was told something else: {said}"
+    );
     Ok(())
 }
 
@@ -110,8 +220,9 @@ async fn answered(town: &Town, voice: Voice, ids: &[String], desk: &Path) -> Res
         "4. A clerk answers two; the third is still looked into, and the switch asks again",
         "4. يجيب الموظف عن اثنتين، والثالثة قيد البحث ويسأل المحوِّل عنها مجددًا",
     );
-    for (id, number) in ids.iter().zip(["C-2026-0417", "C-2026-0418"]) {
-        write(desk, id, &reply(number))?;
+    for (id, file) in ids[..2].iter().zip(FILES) {
+        write(desk, id, &reply(file[0]))?;
+        tell(town, file, id, "answered").await?;
     }
     for id in &ids[..2] {
         let collect = [

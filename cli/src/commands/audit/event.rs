@@ -31,7 +31,7 @@ pub fn event_line(event: &Event) -> String {
     if !event.clause.is_empty() {
         line += &format!(" [{}]", printable(&event.clause));
     }
-    if event.kind == Kind::Epoch {
+    if event.kind == Kind::Epoch || event.kind.is_event() {
         line += &format!("  {}", printable(&event.summary));
     }
     line

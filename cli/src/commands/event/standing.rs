@@ -44,14 +44,14 @@ pub(super) async fn subscriptions(home: &Path, output: Output) -> Result<(), Fai
 
 pub(super) async fn status(
     home: &Path,
-    event: Option<EventId>,
+    asked: Option<EventId>,
     (from, dead): (u64, bool),
     output: Output,
 ) -> Result<(), Failure> {
     let adapter = act::connect(home).await?;
     let (mut all, mut next) = (Vec::new(), Some(from));
     while let Some(from) = next {
-        let page = adapter.events().status(event, from, dead).await;
+        let page = adapter.events().status(asked, from, dead).await;
         let (events, more) = page.map_err(|error| failure(&error))?;
         all.extend(events);
         next = more;
@@ -72,7 +72,8 @@ pub(super) async fn status(
             for one in event
                 .deliveries
                 .iter()
-                .filter(|one| one.state() != State::Taken)
+                // Of one event everybody, of many those that do not have it.
+                .filter(|one| asked.is_some() || one.state() != State::Taken)
             {
                 output.line(format!(
                     "    {}  {}",
