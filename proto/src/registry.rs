@@ -61,7 +61,7 @@ pub struct Registry {
     agreements: HashMap<Digest, Arc<Agreement>>,
     delegations: HashMap<Digest, Arc<DelegationRecord>>,
     /// Other instances, by name.
-    instances: BTreeMap<Part, Arc<Instance>>,
+    instances: BTreeMap<String, Arc<Instance>>,
     /// What was opened abroad, by agreement.
     openings: BTreeMap<Digest, Arc<Vec<Arc<Opening>>>>,
     /// Agreements by who answers and who asks.

@@ -1,6 +1,8 @@
 //! Members abroad: nobody before an admission, nothing before its provider opened it, nothing after a withdrawal. The
 //! provider's adapter judges it again.
 
+use std::time::Duration;
+
 use adapters::ExchangeError;
 use bytes::Bytes;
 use proto::Code;
@@ -17,9 +19,9 @@ use tests::agreements::{DAY_MS, Terms, part};
 use tests::double::Double;
 use tests::provider::{Backend, Does};
 use tests::raw::RawConsumer;
-use tests::soon;
 use tests::switch::TestSwitch;
 use tests::world::{PERSONS, World};
+use tests::{PATIENCE, soon};
 use tonic::{Code as Grpc, Status};
 use tonic_types::StatusExt;
 
@@ -175,4 +177,42 @@ async fn a_provider_that_opened_nothing_refuses_what_its_switch_lets_across() {
         ..Default::default()
     };
     assert!(!audit::replay::replay(&ground.log_dir(), options).is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_at_the_switch_ends_on_record_when_its_country_is_withdrawn() {
+    let world = World::new().await;
+    world.civil.bind_encryption_key(&world.switch).await;
+    let (petra, agreement) = petra(&world).await;
+    let until_ms = world.switch.now_ms() + DAY_MS;
+    open(&world, agreement, until_ms).await;
+    let adapter = petra.adapter(world.switch.ground()).await;
+    let consumer = adapter.consumer();
+    let asked = consumer
+        .ask(PERSONS)
+        .operation("read")
+        .purpose("social-benefit")
+        .fields(["name"])
+        .payload_json(&json!({ "nid": "29001019900011" }));
+    let waiting = soon("a receipt", asked.submit(Duration::from_secs(3_600)));
+    let waiting = waiting.await.unwrap();
+    world.switch.withdraw("JO").await;
+    let backend = Backend::new(Does::Answers);
+    let handle = world
+        .civil
+        .serve(world.switch.ground(), backend.clone())
+        .await;
+    // Whoever was cut off still collects what became of it.
+    let ended = soon("its end", consumer.collect(waiting.exchange_id, PATIENCE)).await;
+    match ended {
+        Err(ExchangeError::Refused(refused)) => {
+            assert_eq!(refused.code, Code::BorderClosed);
+            assert_eq!(refused.clause.as_deref(), Some("cut: border_closed"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(backend.seen(), 0);
+    handle.drain().await.unwrap();
+    drop((consumer, adapter));
+    world.finish().await;
 }

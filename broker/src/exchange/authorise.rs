@@ -2,7 +2,7 @@
 //!
 //! Takes a fresh request. Gives the grant of the agreement that permits it. Says no with no_agreement,
 //! agreement_expired, agreement_revoked, purpose_not_granted, operation_not_granted, field_not_granted,
-//! delegation_broken, encryption_required, naming agreement and clause. Decides nothing itself: `proto::authorise` does, here as in the
+//! delegation_broken, encryption_required, border_closed, naming agreement and clause. Decides nothing itself: `proto::authorise` does, here as in the
 //! provider's adapter and in a replay.
 
 use proto::authorise::{Permission, authorise};

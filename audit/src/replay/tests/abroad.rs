@@ -67,7 +67,7 @@ impl Forger {
         self.append(kind, Bytes::new(), header, Some(seal)).await;
     }
 
-    fn asked_abroad(&mut self) -> RequestHeader {
+    fn abroad_header(&mut self) -> RequestHeader {
         let mut header = self.header();
         header.consumer = SystemId::parse("JO/COM/PETRA/office").unwrap();
         header.issued_at_ms = self.clock.now_ms();
@@ -77,6 +77,7 @@ impl Forger {
     /// Let through, whatever the switch should do; nobody answers.
     async fn lets_across(&mut self) {
         let header = self.asked_abroad();
+        let header = self.abroad_header();
         let facts = ExchangeFacts {
             quota_used: 0,
             ..self.facts()
@@ -89,6 +90,7 @@ impl Forger {
 
     async fn refuses(&mut self, agreement: bool, clause: &str) -> (Appended, RequestHeader) {
         let asked = self.asked_abroad();
+        let asked = self.abroad_header();
         let header = asked.encode();
         let seal = Seal::one(label::REQUEST, ORIGIN, &header, &self.moss).unwrap();
         let mut said = ExchangeFacts {
@@ -152,6 +154,7 @@ async fn opened() -> Forger {
 pub(crate) async fn crossed() -> (Forger, Appended, RequestHeader) {
     let mut forger = opened().await;
     let header = forger.asked_abroad();
+    let header = forger.abroad_header();
     let facts = ExchangeFacts {
         quota_used: 0,
         ..forger.facts()

@@ -63,7 +63,7 @@ impl Registry {
             } => {
                 let known = self
                     .instances
-                    .get_mut(instance)
+                    .get_mut(instance.as_str())
                     .filter(|record| record.withdrawn.is_none())
                     .ok_or_else(|| BorderFault::NotAdmitted(instance.clone()))?;
                 *known = Arc::new(Instance {
@@ -94,12 +94,13 @@ impl Registry {
         };
         let same = self
             .instances
-            .get(&record.id)
+            .get(record.id.as_str())
             .is_some_and(|known| known.says_the_same(&record));
         if is_home || same {
             return Err(FoldError::NoChange);
         }
-        self.instances.insert(record.id.clone(), Arc::new(record));
+        self.instances
+            .insert(record.id.to_string(), Arc::new(record));
         Ok(())
     }
 
