@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proto::digest::Digest;
 use proto::id::Part;
-use proto::limits::WINDOW_MS_MAX;
+use proto::limits::{STREAM_IDLE_MS, WINDOW_MS_MAX};
 
 use super::file::{
     File, Given, LimitsSection, LogSection, OutsideAuthoritySection, SwitchSection, TlsSection,
@@ -251,7 +251,7 @@ impl Reading<'_> {
             "limits",
             &given.unknown,
             "window_ms, in_flight, in_flight_per_agency, in_flight_per_provider, waiting, connections, connections_per_agency, \
-             handshake_timeout_ms, refusals_per_minute, submissions_per_agency, submission_mib_per_agency, certificate_life, drain_ms",
+             handshake_timeout_ms, stream_idle_ms, refusals_per_minute, submissions_per_agency, submission_mib_per_agency, certificate_life, drain_ms",
         );
         let mut limits = Limits::default();
         let l = &mut limits;
@@ -293,6 +293,9 @@ impl Reading<'_> {
         }
         let (handshake, most) = (given.handshake_timeout_ms, &mut l.handshake_timeout_ms);
         self.limit("handshake_timeout_ms", handshake, most, 100, 60_000);
+        // Adapters wait a little longer than the longest of these.
+        let (idle, most) = (given.stream_idle_ms, &mut l.stream_idle_ms);
+        self.limit("stream_idle_ms", idle, most, 100, STREAM_IDLE_MS);
         let (count, most) = (given.submissions_per_agency, &mut l.submissions_per_agency);
         self.limit("submissions_per_agency", count, most, 0, 1_000_000);
         let (mib, most) = (

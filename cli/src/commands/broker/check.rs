@@ -62,6 +62,7 @@ fn print(config: &Config, output: Output) -> Result<(), Failure> {
             "connections": config.limits.connections,
             "connections_per_agency": config.limits.connections_per_agency,
             "handshake_timeout_ms": config.limits.handshake_timeout_ms,
+            "stream_idle_ms": config.limits.stream_idle_ms,
             "refusals_per_minute": config.limits.refusals_per_minute,
             "submissions_per_agency": config.limits.submissions_per_agency,
             "submission_mib_per_agency": config.limits.submission_mib_per_agency,
