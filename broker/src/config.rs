@@ -132,6 +132,9 @@ pub struct Limits {
     /// `limits.handshake_timeout_ms`, milliseconds, 100 to 60,000, default 5,000: how long a TLS handshake may
     /// take. Larger: idle strangers hold connections longer.
     pub handshake_timeout_ms: u64,
+    /// `limits.stream_idle_ms`, milliseconds, 100 to 60,000, default 60,000: how long an answer or a request in chunks may
+    /// stand still, because one side sends nothing or takes nothing. Then it is void.
+    pub stream_idle_ms: u64,
     /// `limits.refusals_per_minute`, 1 to 6,000, default 60: refusals of one peer that are recorded singly. Above,
     /// one entry a minute, peer and code counts them. Larger: a flood fills the log.
     pub refusals_per_minute: u32,
@@ -171,6 +174,7 @@ impl Default for Limits {
             connections: 4_096,
             connections_per_agency: 64,
             handshake_timeout_ms: 5_000,
+            stream_idle_ms: limits::STREAM_IDLE_MS,
             refusals_per_minute: 60,
             submissions_per_agency: 10_000,
             submission_mib_per_agency: 256,

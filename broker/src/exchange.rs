@@ -88,6 +88,8 @@ pub struct Settings {
     pub window_ms: u64,
     /// Refusals of one peer that are recorded singly in a minute.
     pub refusals_per_minute: u32,
+    /// How long what goes in chunks may stand still.
+    pub idle: Duration,
     /// Exchanges remembered at most, about 150 bytes each.
     pub remembered: usize,
 }
@@ -97,6 +99,7 @@ impl Default for Settings {
         Self {
             window_ms: limits::WINDOW_MS,
             refusals_per_minute: 60,
+            idle: Duration::from_millis(limits::STREAM_IDLE_MS),
             remembered: 4_000_000,
         }
     }

@@ -31,6 +31,7 @@ macro_rules! ask {
 }
 
 mod by_hand;
+mod lanes;
 mod processes;
 
 /// Two agencies that agreed, and a provider that something can be sealed to.

@@ -33,6 +33,7 @@ mod auditing;
 mod hand;
 mod lying;
 mod processes;
+mod stalled;
 
 const MIB: u64 = 1024 * 1024;
 const BINARY: &str = "application/octet-stream";

@@ -120,6 +120,7 @@ section! {
         connections: u64,
         connections_per_agency: u64,
         handshake_timeout_ms: u64,
+        stream_idle_ms: u64,
         refusals_per_minute: u64,
         submissions_per_agency: u64,
         submission_mib_per_agency: u64,

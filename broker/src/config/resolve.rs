@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proto::digest::Digest;
 use proto::id::Part;
-use proto::limits::{EVENT_ATTEMPTS_MAX, EVENT_PAUSE_MS_MAX, WINDOW_MS_MAX};
+use proto::limits::{EVENT_ATTEMPTS_MAX, EVENT_PAUSE_MS_MAX, STREAM_IDLE_MS, WINDOW_MS_MAX};
 
 use super::file::{
     File, Given, LimitsSection, LogSection, OutsideAuthoritySection, SwitchSection, TlsSection,
@@ -281,8 +281,8 @@ impl Reading<'_> {
             "limits",
             &given.unknown,
             "window_ms, in_flight, in_flight_per_agency, in_flight_per_provider, waiting, connections, connections_per_agency, \
-             handshake_timeout_ms, refusals_per_minute, submissions_per_agency, submission_mib_per_agency, event_mib, event_days, event_attempts, \
-             event_pause_ms, certificate_life, drain_ms",
+             handshake_timeout_ms, stream_idle_ms, refusals_per_minute, submissions_per_agency, submission_mib_per_agency, event_mib, \
+             event_days, event_attempts, event_pause_ms, certificate_life, drain_ms",
         );
         let mut limits = Limits::default();
         let l = &mut limits;
@@ -324,6 +324,9 @@ impl Reading<'_> {
         }
         let (handshake, most) = (given.handshake_timeout_ms, &mut l.handshake_timeout_ms);
         self.limit("handshake_timeout_ms", handshake, most, 100, 60_000);
+        // Adapters wait a little longer than the longest of these.
+        let (idle, most) = (given.stream_idle_ms, &mut l.stream_idle_ms);
+        self.limit("stream_idle_ms", idle, most, 100, STREAM_IDLE_MS);
         let submissions = [
             given.submissions_per_agency,
             given.submission_mib_per_agency,

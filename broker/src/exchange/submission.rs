@@ -19,7 +19,7 @@
 
 mod collect;
 mod deliver;
-mod item;
+pub(super) mod item;
 pub(super) mod queue;
 mod resume;
 pub mod store;
@@ -225,7 +225,12 @@ impl Exchange {
     }
 
     /// Makes the one closing entry of a submission that gets no answer. `None`: it could not be, and it waits again.
-    async fn end_unanswered(&self, id: &Id, request: u64, end: Unanswered) -> Option<LogReceipt> {
+    pub(super) async fn end_unanswered(
+        &self,
+        id: &Id,
+        request: u64,
+        end: Unanswered,
+    ) -> Option<LogReceipt> {
         let ended = self.closed_unanswered(id, request, &end).await;
         let closing = match ended {
             Ok(closing) => closing,
@@ -304,11 +309,11 @@ impl Exchange {
 
 /// How a submission ends without an answer.
 #[derive(Clone, Debug)]
-struct Unanswered {
-    outcome: Outcome,
+pub(super) struct Unanswered {
+    pub(super) outcome: Outcome,
     /// What its consumer hears.
-    code: Code,
-    clause: String,
+    pub(super) code: Code,
+    pub(super) clause: String,
 }
 
 fn told(id: &Id, item: &Item, before: usize) -> wire::Submission {

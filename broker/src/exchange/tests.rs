@@ -4,4 +4,5 @@ mod again;
 mod founding;
 mod outcomes;
 mod refusals;
+mod submissions;
 mod world;

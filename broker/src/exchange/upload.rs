@@ -18,7 +18,6 @@ mod take;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::limits::STREAM_IDLE_MS;
 use proto::wire::exchange::v1::upload_response::Message;
 use proto::wire::exchange::v1::{CallResponse, UploadRequest, UploadResponse};
 use tokio::time::Instant;
@@ -34,8 +33,6 @@ use super::{Caller, Exchange, Received, Refused};
 
 /// Parts for the caller that may wait until it takes them: the receipts of both entries, and credit.
 const WAITING: usize = 4;
-/// How long the caller may take to begin.
-const BEGIN_WITHIN: Duration = Duration::from_millis(STREAM_IDLE_MS);
 
 /// The way of a request in chunks, which come here.
 struct Up<S>(S);
@@ -59,7 +56,7 @@ impl Exchange {
 
     /// How long the first message of an upload is waited for.
     pub(crate) fn upload_begins_within(&self) -> Duration {
-        BEGIN_WITHIN
+        self.settings.idle
     }
 
     async fn upload_way<S>(

@@ -1,6 +1,7 @@
 //! What the services are made of: opened, and seen to belong together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit::clock::Clock;
 use audit::log::Log;
@@ -73,6 +74,7 @@ impl Parts {
             settings: exchange::Settings {
                 window_ms: limits.window_ms,
                 refusals_per_minute: limits.refusals_per_minute,
+                idle: Duration::from_millis(limits.stream_idle_ms),
                 ..exchange::Settings::default()
             },
             submissions: exchange::submission::Settings {

@@ -4,6 +4,7 @@
 use super::*;
 
 const ITEMS: u64 = 240;
+const NAME: &str = "2026-11";
 const TABLE: &str = r#"
     [service."persons.v1"]
     kind = "csv"
@@ -45,8 +46,8 @@ impl House {
     }
 
     /// Segments of two, one after the other.
-    fn batch(&self) -> Command {
-        let mut arguments = vec!["batch", "run", "items.csv", "--batch", "2026-11"];
+    fn batch(&self, name: &str) -> Command {
+        let mut arguments = vec!["batch", "run", "items.csv", "--batch", name];
         arguments.extend(["--service", PERSONS, "--operation", "read"]);
         arguments.extend(["--purpose", "social-benefit", "--fields", "name"]);
         arguments.extend(["--out", "out.csv", "--segment", "2", "--window", "1"]);
@@ -64,7 +65,7 @@ impl House {
     }
 
     async fn done(&self) -> u64 {
-        let (code, told, errors) = run(self.consumer(&["batch", "show", "2026-11"])).await;
+        let (code, told, errors) = run(self.consumer(&["batch", "show", NAME])).await;
         assert_eq!(code, 0, "{errors}");
         told["done"].as_u64().unwrap()
     }
@@ -86,7 +87,7 @@ async fn whoever_is_killed_in_whichever_segment_the_batch_goes_on_with_every_res
     for step in STEPS {
         for party in PARTIES {
             println!("{step:?}: {party:?} is killed");
-            let mut consumer = house.batch().spawn().unwrap();
+            let mut consumer = house.batch(NAME).spawn().unwrap();
             let begin = house.serves.out.passed();
             // A few segments; each answer has a header and a seal.
             let some = || house.serves.out.passed() > begin + 4_000;
@@ -109,7 +110,7 @@ async fn whoever_is_killed_in_whichever_segment_the_batch_goes_on_with_every_res
             before = done;
         }
     }
-    let (code, told, errors) = run(house.batch()).await;
+    let (code, told, errors) = run(house.batch(NAME)).await;
     assert_eq!(code, 0, "{told} {errors}");
     assert_eq!(told["counts"]["answered"], ITEMS);
     assert_eq!(told["this_run"]["items"], ITEMS - before);
@@ -131,7 +132,7 @@ async fn killed_by_chance(rounds: u32) {
     let mut random = Chance::new();
     let (mut kills, mut batches) = (0, 0);
     while kills < rounds {
-        let mut consumer = house.batch().spawn().unwrap();
+        let mut consumer = house.batch(&batches.to_string()).spawn().unwrap();
         tokio::time::sleep(Duration::from_millis(random.below(1_500))).await;
         let party = PARTIES[random.below(3) as usize];
         house.kill(party, &mut consumer).await;
@@ -139,11 +140,10 @@ async fn killed_by_chance(rounds: u32) {
         let (code, ..) = ended(consumer).await;
         house.mend().await;
         if code == 0 || house.at("out.csv").exists() {
-            let (code, told, errors) = run(house.batch()).await;
+            let (code, told, errors) = run(house.batch(&batches.to_string())).await;
             assert_eq!(code, 0, "{told} {errors}");
             house.holds_each_once();
             std::fs::remove_file(house.at("out.csv")).unwrap();
-            std::fs::remove_dir_all(house.moss.home_dir().join("batches")).unwrap();
             batches += 1;
         }
     }

@@ -203,7 +203,9 @@ async fn killed_by_chance(rounds: u32) {
     let told = house.finish().await;
     assert_eq!(told.report.open, 0);
     for story in stories(&told) {
-        let story = but_late(&story);
+        let mut story = but_late(&story);
+        // The same bytes once more are told apart, and are none.
+        story.retain(|(_, code)| code != "duplicate");
         let ends = [
             (Kind::Request, String::new()),
             (Kind::Closing, "answered".to_owned()),

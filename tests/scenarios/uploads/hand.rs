@@ -23,8 +23,12 @@ use tonic::{Status, Streaming};
 
 /// The opening of a request in chunks of four bytes.
 pub(super) fn opening(consumer: &RawConsumer) -> Envelope {
+    opening_of(consumer, consumer.header())
+}
+
+/// The same, with another header.
+pub(super) fn opening_of(consumer: &RawConsumer, mut header: RequestHeader) -> Envelope {
     let plan = Bytes::from(ChunkPlan::of(4).encode());
-    let mut header = consumer.header();
     header.payload = Commitment::to_chunks("text/plain", None, &plan, &SALT);
     let mut envelope = consumer.sealed_as(header.label(), ORIGIN, header.encode());
     envelope.payload = plan;

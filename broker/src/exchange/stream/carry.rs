@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Parts;
 use super::open::Opened;
-use super::watch::{IDLE, Passing, Unfit, Watch, permitted};
+use super::watch::{Passing, Unfit, Watch, permitted};
 use crate::exchange::outcome::{Cause, Fault};
 use crate::exchange::provider::broken_off;
 use crate::exchange::record::Recorded;
@@ -93,7 +93,7 @@ impl Exchange {
             let frame = tokio::select! {
                 biased;
                 cause = self.interrupted(carried.under(), watch, caller) => return Err(cause),
-                frame = timeout(IDLE, frames.recv()) => frame.map_err(|_| Cause::Stream("stalled"))?,
+                frame = timeout(self.settings.idle, frames.recv()) => frame.map_err(|_| Cause::Stream("stalled"))?,
             };
             match frame {
                 Some(Frame::Chunk(chunk)) => {
@@ -128,7 +128,7 @@ impl Exchange {
         let place = tokio::select! {
             biased;
             cause = self.interrupted(carried.under(), watch, caller) => return Err(cause),
-            place = timeout(IDLE, parts.reserve()) => place.map_err(|_| Cause::NotRead)?,
+            place = timeout(self.settings.idle, parts.reserve()) => place.map_err(|_| Cause::NotRead)?,
         };
         place.map_err(|_| Cause::HangUp)?.send(part);
         Ok(())

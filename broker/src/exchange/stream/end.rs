@@ -11,7 +11,6 @@ use proto::Code;
 use proto::entry::{Draft, Kind};
 use proto::facts::{self, ExchangeFacts};
 use proto::header::Outcome;
-use proto::limits::STREAM_IDLE_MS;
 use proto::wire::exchange::v1::stream_response::Message;
 use proto::wire::exchange::v1::{StreamClosed, StreamResponse};
 use tokio::time::{sleep, timeout};
@@ -113,7 +112,7 @@ impl Exchange {
                 message: Some(message),
             };
             // A caller that is gone, or does not read, finds the end in the log.
-            let sent = timeout(Duration::from_millis(STREAM_IDLE_MS), parts.send(part)).await;
+            let sent = timeout(self.settings.idle, parts.send(part)).await;
             if !matches!(sent, Ok(Ok(()))) {
                 return;
             }

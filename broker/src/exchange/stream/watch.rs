@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::authorise::{Permission, authorise};
 use proto::header::TrailerHeader;
-use proto::limits::{CHUNK_BYTES_MAX, STREAM_IDLE_MS, STREAM_MS_MAX};
+use proto::limits::{CHUNK_BYTES_MAX, STREAM_MS_MAX};
 use proto::registry::Registry;
 use proto::{Code, Digest};
 use tokio::sync::watch;
@@ -20,8 +20,6 @@ use crate::exchange::{Caller, Exchange};
 
 /// How often a stream is judged again without news of the registry: agreements also end by the clock.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How long a stream may stand still.
-pub(in crate::exchange) const IDLE: Duration = Duration::from_millis(STREAM_IDLE_MS);
 
 /// What interrupts a stream.
 pub(in crate::exchange) struct Watch {

@@ -19,7 +19,6 @@ use crate::exchange::outcome::{Cause, Fault};
 use crate::exchange::record::{CLOSING_TRIES, Recorded, closing_facts};
 use crate::exchange::refusal::bytes_of;
 use crate::exchange::stream::Parts;
-use crate::exchange::stream::watch::IDLE;
 use crate::exchange::{Exchange, Refused};
 
 impl Exchange {
@@ -35,7 +34,7 @@ impl Exchange {
         for attempt in 1..=CLOSING_TRIES {
             let (draft, judged) = (self.upload_trailer_draft(&trailed), trailed.registry_size);
             match self.append(draft, Some(judged), None).await {
-                Ok(entry) => return Ok(hand_on(trailed, entry, parts).await),
+                Ok(entry) => return Ok(hand_on(trailed, entry, parts, self.settings.idle).await),
                 Err(AppendError::RegistryMoved { size }) => {
                     self.registry.reached(size).await;
                     let again = Some(trailed.trailer.to_wire());
@@ -77,6 +76,7 @@ async fn hand_on(
     trailed: Trailed,
     entry: Appended,
     parts: &Parts<UploadResponse>,
+    idle: Duration,
 ) -> Result<Recorded, Fault> {
     let (mut taking, trailer) = (trailed.taking, trailed.trailer);
     let seat = taking.recorded.seat();
@@ -87,7 +87,7 @@ async fn hand_on(
     seat.trailer(&trailer, entry.receipt.to_wire(), within);
     taking.recorded.complete();
     let told = parts.send(part(Out::Trailed(entry.receipt.to_wire())));
-    match timeout(IDLE, told).await {
+    match timeout(idle, told).await {
         Ok(Ok(())) => Ok(taking.recorded),
         Ok(Err(_)) => Err(taking.fail(Cause::HangUp)),
         Err(_) => Err(taking.fail(Cause::NotRead)),

@@ -5,6 +5,8 @@
 //! off or sends what may not be, the provider takes nothing, or the registry no longer permits the exchange. Nothing waits
 //! here that there was no credit for, and nobody's reader waits for it.
 
+use std::time::Duration;
+
 use proto::Code;
 use proto::authorise::verify_upload_trailer;
 use proto::digest::Digest;
@@ -23,7 +25,7 @@ use crate::exchange::outcome::{Cause, Fault};
 use crate::exchange::provider::{Answered, broken_off};
 use crate::exchange::record::Recorded;
 use crate::exchange::stream::Parts;
-use crate::exchange::stream::watch::{IDLE, Passing, Unfit, Watch, permitted};
+use crate::exchange::stream::watch::{Passing, Unfit, Watch, permitted};
 use crate::exchange::{Caller, Exchange};
 use crate::links::link::Frame;
 
@@ -58,6 +60,8 @@ pub(super) struct Taking {
     untold: u32,
     /// The provider said that it takes the request.
     is_begun: bool,
+    /// How long it may stand still.
+    idle: Duration,
     /// When it has stood still for too long.
     stands_still_at: Instant,
 }
@@ -90,7 +94,7 @@ impl Exchange {
         // In this order: credit comes only after the delivery.
         let mut frames = recorded.seat().open_stream();
         recorded.seat().deliver(&recorded);
-        let mut taking = Taking::begin(recorded, delivered);
+        let mut taking = Taking::begin(recorded, delivered, self.settings.idle);
         let mut watch = Watch::over(self);
         loop {
             let next = self
@@ -190,7 +194,7 @@ impl Exchange {
 }
 
 impl Taking {
-    fn begin(recorded: Recorded, delivered: Instant) -> Self {
+    fn begin(recorded: Recorded, delivered: Instant, idle: Duration) -> Self {
         Self {
             passing: Passing::of(recorded.verified().header().payload.length),
             asked: Digest::of(&recorded.envelope().header),
@@ -200,6 +204,7 @@ impl Taking {
             credit: 0,
             untold: 0,
             is_begun: false,
+            idle,
         }
     }
 
@@ -255,7 +260,7 @@ impl Taking {
     }
 
     fn moved(&mut self) {
-        self.stands_still_at = Instant::now() + IDLE;
+        self.stands_still_at = Instant::now() + self.idle;
     }
 
     fn stood_still(&self) -> Cause {

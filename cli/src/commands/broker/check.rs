@@ -89,6 +89,7 @@ fn limits(limits: &Limits) -> Value {
     "connections": limits.connections,
     "connections_per_agency": limits.connections_per_agency,
     "handshake_timeout_ms": limits.handshake_timeout_ms,
+    "stream_idle_ms": limits.stream_idle_ms,
     "refusals_per_minute": limits.refusals_per_minute,
     "submissions_per_agency": limits.submissions_per_agency,
     "submission_mib_per_agency": limits.submission_mib_per_agency,

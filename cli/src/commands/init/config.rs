@@ -62,6 +62,8 @@ key = "keys/log.key"
 # connections = 4096
 # connections_per_agency = 64
 # handshake_timeout_ms = 5000
+# How long an answer or a request in chunks may stand still.
+# stream_idle_ms = 60000
 # refusals_per_minute = 60
 # Submissions of one agency that may wait here, and MiB of them; 0 submissions: none is taken.
 # submissions_per_agency = 10000
