@@ -13,6 +13,8 @@ mod batches;
 mod book;
 #[path = "golden/document.rs"]
 mod document;
+#[path = "golden/events.rs"]
+mod events;
 #[path = "golden/exchange.rs"]
 mod exchange;
 #[path = "golden/keys.rs"]
