@@ -73,7 +73,7 @@ pub mod rule {
     /// A broker start that does not continue the log.
     pub const EPOCH: &str = "epoch";
     pub use crate::verify::rule::FORK;
-    /// Entries that name requests below the minimum index, and could not be judged.
+    /// Entries that name requests, events or subscriptions below the minimum index, and could not be judged.
     pub const PRUNED: &str = "pruned";
     /// Entries were pruned before the retention of the grants that they were exchanged under had passed.
     pub const RETENTION: &str = "retention";

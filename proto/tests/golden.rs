@@ -17,6 +17,8 @@ mod border;
 mod document;
 #[path = "golden/encryption_key.rs"]
 mod encryption_key;
+#[path = "golden/events.rs"]
+mod events;
 #[path = "golden/exchange.rs"]
 mod exchange;
 #[path = "golden/keys.rs"]

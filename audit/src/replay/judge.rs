@@ -1,6 +1,6 @@
 //! The judge: what each kind of entry must satisfy, given everything before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use proto::authorise::{Denial, Permission};
 use proto::entry::{Entry, Kind};
@@ -47,6 +47,8 @@ pub(super) struct Judge<'p> {
     days: Days,
     reviews: Reviews,
     events: Events,
+    /// Living subscriptions that nothing permits any more, and since when, Unix milliseconds.
+    not_permitted: HashMap<u64, u64>,
     runs: Runs,
     tally: Tally,
     /// What is supposed, if anything is, and what the last entry would have been by it.
@@ -102,6 +104,7 @@ impl<'p> Judge<'p> {
             days: Days::default(),
             reviews: Reviews::default(),
             events: Events::default(),
+            not_permitted: HashMap::new(),
             tally: Tally::default(),
             supposing: what_if.map(Supposing::new),
             flip: None,
@@ -266,8 +269,12 @@ impl<'p> Judge<'p> {
             Err(refused) => self.fault(index, rule::FOLD, refused.to_string()),
         }
         self.judge_open_again(entry.kind, entry.stamp.recorded_at_us);
-        if entry.kind == Kind::Genesis {
-            self.docket.origin(self.registry.origin());
+        match entry.kind {
+            Kind::Genesis => self.docket.origin(self.registry.origin()),
+            Kind::AgreementAct | Kind::AgencyAct | Kind::OperatorAct | Kind::Approval | Kind::BorderAct => {
+                self.look_after_subscriptions(entry.stamp.recorded_at_ms());
+            }
+            _ => {}
         }
         if self.told {
             entry.kind.name().clone_into(&mut event.summary);

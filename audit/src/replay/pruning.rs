@@ -22,7 +22,7 @@ pub(super) struct Pruning {
     /// Time of the first entry from the minimum index on, and the longest retention of any grant before it, days.
     boundary: Option<(u64, u32)>,
     newest_us: u64,
-    /// Requests below the minimum index whose closing was met.
+    /// Requests and subscriptions below the minimum index whose end was met.
     ended: BTreeSet<u64>,
     unjudged: u64,
 }
@@ -52,7 +52,8 @@ impl Pruning {
         }
     }
 
-    /// Counts an entry whose request, at `request`, was pruned; `false` for the second closing of one.
+    /// Counts an entry that names one at `request` that was pruned, a request or what concerns events; `false` for the second
+    /// end of one.
     pub(super) fn unjudged(&mut self, request: u64, closing: bool) -> bool {
         self.unjudged += 1;
         !closing || self.ended.insert(request)
@@ -63,7 +64,7 @@ impl Pruning {
         let mut findings = Vec::new();
         if self.unjudged > 0 {
             let detail = format!(
-                "{} entries name requests below the minimum index {}; whether they fit them could not be judged",
+                "{} entries name requests, events or subscriptions below the minimum index {}; whether they fit them could not be judged",
                 self.unjudged, self.minimum
             );
             findings.push(Finding {

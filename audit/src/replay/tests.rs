@@ -17,6 +17,7 @@ use crate::checkpoint::tests::TestSigner;
 pub(crate) mod abroad;
 mod batches;
 mod encryption_keys;
+mod events;
 pub(crate) mod forger;
 mod forms;
 mod outlived;

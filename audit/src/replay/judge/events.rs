@@ -4,12 +4,14 @@
 
 use proto::Code;
 use proto::authorise::{
-    authorise, locate_topic, verify_event, verify_event_receipt, verify_subscription,
+    Denial, authorise, locate_topic, verify_event, verify_event_receipt, verify_subscription,
     verify_subscription_end,
 };
 use proto::entry::{Entry, Kind};
-use proto::events::{Event as Told, Fate};
+use proto::events::{Event as Told, Fate, Subscription};
 use proto::facts::{self, EventFacts};
+use proto::id::SystemId;
+use proto::limits::WINDOW_MS_MAX;
 use proto::seal::Seal;
 use proto::{Digest, events};
 
@@ -30,6 +32,10 @@ impl Judge<'_> {
             );
             self.fault(index, rule::TIME, detail);
         }
+        if says_too_much(entry, &facts) {
+            let detail = "the facts say what such an entry cannot";
+            self.fault(index, rule::FACTS, detail);
+        }
         if !facts.code.is_empty() {
             *self.tally.codes.entry(known(&facts.code)).or_insert(0) += 1;
         }
@@ -40,7 +46,7 @@ impl Judge<'_> {
         }
         self.events.forget(recorded_ms);
         let judged = match entry.kind {
-            Kind::Event => self.published(index, entry, leaf),
+            Kind::Event => self.published(index, entry, leaf, &facts),
             Kind::Subscription => self.subscribed(index, entry, leaf, &facts),
             Kind::SubscriptionEnd => self.unsubscribed(index, entry, &facts),
             _ => self.outcome(index, entry, &facts),
@@ -52,12 +58,34 @@ impl Judge<'_> {
         }
     }
 
-    fn published(&mut self, index: u64, entry: &Entry, leaf: Digest) -> Result<String, String> {
+    /// What every act of an agency must satisfy: it came over a certificate that counted, and soon after it was sealed.
+    fn came(&mut self, index: u64, by: &SystemId, issued_at_ms: Option<u64>, facts: &EventFacts) {
+        let peer = Digest::from_slice(&facts.peer_sha256);
+        let connects = |peer| self.registry.may_connect(by, &peer);
+        if let Some(Err(code)) = peer.map(connects) {
+            let detail = format!("recorded over a certificate that may not connect: {code}");
+            self.fault(index, rule::DECISION, detail);
+        }
+        let off_ms = issued_at_ms.map_or(0, |issued| facts.decided_at_ms.abs_diff(issued));
+        if off_ms > WINDOW_MS_MAX {
+            let detail = format!("recorded {off_ms} ms away from the time that it was sealed at");
+            self.fault(index, rule::TIME, detail);
+        }
+    }
+
+    fn published(
+        &mut self,
+        index: u64,
+        entry: &Entry,
+        leaf: Digest,
+        facts: &EventFacts,
+    ) -> Result<String, String> {
         let header =
             verify_event(&self.registry, &entry.header, seal_of(entry)?, None).map_err(no_seal)?;
         self.docket.count_seal();
         self.check_seen(index, header.seen);
         let publisher = &header.topic.publisher;
+        self.came(index, publisher, Some(header.issued_at_ms), facts);
         if self.registry.is_suspended(&publisher.agency()) {
             return Err(format!("{publisher} was suspended"));
         }
@@ -84,6 +112,7 @@ impl Judge<'_> {
         let header =
             verify_subscription(&self.registry, &entry.header, seal_of(entry)?).map_err(no_seal)?;
         self.docket.count_seal();
+        self.came(index, &header.subscriber, Some(header.issued_at_ms), facts);
         let permission = authorise(&self.registry, &header.question(), facts.decided_at_ms)
             .map_err(|denial| {
                 format!(
@@ -115,7 +144,10 @@ impl Judge<'_> {
     ) -> Result<String, String> {
         let subscription = facts.subscription_index;
         if self.is_pruned(subscription) {
-            return Ok(format!("the subscription of entry {subscription}"));
+            return match self.pruning.unjudged(subscription, true) {
+                true => Ok(format!("the subscription of entry {subscription}")),
+                false => Err(fault(events::EventFault::Ended(subscription))),
+            };
         }
         let leaf = leaf_in(&facts.subscription_leaf)?;
         let held = self.events.living(subscription, &leaf).map_err(fault)?;
@@ -123,11 +155,7 @@ impl Judge<'_> {
         if is_unsealed(entry) {
             let question = held.header.question();
             let judged = authorise(&self.registry, &question, facts.decided_at_ms);
-            let agrees = judged.as_ref().is_err_and(|denial| {
-                denial.code != Code::AgencySuspended
-                    && denial.code.name() == facts.code
-                    && denial.clause.to_string() == facts.clause
-            });
+            let agrees = judged.is_err_and(|denial| is_reason(&denial, facts));
             if !agrees {
                 return Err(format!(
                     "the switch ended it as {}, and the agreements say otherwise",
@@ -137,21 +165,27 @@ impl Judge<'_> {
         } else {
             let header = verify_subscription_end(&self.registry, &entry.header, seal_of(entry)?)
                 .map_err(no_seal)?;
-            self.docket.count_seal();
             if header.subscriber != subscriber
                 || header.subscription_id != held.header.subscription_id
                 || !facts.code.is_empty()
             {
                 return Err("it is the end of another subscription".to_owned());
             }
+            self.docket.count_seal();
+            self.came(index, &subscriber, Some(header.issued_at_ms), facts);
         }
         self.events.end(subscription, index, &facts.code);
+        self.not_permitted.remove(&subscription);
         Ok(format!("{subscriber} is told no more"))
     }
 
     fn outcome(&mut self, index: u64, entry: &Entry, facts: &EventFacts) -> Result<String, String> {
         let (subscription, at) = (facts.subscription_index, facts.event_index);
-        if self.is_pruned(subscription) || self.is_pruned(at) {
+        let pruned = [subscription, at]
+            .into_iter()
+            .find(|at| self.is_pruned(*at));
+        if let Some(pruned) = pruned {
+            self.pruning.unjudged(pruned, false);
             return Ok(format!("the event of entry {at}"));
         }
         let leaves = [
@@ -164,6 +198,7 @@ impl Judge<'_> {
             .judge_outcome((subscription, &leaves[0]), (at, &leaves[1]), fate)
             .map_err(fault)?;
         let subscriber = &held.header.subscriber;
+        let mut came_from = None;
         if matches!(fate, Fate::Taken | Fate::Refused) {
             let header = verify_event_receipt(
                 &self.registry,
@@ -180,7 +215,11 @@ impl Judge<'_> {
             if !is_this {
                 return Err("it is the receipt of another event".to_owned());
             }
+            if self.was_over((subscription, held), told.recorded_at_ms) {
+                return Err("it was brought long after what permitted it was over".to_owned());
+            }
             self.docket.count_seal();
+            came_from = Some(subscriber.clone());
         } else {
             let expected = match fate {
                 Fate::Withheld => (Code::FieldNotGranted, &["fields"][..]),
@@ -198,11 +237,67 @@ impl Judge<'_> {
         };
         let summary = format!("{subscriber} {word} {}", told.id);
         self.events.settle(subscription, at, fate, index);
+        if let Some(by) = came_from {
+            self.came(index, &by, None, facts);
+        }
         Ok(summary)
+    }
+
+    /// After an act on the registry at `at_ms`: which subscriptions it ends. What ends by time needs no act.
+    pub(super) fn look_after_subscriptions(&mut self, at_ms: u64) {
+        for (index, held) in self.events.subscriptions() {
+            if held.ended.is_some() || self.not_permitted.contains_key(&index) {
+                continue;
+            }
+            let judged = authorise(&self.registry, &held.header.question(), at_ms);
+            if judged.is_err_and(|denial| ends(&denial)) {
+                self.not_permitted.insert(index, at_ms);
+            }
+        }
+    }
+
+    /// Whether the switch had known for long, at `at_ms`, that nothing permits the subscription any more.
+    fn was_over(&self, (index, held): (u64, &Subscription), at_ms: u64) -> bool {
+        let long_before_ms = at_ms.saturating_sub(RECORD_DELAY_MS);
+        match self.not_permitted.get(&index) {
+            Some(since_ms) => *since_ms < long_before_ms,
+            None if held.recorded_at_ms >= long_before_ms => false,
+            None => authorise(&self.registry, &held.header.question(), long_before_ms)
+                .is_err_and(|denial| ends(&denial)),
+        }
     }
 
     fn is_pruned(&self, index: u64) -> bool {
         index < self.pruning.minimum()
+    }
+}
+
+/// A suspension holds a subscription up; everything else ends it.
+fn ends(denial: &Denial) -> bool {
+    denial.code != Code::AgencySuspended
+}
+
+/// Whether that is why the switch says that it ended a subscription.
+fn is_reason(denial: &Denial, facts: &EventFacts) -> bool {
+    let agreement = denial.agreement.as_ref().map_or(&[][..], |id| &id.0[..]);
+    ends(denial)
+        && denial.code.name() == facts.code
+        && denial.clause.to_string() == facts.clause
+        && agreement == &facts.agreement[..]
+        && denial.grant == facts.grant
+}
+
+/// Whether the facts hold anything that has no meaning in an entry of that kind.
+fn says_too_much(entry: &Entry, facts: &EventFacts) -> bool {
+    let of_event = facts.event_index > 0 || !facts.event_leaf.is_empty() || facts.attempts > 0;
+    let of_subscription = facts.subscription_index > 0 || !facts.subscription_leaf.is_empty();
+    let of_decision = !facts.agreement.is_empty() || facts.grant > 0;
+    let of_reason = !facts.code.is_empty() || !facts.clause.is_empty();
+    match entry.kind {
+        Kind::Event => of_event || of_subscription || of_decision || of_reason,
+        Kind::Subscription => of_event || of_subscription || of_reason,
+        Kind::SubscriptionEnd => of_event || entry.seal.is_some() && of_decision,
+        _ => of_decision || entry.seal.is_some() && !facts.clause.is_empty(),
     }
 }
 

@@ -76,7 +76,6 @@ impl Forger {
 
     /// Let through, whatever the switch should do; nobody answers.
     async fn lets_across(&mut self) {
-        let header = self.asked_abroad();
         let header = self.abroad_header();
         let facts = ExchangeFacts {
             quota_used: 0,
@@ -89,7 +88,6 @@ impl Forger {
     }
 
     async fn refuses(&mut self, agreement: bool, clause: &str) -> (Appended, RequestHeader) {
-        let asked = self.asked_abroad();
         let asked = self.abroad_header();
         let header = asked.encode();
         let seal = Seal::one(label::REQUEST, ORIGIN, &header, &self.moss).unwrap();
@@ -153,7 +151,6 @@ async fn opened() -> Forger {
 /// A question across the border, answered.
 pub(crate) async fn crossed() -> (Forger, Appended, RequestHeader) {
     let mut forger = opened().await;
-    let header = forger.asked_abroad();
     let header = forger.abroad_header();
     let facts = ExchangeFacts {
         quota_used: 0,

@@ -128,3 +128,24 @@ async fn evidence_that_was_pruned_before_its_time_is_named() {
     let report = replay(forger.dir.path(), Options::default());
     assert_eq!(rules_of(&report, Severity::Error), [rule::RETENTION]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_names_pruned_events_is_said_not_to_be_judged_and_a_second_end_is_found() {
+    use super::events::Followed;
+    let mut followed = Followed::new().await;
+    straddling(&mut followed.teller.forger, None).await;
+    followed.take().await;
+    for _ in 0..2 {
+        followed.leave().await;
+    }
+    // What begins after it is judged as ever.
+    let mut whole = followed.follow_again().await;
+    whole.take().await;
+    whole.take().await;
+    later(&mut whole.teller.forger, LATER_MS).await;
+    let report = replayed(whole.teller.forger).await;
+    let notices = rules_of(&report, Severity::Notice);
+    assert_eq!(notices, [rule::PRUNED]);
+    let found = rules_of(&report, Severity::Error);
+    assert_eq!(found, [rule::EVENT, rule::EVENT]);
+}
