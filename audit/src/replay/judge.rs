@@ -271,7 +271,11 @@ impl<'p> Judge<'p> {
         self.judge_open_again(entry.kind, entry.stamp.recorded_at_us);
         match entry.kind {
             Kind::Genesis => self.docket.origin(self.registry.origin()),
-            Kind::AgreementAct | Kind::AgencyAct | Kind::OperatorAct | Kind::Approval | Kind::BorderAct => {
+            Kind::AgreementAct
+            | Kind::AgencyAct
+            | Kind::OperatorAct
+            | Kind::Approval
+            | Kind::BorderAct => {
                 self.look_after_subscriptions(entry.stamp.recorded_at_ms());
             }
             _ => {}
