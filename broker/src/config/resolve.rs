@@ -269,6 +269,14 @@ impl Reading<'_> {
         );
     }
 
+    fn patience(&mut self, [handshake, idle]: [Given<u64>; 2], l: &mut Limits) {
+        let most = &mut l.handshake_timeout_ms;
+        self.limit("handshake_timeout_ms", handshake, most, 100, 60_000);
+        // Adapters wait a little longer than the longest of these.
+        let most = &mut l.stream_idle_ms;
+        self.limit("stream_idle_ms", idle, most, 100, STREAM_IDLE_MS);
+    }
+
     fn submissions(&mut self, [count, mib]: [Given<u64>; 2], l: &mut Limits) {
         let most = &mut l.submissions_per_agency;
         self.limit("submissions_per_agency", count, most, 0, 1_000_000);
@@ -322,11 +330,7 @@ impl Reading<'_> {
             *into = (*into).min(whole);
             self.limit(key, given, into, 1, whole as u64);
         }
-        let (handshake, most) = (given.handshake_timeout_ms, &mut l.handshake_timeout_ms);
-        self.limit("handshake_timeout_ms", handshake, most, 100, 60_000);
-        // Adapters wait a little longer than the longest of these.
-        let (idle, most) = (given.stream_idle_ms, &mut l.stream_idle_ms);
-        self.limit("stream_idle_ms", idle, most, 100, STREAM_IDLE_MS);
+        self.patience([given.handshake_timeout_ms, given.stream_idle_ms], l);
         let submissions = [
             given.submissions_per_agency,
             given.submission_mib_per_agency,

@@ -250,6 +250,9 @@ impl Book {
             let Some(held) = inner.events.subscription(*index).filter(|_| !line.ending) else {
                 continue;
             };
+            if line.open.is_empty() {
+                continue;
+            }
             let through = link(*index, &held.header.subscriber);
             let turn = Turn {
                 subscription: *index,

@@ -4,7 +4,7 @@
 //! where it is not. Gives up, on record, what was brought too often or is kept no longer, and lets go of payloads that can
 //! reach nobody any more.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use proto::Code;
 use proto::authorise::authorise;
 use proto::id::{SubscriptionId, SystemId};
 use proto::wire::exchange::v1 as wire;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::warn;
 
 use super::book::{Due, What};
@@ -22,6 +22,8 @@ use crate::exchange::refusal::Refused;
 
 /// How often the lines are looked through without news.
 const LOOK: Duration = Duration::from_millis(250);
+/// The lines are looked through no more often than this.
+const BETWEEN: Duration = Duration::from_millis(5);
 /// How often payloads that are over are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 /// The longest that whoever pulls is let wait at once.
@@ -31,47 +33,52 @@ const PULL_MAX: u32 = 64;
 
 /// Brings what is due until the switch ends.
 pub(in crate::exchange) async fn dispatch(exchange: Arc<Exchange>) {
-    let mut judged = (0, 0);
+    let (mut judged, mut permitted) = (None, HashSet::new());
     let mut swept = Instant::now();
     loop {
         let book = &exchange.events.book;
-        let now_ms = exchange.clock.now_ms();
+        let (now_ms, living) = (exchange.clock.now_ms(), book.counts().0);
         // By the registry as it is, and once a second by the clock: agreements end by themselves.
-        let seen = (exchange.registry.load().size(), now_ms / 1_000);
+        let seen = Some((exchange.registry.load().size(), now_ms / 1_000, living));
         if seen != judged {
-            exchange.end_denied().await;
+            permitted = exchange.end_denied().await;
             judged = seen;
         }
-        exchange.bring_all(now_ms).await;
+        exchange.bring_all(now_ms, &permitted).await;
+        let looked = Instant::now();
         if swept.elapsed() > SWEEP {
             exchange.sweep_events().await;
             exchange.keep_known().await;
-            swept = Instant::now();
+            swept = looked;
         }
-        let waiting = book.counts().0 > 0;
         tokio::select! {
             () = exchange.stop.cancelled() => return,
             () = exchange.end.cancelled() => return,
             () = book.news.notified() => {}
-            () = sleep(LOOK), if waiting => {}
-            () = sleep(SWEEP), if !waiting => {}
+            () = sleep(LOOK), if living > 0 => {}
+            () = sleep(SWEEP), if living == 0 => {}
         }
+        // Receipts come one by one, and each is news: one look serves all of a moment.
+        sleep_until(looked + BETWEEN).await;
     }
 }
 
 impl Exchange {
-    /// Ends what is not permitted any more.
-    async fn end_denied(&self) {
+    /// Ends what is not permitted any more; what is.
+    async fn end_denied(&self) -> HashSet<u64> {
         let registry = self.registry.load();
         let now_ms = self.clock.now_ms();
-        let denied: Vec<u64> = {
+        let (permitted, denied): (HashSet<u64>, HashSet<u64>) = {
             let inner = self.events.book.lock();
             let living = inner.events.subscriptions();
-            living
-                .filter(|(_, held)| held.ended.is_none())
-                .filter(|(_, held)| authorise(&registry, &held.header.question(), now_ms).is_err())
-                .map(|(index, _)| index)
-                .collect()
+            let living = living.filter(|(_, held)| held.ended.is_none());
+            let judged = living.map(|(index, held)| {
+                let question = held.header.question();
+                (index, authorise(&registry, &question, now_ms).is_ok())
+            });
+            let (permitted, denied): (Vec<_>, Vec<_>) = judged.partition(|(_, is_ok)| *is_ok);
+            let indexes = |judged: Vec<(u64, bool)>| judged.into_iter().map(|(index, _)| index);
+            (indexes(permitted).collect(), indexes(denied).collect())
         };
         for index in denied {
             if let Err(no) = self.end_if_denied(index).await {
@@ -82,30 +89,13 @@ impl Exchange {
                 );
             }
         }
+        permitted
     }
 
-    async fn bring_all(self: &Arc<Self>, now_ms: u64) {
-        let registry = self.registry.load();
-        let mut permitted: HashMap<u64, bool> = HashMap::new();
-        let held: Vec<(u64, bool)> = {
-            let inner = self.events.book.lock();
-            let living = inner
-                .events
-                .subscriptions()
-                .filter(|(_, held)| held.ended.is_none());
-            living
-                .map(|(index, held)| {
-                    (
-                        index,
-                        authorise(&registry, &held.header.question(), now_ms).is_ok(),
-                    )
-                })
-                .collect()
-        };
-        permitted.extend(held);
+    async fn bring_all(self: &Arc<Self>, now_ms: u64, permitted: &HashSet<u64>) {
         let due = self.events.book.due(now_ms, |index, subscriber| {
-            // Held up, or about to end.
-            let is_permitted = permitted.get(&index).copied().unwrap_or_default();
+            // Of the others some are held up, and some about to end.
+            let is_permitted = permitted.contains(&index);
             is_permitted
                 .then(|| self.links.events_link(subscriber))
                 .flatten()
