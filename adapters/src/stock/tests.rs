@@ -92,8 +92,10 @@ fn every_documented_example_loads_as_it_stands() {
     std::fs::write(dir.path().join("vehicles.csv"), format!("{header}{row}")).unwrap();
     let examples = examples();
     std::fs::create_dir(dir.path().join("exports")).unwrap();
-    assert_eq!(examples.len(), 7);
-    std::fs::create_dir(dir.path().join("inbox")).unwrap();
+    assert_eq!(examples.len(), 8);
+    for folder in ["inbox", "events"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+    }
     let file = dir.path().join("stock.toml");
     std::fs::write(&file, examples.concat()).unwrap();
     let providers = Providers::load(&file).unwrap();
@@ -110,6 +112,7 @@ fn every_documented_example_loads_as_it_stands() {
             "vehicles"
         ]
     );
+    assert!(crate::Provider::follows(&providers));
     let operations = providers.operations();
     assert_eq!(operations.len(), 10);
     let household = operations
