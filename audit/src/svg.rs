@@ -1,5 +1,5 @@
 //! Charts as SVG: bars with spreads, lines over a logarithmic scale, and for pages that people read on a phone the narrow
-//! ones of [`shares`]. No colours that a printer loses, no fonts that have to be there. Every text is escaped here.
+//! ones of [`shares()`]. No colours that a printer loses, no fonts that have to be there. Every text is escaped here.
 
 use std::fmt::Write as _;
 
