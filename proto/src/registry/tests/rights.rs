@@ -25,6 +25,8 @@ struct Seen {
     refused: Cell<usize>,
     superseded: Cell<usize>,
     suspensions: Cell<usize>,
+    crossed: Cell<usize>,
+    shut: Cell<usize>,
 }
 
 fn count(cell: &Cell<usize>, more: usize) {
@@ -44,9 +46,10 @@ fn judge(sequence: &[Attempt], seen: &Seen) -> Result<(), TestCaseError> {
             .suspended
             .difference(&play.oracle.suspended)
             .collect();
+        let admitted = oracle.withdrawn.difference(&play.oracle.withdrawn).count();
         let after = play.rights(play.world.now_ms);
         prop_assert!(
-            !lifted.is_empty() || after.is_subset(&before),
+            !lifted.is_empty() || admitted > 0 || after.is_subset(&before),
             "an operator added a right"
         );
         count(&seen.suspensions, play.oracle.suspended.len());
@@ -63,14 +66,20 @@ fn judge(sequence: &[Attempt], seen: &Seen) -> Result<(), TestCaseError> {
                 at_ms - NOW,
                 decided
             );
+            let abroad = request.consumer.part(0) != request.provider.part(0);
             if let Err(denial) = decided {
                 count(&seen.refused, 1);
+                count(
+                    &seen.shut,
+                    usize::from(denial.code == crate::refusal::Code::BorderClosed),
+                );
                 count(
                     &seen.superseded,
                     usize::from(denial.clause == Clause::Supersession),
                 );
             } else {
                 count(&seen.permitted, 1);
+                count(&seen.crossed, usize::from(abroad));
                 count(&seen.handed_on, usize::from(!request.delegation.is_empty()));
             }
         }
@@ -96,6 +105,8 @@ fn no_sequence_of_acts_yields_a_right_that_no_party_sealed() {
         ("refused", &seen.refused, 50_000),
         ("superseded", &seen.superseded, 100),
         ("suspended", &seen.suspensions, 50),
+        ("crossed the border", &seen.crossed, 100),
+        ("refused at the border", &seen.shut, 1_000),
     ] {
         println!("{name}: {}", seen.get());
         assert!(seen.get() >= least, "only {} {name}", seen.get());

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 mod acts;
+mod border;
 
 use super::super::*;
 use super::oracle::{Accepted, Oracle};
 use crate::seal::Seal;
 
 const AID: &str = "EG/NGO/AID";
-const AGENCIES: [&str; 4] = [CIVIL, MOSS, GIZA, AID];
+/// The one abroad.
+const PETRA: &str = "JO/COM/PETRA";
+const AGENCIES: [&str; 5] = [CIVIL, MOSS, GIZA, AID, PETRA];
 const PEOPLE: [&str; 3] = ["nour", "samir", "amal"];
 const OPERATIONS: [&str; 2] = ["lookup", "search"];
 const PURPOSES: [&str; 2] = ["ration", "takaful"];
@@ -25,6 +28,8 @@ enum What {
     Revoke,
     Delegate,
     EndDelegation,
+    Open,
+    Withdraw,
     Suspend,
     Policy,
     Second,
@@ -49,7 +54,12 @@ impl Attempt {
     pub(super) fn is_operators(&self) -> bool {
         matches!(
             self.what,
-            What::Suspend | What::Policy | What::Second | What::Replace | What::Purpose
+            What::Suspend
+                | What::Policy
+                | What::Second
+                | What::Replace
+                | What::Purpose
+                | What::Withdraw
         )
     }
 
@@ -74,6 +84,8 @@ pub(super) fn attempts() -> impl Strategy<Value = Vec<Attempt>> {
         1 => Just(What::Revoke),
         8 => Just(What::Delegate),
         1 => Just(What::EndDelegation),
+        6 => Just(What::Open),
+        1 => Just(What::Withdraw),
         2 => Just(What::Suspend),
         1 => Just(What::Policy),
         2 => Just(What::Second),
@@ -106,6 +118,8 @@ pub(super) struct Play {
     agreements: Vec<AgreementContent>,
     delegations: Vec<(Digest, Digest)>,
     deeds: Vec<Digest>,
+    /// Who opened, or meant to, and the act.
+    openings: Vec<(AgencyId, Digest)>,
     next_seed: u8,
 }
 
@@ -118,8 +132,11 @@ impl Play {
             agreements: Vec::new(),
             delegations: Vec::new(),
             deeds: Vec::new(),
+            openings: Vec::new(),
             next_seed: 100,
         };
+        let nour = play.world.key("nour");
+        play.border(Self::admission("nour"), &nour, 1);
         for (seed, name) in AGENCIES.iter().enumerate() {
             play.world.join(name, seed as u8 + 1);
             let known = play.world.registry.agency(&agency(name)).unwrap();
@@ -145,9 +162,9 @@ impl Play {
         play
     }
 
-    /// Two agreements to begin with, of which much can be handed on.
+    /// Three agreements to begin with, of which much can be handed on.
     fn begin(&mut self) {
-        for (nonce, consumer) in [(201, MOSS), (202, "EG/GOV/*")] {
+        for (nonce, consumer) in [(201, MOSS), (202, "EG/GOV/*"), (203, PETRA)] {
             let mut new = AgreementContent {
                 nonce: [nonce; 16],
                 not_after_ms: NOW + 5_000,
@@ -160,10 +177,10 @@ impl Play {
             let proposal = propose(&new, CIVIL);
             let civil = self.world.key(CIVIL);
             self.put(Kind::AgreementAct, label::ACT, proposal.encode(), &civil, 1);
-            if consumer == MOSS {
-                let accept = follow(Step::Accept, &proposal, MOSS).encode();
-                let moss = self.world.key(MOSS);
-                self.put(Kind::AgreementAct, label::ACT, accept, &moss, 1);
+            if let ConsumerScope::Agency(_) = new.consumer {
+                let accept = follow(Step::Accept, &proposal, consumer).encode();
+                let key = self.world.key(consumer);
+                self.put(Kind::AgreementAct, label::ACT, accept, &key, 1);
             }
             self.agreements.push(new);
         }
@@ -172,7 +189,9 @@ impl Play {
     /// Mostly the right key; now and then another's.
     fn signer(&self, of: &str, dial: u8) -> Ed25519 {
         match dial % 16 {
-            0 => self.world.key(AGENCIES[usize::from(dial / 16) % 4]),
+            0 => self
+                .world
+                .key(AGENCIES[usize::from(dial / 16) % AGENCIES.len()]),
             1 => self.world.key("nour"),
             2 => Ed25519::from_seed(99),
             _ => self.world.key(of),
@@ -213,6 +232,8 @@ impl Play {
             What::Delegate => self.delegate(attempt),
             What::EndDelegation => self.end_delegation(attempt),
             What::Suspend | What::Policy | What::Replace | What::Purpose => self.operate(attempt),
+            What::Open => self.open(attempt),
+            What::Withdraw => self.withdraw(attempt),
             What::Second => self.second(attempt),
             What::Object | What::Succeed => self.deed(attempt),
             What::Again | What::Alter | What::OtherKind => self.again(attempt),

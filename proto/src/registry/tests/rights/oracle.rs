@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::act::{
-    AgencyAct, AgencyDeed, AgencyEnrolment, AgreementAct, AgreementContent, Approval,
-    ConsumerScope, Delegation, OperatorAct, OperatorDeed, Step,
+    AgencyAct, AgencyDeed, AgencyEnrolment, AgreementAct, AgreementContent, Approval, BorderAct,
+    BorderDeed, ConsumerScope, Delegation, OpeningAbroad, OperatorAct, OperatorDeed, Step,
 };
 use crate::digest::Digest;
 use crate::entry::Kind;
@@ -54,6 +54,13 @@ struct Link {
     ended: bool,
 }
 
+/// What waits for a second seal.
+#[derive(Clone)]
+enum Waits {
+    Deed(OperatorDeed),
+    Border(BorderDeed),
+}
+
 /// What follows from the acts.
 #[derive(Clone, Default)]
 pub(super) struct Oracle {
@@ -61,7 +68,9 @@ pub(super) struct Oracle {
     replacing: BTreeMap<AgencyId, (Digest, Digest, u64)>,
     pub(super) suspended: BTreeSet<AgencyId>,
     two_for: Vec<String>,
-    waiting: BTreeMap<Digest, OperatorDeed>,
+    waiting: BTreeMap<Digest, Waits>,
+    pub(super) withdrawn: BTreeSet<String>,
+    openings: BTreeMap<Digest, (OpeningAbroad, bool)>,
     agreements: BTreeMap<Digest, Contract>,
     delegations: BTreeMap<Digest, Link>,
 }
@@ -106,19 +115,21 @@ impl Oracle {
                     name => self.two_for.iter().any(|listed| listed == name),
                 };
                 if two {
-                    self.waiting.insert(id, deed);
+                    self.waiting.insert(id, Waits::Deed(deed));
                 } else {
                     self.done(id, deed, act.at_ms);
                 }
             }
             Kind::Approval => {
                 let approval = Approval::open(&act.header).unwrap();
-                let deed = self.waiting.remove(&approval.act).unwrap();
-                if !approval.rejected {
-                    self.done(approval.act, deed, act.at_ms);
+                match self.waiting.remove(&approval.act).unwrap() {
+                    _ if approval.rejected => {}
+                    Waits::Deed(deed) => self.done(approval.act, deed, act.at_ms),
+                    Waits::Border(deed) => self.moved(&deed),
                 }
             }
             Kind::AgreementAct => self.agreed(id, act),
+            Kind::BorderAct => self.at_the_border(id, act),
             _ => {}
         }
     }
@@ -141,6 +152,62 @@ impl Oracle {
             }
             _ => {}
         }
+    }
+
+    fn at_the_border(&mut self, id: Digest, act: &Accepted) {
+        let deed = BorderAct::open(&act.header).unwrap().deed;
+        if let Some(agency) = deed.agency() {
+            assert_eq!(self.authorities[agency], act.kid, "{deed:?}");
+        }
+        match deed {
+            BorderDeed::Open(opening) => {
+                assert!(self.openings.insert(id, (opening, false)).is_none());
+            }
+            BorderDeed::Close { opening, .. } => self.openings.get_mut(&opening).unwrap().1 = true,
+            deed => {
+                let suspensions = self.two_for.iter().any(|one| one == "agency_suspension");
+                let two = match deed {
+                    BorderDeed::Admit(_) => !self.two_for.is_empty(),
+                    _ => suspensions,
+                };
+                if two {
+                    self.waiting.insert(id, Waits::Border(deed));
+                } else {
+                    self.moved(&deed);
+                }
+            }
+        }
+    }
+
+    fn moved(&mut self, deed: &BorderDeed) {
+        match deed {
+            BorderDeed::Admit(admission) => {
+                self.withdrawn.remove(admission.instance.as_str());
+            }
+            BorderDeed::Withdraw { instance, .. } => {
+                self.withdrawn.insert(instance.to_string());
+            }
+            BorderDeed::Open(_) | BorderDeed::Close { .. } => unreachable!("nobody waits for it"),
+        }
+    }
+
+    fn is_withdrawn(&self, agency: &AgencyId) -> bool {
+        self.withdrawn.contains(agency.instance())
+    }
+
+    /// The provider itself sealed that this may cross to the asker's country, where the two are not of one.
+    fn crosses(&self, request: &RequestHeader, grant: u32, at_ms: u64) -> bool {
+        let (asker, provider) = (request.consumer.agency(), request.provider.agency());
+        asker.instance() == provider.instance()
+            || self.openings.values().any(|(opening, ended)| {
+                Some(opening.agreement) == request.agreement
+                    && opening.agency == provider
+                    && opening.grant == grant
+                    && opening.instance.as_str() == asker.instance()
+                    && opening.operations.contains(&request.operation)
+                    && !ended
+                    && at_ms < opening.not_after_ms
+            })
     }
 
     fn agreed(&mut self, id: Digest, act: &Accepted) {
@@ -200,7 +267,9 @@ impl Oracle {
             && contract.superseded_from_ms.is_none_or(|from| at_ms < from)
             && content.provider == request.provider.agency()
             && !self.suspended.contains(&content.provider)
-            && !self.suspended.contains(&asker);
+            && !self.suspended.contains(&asker)
+            && !self.is_withdrawn(&content.provider)
+            && !self.is_withdrawn(&asker);
         stands
             && content.grants.iter().enumerate().any(|(position, grant)| {
                 let granted = grant.system == request.provider
@@ -208,7 +277,10 @@ impl Oracle {
                     && grant.operations.contains(&request.operation)
                     && grant.purposes.contains(&request.purpose)
                     && request.fields.iter().all(|f| grant.fields.contains(f));
-                granted && self.reaches(request, content, position as u32 + 1, at_ms)
+                let number = position as u32 + 1;
+                granted
+                    && self.reaches(request, content, number, at_ms)
+                    && self.crosses(request, number, at_ms)
             })
     }
 
@@ -237,6 +309,7 @@ impl Oracle {
                 && handed.grant == grant
                 && !link.ended
                 && !self.suspended.contains(&link.from)
+                && !self.is_withdrawn(&link.from)
                 && (handed.not_before_ms..handed.not_after_ms).contains(&at_ms)
                 && handed.operations.contains(&request.operation)
                 && handed.purposes.contains(&request.purpose)

@@ -13,7 +13,7 @@ impl Play {
             name: part("some"),
             members: vec![member(MOSS), member(AID)],
         };
-        let provider = attempt.pick(0, &[CIVIL, CIVIL, CIVIL, GIZA]);
+        let provider = attempt.pick(0, &[CIVIL, CIVIL, CIVIL, GIZA, PETRA]);
         let consumer = match attempt.dials[1] % 9 {
             0 => ConsumerScope::parse("EG/GOV/*").unwrap(),
             1 => ConsumerScope::parse("EG/*/*").unwrap(),
