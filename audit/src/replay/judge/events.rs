@@ -40,10 +40,10 @@ impl Judge<'_> {
         }
         self.events.forget(recorded_ms);
         let judged = match entry.kind {
-            Kind::Event => self.published(index, entry, leaf),
-            Kind::Subscription => self.subscribed(index, entry, leaf, &facts),
-            Kind::SubscriptionEnd => self.unsubscribed(index, entry, &facts),
-            _ => self.outcome(index, entry, &facts),
+            Kind::Event => self.published(entry, leaf, event),
+            Kind::Subscription => self.subscribed(entry, leaf, &facts, event),
+            Kind::SubscriptionEnd => self.unsubscribed(entry, &facts, event),
+            _ => self.outcome(entry, &facts, event),
         };
         match judged {
             Ok(summary) if self.told => event.summary = summary,
@@ -52,11 +52,20 @@ impl Judge<'_> {
         }
     }
 
-    fn published(&mut self, index: u64, entry: &Entry, leaf: Digest) -> Result<String, String> {
+    fn published(
+        &mut self,
+        entry: &Entry,
+        leaf: Digest,
+        event: &mut Event,
+    ) -> Result<String, String> {
+        let index = event.index;
         let header =
             verify_event(&self.registry, &entry.header, seal_of(entry)?, None).map_err(no_seal)?;
         self.docket.count_seal();
         self.check_seen(index, header.seen);
+        if self.told {
+            event.tells(&header.topic);
+        }
         let publisher = &header.topic.publisher;
         if self.registry.is_suspended(&publisher.agency()) {
             return Err(format!("{publisher} was suspended"));
@@ -76,16 +85,20 @@ impl Judge<'_> {
 
     fn subscribed(
         &mut self,
-        index: u64,
         entry: &Entry,
         leaf: Digest,
         facts: &EventFacts,
+        event: &mut Event,
     ) -> Result<String, String> {
         let header =
             verify_subscription(&self.registry, &entry.header, seal_of(entry)?).map_err(no_seal)?;
         self.docket.count_seal();
-        let permission = authorise(&self.registry, &header.question(), facts.decided_at_ms)
-            .map_err(|denial| {
+        let question = header.question();
+        if self.told {
+            event.follows(&question);
+        }
+        let permission =
+            authorise(&self.registry, &question, facts.decided_at_ms).map_err(|denial| {
                 format!(
                     "the agreements do not permit it: {} ({})",
                     denial.code, denial.clause
@@ -103,15 +116,15 @@ impl Judge<'_> {
             header.subscriber, topic.publisher, topic.service, topic.operation
         );
         let recorded_ms = entry.stamp.recorded_at_ms();
-        self.events.begin(index, leaf, header, recorded_ms);
+        self.events.begin(event.index, leaf, header, recorded_ms);
         Ok(summary)
     }
 
     fn unsubscribed(
         &mut self,
-        index: u64,
         entry: &Entry,
         facts: &EventFacts,
+        event: &mut Event,
     ) -> Result<String, String> {
         let subscription = facts.subscription_index;
         if self.is_pruned(subscription) {
@@ -119,6 +132,9 @@ impl Judge<'_> {
         }
         let leaf = leaf_in(&facts.subscription_leaf)?;
         let held = self.events.living(subscription, &leaf).map_err(fault)?;
+        if self.told {
+            event.follows(&held.header.question());
+        }
         let subscriber = held.header.subscriber.clone();
         if is_unsealed(entry) {
             let question = held.header.question();
@@ -145,11 +161,16 @@ impl Judge<'_> {
                 return Err("it is the end of another subscription".to_owned());
             }
         }
-        self.events.end(subscription, index, &facts.code);
+        self.events.end(subscription, event.index, &facts.code);
         Ok(format!("{subscriber} is told no more"))
     }
 
-    fn outcome(&mut self, index: u64, entry: &Entry, facts: &EventFacts) -> Result<String, String> {
+    fn outcome(
+        &mut self,
+        entry: &Entry,
+        facts: &EventFacts,
+        event: &mut Event,
+    ) -> Result<String, String> {
         let (subscription, at) = (facts.subscription_index, facts.event_index);
         if self.is_pruned(subscription) || self.is_pruned(at) {
             return Ok(format!("the event of entry {at}"));
@@ -163,6 +184,9 @@ impl Judge<'_> {
             .events
             .judge_outcome((subscription, &leaves[0]), (at, &leaves[1]), fate)
             .map_err(fault)?;
+        if self.told {
+            event.follows(&held.header.question());
+        }
         let subscriber = &held.header.subscriber;
         if matches!(fate, Fate::Taken | Fate::Refused) {
             let header = verify_event_receipt(
@@ -197,7 +221,7 @@ impl Judge<'_> {
             Fate::Withheld => "may not have",
         };
         let summary = format!("{subscriber} {word} {}", told.id);
-        self.events.settle(subscription, at, fate, index);
+        self.events.settle(subscription, at, fate, event.index);
         Ok(summary)
     }
 
