@@ -142,7 +142,11 @@ impl Events {
         Self { adapter }
     }
 
-    fn new_id(&self) -> Result<EventId, EventError> {
+    /// An id for an event, to be kept until it is known that the event is recorded.
+    ///
+    /// # Errors
+    /// [`EventError::Unsent`] when the clock makes none.
+    pub fn new_id(&self) -> Result<EventId, EventError> {
         let now_us = self.adapter.clock().now_us();
         // Below a thousand million.
         let nanos = (now_us % 1_000_000) as u32 * 1_000;

@@ -28,6 +28,7 @@ mod requests;
 mod row;
 #[cfg(test)]
 pub(crate) mod tests;
+mod told;
 
 pub use printable::printable;
 pub(crate) use printable::spelled_cell;

@@ -1,4 +1,4 @@
-//! The requests that endings name: the last ones from memory, older ones read again from the files.
+//! The requests that endings name, and the subscriptions that outcomes of events name: the last ones from memory, older ones read again from the files.
 //!
 //! A request is taken only if its bytes hash to the leaf that the ending names.
 
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proto::Digest;
 use proto::digest::leaf_hash;
-use proto::entry::Entry;
-use proto::header::RequestHeader;
+use proto::entry::{Entry, Kind};
+use proto::header::{RequestHeader, SubscriptionHeader};
 
 use crate::tiles::{TILE_WIDTH, TilePath, TileReader, TileStore};
 use crate::tree::{TreeHead, inclusion_proof, verify_inclusion};
@@ -19,9 +19,10 @@ const HELD_MAX: usize = 32_768;
 /// Bundles held of those that were read again.
 const BUNDLES_MAX: usize = 16;
 
-/// A request as the log holds it.
+/// A request as the log holds it, or a subscription as the question that it is judged as.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
+    pub(super) kind: Kind,
     pub(super) leaf: Digest,
     pub(super) recorded_at_us: u64,
     pub(super) header: Arc<RequestHeader>,
@@ -64,7 +65,7 @@ impl Requests {
         }
     }
 
-    /// The request at `index`, if it is the one whose leaf hash is `leaf`.
+    /// The request or subscription at `index`, if it is the one whose leaf hash is `leaf`.
     pub(super) fn named(&mut self, index: u64, leaf: &[u8]) -> Option<Asked> {
         let leaf = Digest::from_slice(leaf)?;
         let held = self.held.get(&index).cloned();
@@ -87,12 +88,17 @@ impl Requests {
             verify_inclusion(&leaf, index, size, &proof, &root).ok()?;
         }
         let entry = Entry::decode(bytes).ok()?;
-        let asked = Asked {
+        let header = match entry.kind {
+            kind if kind.asks() => RequestHeader::open(&entry.header).ok()?,
+            Kind::Subscription => SubscriptionHeader::open(&entry.header).ok()?.question(),
+            _ => return None,
+        };
+        Some(Asked {
+            kind: entry.kind,
             leaf,
             recorded_at_us: entry.stamp.recorded_at_us,
-            header: Arc::new(RequestHeader::open(&entry.header).ok()?),
-        };
-        entry.kind.asks().then_some(asked)
+            header: Arc::new(header),
+        })
     }
 
     fn bundle(&mut self, number: u64) -> Option<Arc<Vec<Bytes>>> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proto::Digest;
 use proto::digest::leaf_hash;
 use proto::entry::{Entry, Kind};
-use proto::facts::{self, ExchangeFacts};
+use proto::facts::{self, EventFacts, ExchangeFacts};
 use proto::header::{AnswerHeader, DisputeHeader, RequestHeader, TrailerHeader};
 use proto::id::ExchangeId;
 
@@ -24,6 +24,10 @@ pub struct Row {
     pub leaf: Digest,
     /// The switch's own part of an exchange entry.
     pub facts: Option<ExchangeFacts>,
+    /// The switch's own part of an entry about events.
+    pub told: Option<EventFacts>,
+    /// Of a subscription the question that it is judged as.
+    pub(crate) follows: Option<Arc<RequestHeader>>,
     /// What was asked: of a request or refusal its own header, of an ending, a late answer or a dispute the header of
     /// the request that it names by index and leaf hash. `None` when that request is not there.
     pub request: Option<Arc<RequestHeader>>,
@@ -44,6 +48,8 @@ impl Row {
             leaf: leaf_hash(bytes),
             entry,
             facts: None,
+            told: None,
+            follows: None,
             request: None,
             asked_at_us: None,
             answer: None,
@@ -52,6 +58,7 @@ impl Row {
         match row.entry.kind {
             kind if kind.holds_request() => row.asking()?,
             kind if kind.is_exchange() => row.ending()?,
+            kind if kind.is_event() => row.telling()?,
             Kind::Epoch => {
                 let facts = facts::epoch(&row.entry.facts).map_err(|error| error.to_string())?;
                 row.event.summary = format!("version {} {}", facts.version, facts.recovery);
@@ -64,10 +71,12 @@ impl Row {
 
     /// Joins an ending to the request that it names, and keeps a request for its ending. Entries come in order.
     pub(super) fn join(&mut self, requests: &mut Requests) {
+        self.join_subscription(requests);
         if self.entry.kind.asks()
             && let Some(header) = &self.request
         {
             let asked = Asked {
+                kind: self.entry.kind,
                 leaf: self.leaf,
                 recorded_at_us: self.entry.stamp.recorded_at_us,
                 header: header.clone(),
@@ -77,7 +86,8 @@ impl Row {
         let (Some(facts), Some(index)) = (&self.facts, self.event.request_index) else {
             return;
         };
-        if let Some(asked) = requests.named(index, &facts.request_leaf) {
+        let asked = requests.named(index, &facts.request_leaf);
+        if let Some(asked) = asked.filter(|asked| asked.kind.asks()) {
             let said = self.event.exchange;
             self.event.describe(&asked.header);
             if self.entry.kind == Kind::Dispute && !self.entry.header.is_empty() {

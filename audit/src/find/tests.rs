@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::tiles::fixtures::{log_key, sample_entries, write_log};
 
+mod events;
 mod indexed;
 pub(crate) mod script;
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use proto::entry::Kind;
 use proto::header::RequestHeader;
+use proto::id::Part;
 
 use super::database::{Database, State};
 use super::{CHUNK_ENTRIES, Index, IndexError, Term};
@@ -59,7 +60,7 @@ pub(super) fn database(
 struct Builder {
     store: TileStore,
     pruned: Pruned,
-    /// Terms of requests without an ending so far, by index.
+    /// Terms of requests without an ending so far, and of subscriptions, by index.
     requests: HashMap<u64, Vec<Term>>,
 }
 
@@ -114,8 +115,12 @@ impl Builder {
         let Ok(row) = Row::alone(index, bytes) else {
             return Ok(vec![Term::unread()]);
         };
-        let mut terms = row.request.as_deref().map(named).unwrap_or_default();
-        if row.event.kind.asks() {
+        let asked = row.request.as_deref().or(row.follows.as_deref());
+        let mut terms = asked.map(named).unwrap_or_default();
+        if row.event.kind == Kind::Event {
+            terms.extend(told(&row));
+        }
+        if row.event.kind.asks() || row.follows.is_some() {
             if self.requests.len() >= REQUESTS_MAX {
                 self.requests.clear();
             }
@@ -124,6 +129,10 @@ impl Builder {
         if let Some(request) = row.event.request_index {
             terms.extend(self.asked(tiles, request, row.event.kind)?);
         }
+        let is_of_one = matches!(row.event.kind, Kind::EventOutcome | Kind::SubscriptionEnd);
+        if let Some(facts) = row.told.filter(|_| is_of_one) {
+            terms.extend(self.asked(tiles, facts.subscription_index, row.event.kind)?);
+        }
         // An ending may name another exchange than its request does.
         terms.extend(row.event.exchange.iter().map(Term::exchange));
         terms.push(Term::hour(row.event.recorded_at_us / 1_000));
@@ -131,7 +140,7 @@ impl Builder {
         Ok(terms)
     }
 
-    /// What the request at `index` names, for an ending that names it.
+    /// What the request or subscription at `index` names, for an ending or outcome that names it.
     fn asked(
         &mut self,
         tiles: &mut ProvenTiles<'_>,
@@ -148,10 +157,27 @@ impl Builder {
         let entries = self.bundle(tiles, index / u64::from(TILE_WIDTH))?;
         let request = entries.into_iter().find(|(at, _)| *at == index);
         let row = request.and_then(|(at, bytes)| Row::alone(at, &bytes).ok());
-        let row = row.filter(|row| row.event.kind.asks());
-        let header = row.and_then(|row| row.request);
+        let header = row.and_then(|row| match row.event.kind.asks() {
+            true => row.request,
+            false => row.follows,
+        });
         Ok(header.as_deref().map(named).unwrap_or_default())
     }
+}
+
+/// What an event names.
+fn told(row: &Row) -> Vec<Term> {
+    let publisher = row.event.provider.iter();
+    let mut terms: Vec<Term> = publisher
+        .flat_map(|system| [Term::agency(&system.agency()), Term::system(system)])
+        .collect();
+    terms.extend(
+        Part::parse(&row.event.service)
+            .ok()
+            .as_ref()
+            .map(Term::service),
+    );
+    terms
 }
 
 /// What a request names.

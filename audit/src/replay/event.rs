@@ -2,7 +2,7 @@
 
 use proto::Digest;
 use proto::entry::{Entry, Kind};
-use proto::header::{RequestHeader, Subject};
+use proto::header::{RequestHeader, Subject, Topic};
 use proto::id::{ExchangeId, SystemId};
 
 /// One entry as a person reads it. Parts that the entry does not have are empty.
@@ -42,7 +42,7 @@ pub struct Event {
     pub agreement: Option<Digest>,
     /// On endings: the request's index.
     pub request_index: Option<u64>,
-    /// For registry entries: what was done, in a few words.
+    /// For registry entries and entries about events: what was done, in a few words.
     pub summary: String,
 }
 
@@ -71,6 +71,20 @@ impl Event {
             request_index: None,
             summary: String::new(),
         }
+    }
+
+    /// What is told, and by whom.
+    pub(crate) fn tells(&mut self, topic: &Topic) {
+        self.provider = Some(topic.publisher.clone());
+        self.service = topic.service.to_string();
+        self.operation = topic.operation.to_string();
+    }
+
+    /// Who follows what, as the question that a subscription is judged as.
+    pub(crate) fn follows(&mut self, question: &RequestHeader) {
+        self.describe(question);
+        // It was never asked.
+        self.exchange = None;
     }
 
     pub(crate) fn describe(&mut self, request: &RequestHeader) {

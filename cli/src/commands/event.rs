@@ -59,8 +59,12 @@ pub async fn run(event: Event, output: Output) -> Result<(), Failure> {
 async fn publish(publish: PublishEvent, output: Output) -> Result<(), Failure> {
     let data = call::data(&publish.data)?;
     let adapter = act::connect(&publish.home).await?;
+    let id = match publish.id {
+        Some(id) => id,
+        None => adapter.events().new_id().map_err(|error| failure(&error))?,
+    };
     let publication = Publication {
-        event_id: publish.id,
+        event_id: Some(id),
         service: publish.service,
         operation: publish.operation,
         key: publish.key,
@@ -68,9 +72,9 @@ async fn publish(publish: PublishEvent, output: Output) -> Result<(), Failure> {
         payload: data.into(),
     };
     let published = adapter.events().publish(publication).await;
-    let published = published.map_err(|error| failure(&error))?;
+    let published = published.map_err(|error| unpublished(&error, id))?;
     call::settle(&adapter, output).await?;
-    let (id, index) = (published.event_id, published.index);
+    let index = published.index;
     let proven = published.receipt.is_some();
     let value = json!({
         "event": id.to_string(),
@@ -223,6 +227,28 @@ fn show(told: &Told, output: Output) -> Result<(), Failure> {
         String::from_utf8_lossy(&told.payload)
     ));
     Ok(())
+}
+
+/// Why an event was not published, or nobody knows whether it was: what is done with its id.
+fn unpublished(error: &EventError, id: EventId) -> Failure {
+    let next = match error {
+        EventError::Transport(_) => [
+            format!("Publish it again with --id {id}: nobody is told twice."),
+            format!("أعد النشر مع ‎--id {id}‎: فلن يُبلَّغ به أحد مرتين."),
+        ],
+        EventError::Refused {
+            code: Code::Duplicate,
+            ..
+        } => [
+            format!("An event with this id is recorded already: mohawel event status {id}"),
+            format!("سُجّل حدث بهذا المعرّف من قبل: mohawel event status {id}"),
+        ],
+        _ => return failure(error),
+    };
+    Failure {
+        next,
+        ..failure(error)
+    }
 }
 
 /// Why nothing is done with a subscription: of one that the switch does not have any more, how it ended.

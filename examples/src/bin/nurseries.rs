@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use cli::demo::process::as_read;
 use cli::output::time_of_ms;
 use examples::town::{Town, part_of_the_story};
 use examples::{Voice, show};
@@ -54,7 +55,20 @@ async fn story(voice: Voice) -> Result<()> {
         "7. The log, and what it says of events",
         "7. السجل وما يقوله عن الأحداث",
     );
-    town.end_log_with(Kind::is_event).await?;
+    let dir = town.end_log_with(Kind::is_event).await?;
+    show(voice.say(
+        "what an auditor finds of the care home:",
+        "ما يجده المدقّق عن الدار:",
+    ));
+    let log = dir.path().join("switch/log").display().to_string();
+    let party = ["--party", "EG/COM/DAR-AMAL", "--table"];
+    let find = [&["audit", "find", "--log", &log][..], &party].concat();
+    let (code, said) = as_read(voice.lang(), &find).await.map_err(examples::told)?;
+    show(&said);
+    ensure!(
+        code == 0 && said.matches("taken").count() == 6,
+        "not everything is found: {said}"
+    );
     Ok(())
 }
 

@@ -16,6 +16,8 @@ mod world;
 
 use world::{STATES, State, world};
 
+const FOLLOWERS: [&str; 2] = ["EG/GOV/GIZA/platform", "EG/COM/HOME/office"];
+
 /// A database, a chunk and something more.
 const SIZE: u64 = 3 * CHUNK_ENTRIES + 700;
 /// When the stale index was made.
@@ -89,9 +91,16 @@ fn entries() -> &'static [Bytes] {
                 // Its ending is in another chunk, or there is none.
                 37 => {}
                 41 if request > 3_000 => {
-                    let far = u64::from(script.entries[2_901][0] != Kind::Request as u8);
+                    let asks = |entry: &Bytes| {
+                        let entry = proto::entry::Entry::decode(entry).unwrap();
+                        entry.kind == Kind::Request
+                            && !entry.facts.is_empty()
+                            && entry.seal.is_some()
+                    };
+                    let far = script.entries[2_901..].iter().position(asks).unwrap() as u64;
                     script.close(2_901 + far, 900, "answered");
                 }
+                43 => about_events(&mut script, number, request),
                 _ => drop(script.close(request, 5, "answered")),
             }
         }
@@ -101,6 +110,28 @@ fn entries() -> &'static [Bytes] {
         }
         script.entries
     })
+}
+
+/// A subscription with an event and its outcome, outcomes that name an older one or none at all, and an end.
+fn about_events(script: &mut Script, number: u64, request: u64) {
+    let at_ms = MONDAY_MS + number * 10_000;
+    let own = script.follow(at_ms, FOLLOWERS[(number / 50 % 2) as usize]);
+    let event = script.tell(at_ms);
+    script.outcome(at_ms, (own, event), Some(None));
+    script.outcome(at_ms, (request, event), None);
+    let older = script.entries.iter().position(|entry| {
+        let entry = proto::entry::Entry::decode(entry).unwrap();
+        entry.kind == Kind::Subscription
+    });
+    script.outcome(at_ms, (older.unwrap() as u64, event), Some(None));
+    // An ending that names a subscription, before its own end.
+    let facts = facts::encode(&ExchangeFacts {
+        request_index: own,
+        request_leaf: script.leaf(own),
+        ..ExchangeFacts::default()
+    });
+    script.append(at_ms, Kind::Closing, facts, Bytes::new(), None);
+    script.end(at_ms, own);
 }
 
 /// Everything that a scan says, but for how it came to it.
@@ -133,7 +164,7 @@ fn filters() -> Vec<Filter> {
         let entry = proto::entry::Entry::decode(&entries()[index]).unwrap();
         Some(entry.seal.unwrap().open().unwrap().kid())
     };
-    let mut all = vec![Filter::default(); 28];
+    let mut all = vec![Filter::default(); 32];
     all[1].exchange = Some(exchange_id(1_900));
     all[2].exchange = Some(exchange_id(2_000_029));
     all[3].exchange = Some(exchange_id(3_000_007));
@@ -161,6 +192,10 @@ fn filters() -> Vec<Filter> {
     (all[25].from, all[25].to) = (Some(9_000), Some(2));
     all[26].agreement = Some(Digest::of(b"agreement"));
     all[27].case = Some(Digest::of(&[13]));
+    all[28].party = text(FOLLOWERS[0]);
+    all[29].consumer = text("EG/COM/HOME");
+    all[30].service = text("licences.v1");
+    (all[31].purpose, all[31].kind) = (text("supervision"), Some(Kind::EventOutcome));
     all
 }
 
@@ -235,8 +270,8 @@ proptest! {
     #[test]
     fn any_two_filters_in_any_range_give_the_same_rows(
         state in prop::sample::select(&STATES[1..]),
-        one in 1..27_usize,
-        other in 1..24_usize,
+        one in 1..31_usize,
+        other in 1..32_usize,
         from in 0..SIZE,
         length in 0..SIZE,
         proved in any::<bool>(),

@@ -16,6 +16,8 @@ use crate::checkpoint::tests::TestSigner;
 use crate::tiles::fixtures::{ORIGIN, write_log};
 use crate::tree::Edge;
 
+pub(crate) mod events;
+
 /// 2026-11-23, a Monday, midnight UTC.
 pub(crate) const MONDAY_MS: u64 = 1_795_392_000_000;
 

@@ -46,10 +46,10 @@ impl Judge<'_> {
         }
         self.events.forget(recorded_ms);
         let judged = match entry.kind {
-            Kind::Event => self.published(index, entry, leaf, &facts),
-            Kind::Subscription => self.subscribed(index, entry, leaf, &facts),
-            Kind::SubscriptionEnd => self.unsubscribed(index, entry, &facts),
-            _ => self.outcome(index, entry, &facts),
+            Kind::Event => self.published(entry, leaf, &facts, event),
+            Kind::Subscription => self.subscribed(entry, leaf, &facts, event),
+            Kind::SubscriptionEnd => self.unsubscribed(entry, &facts, event),
+            _ => self.outcome(entry, &facts, event),
         };
         match judged {
             Ok(summary) if self.told => event.summary = summary,
@@ -75,15 +75,19 @@ impl Judge<'_> {
 
     fn published(
         &mut self,
-        index: u64,
         entry: &Entry,
         leaf: Digest,
         facts: &EventFacts,
+        event: &mut Event,
     ) -> Result<String, String> {
+        let index = event.index;
         let header =
             verify_event(&self.registry, &entry.header, seal_of(entry)?, None).map_err(no_seal)?;
         self.docket.count_seal();
         self.check_seen(index, header.seen);
+        if self.told {
+            event.tells(&header.topic);
+        }
         let publisher = &header.topic.publisher;
         self.came(index, publisher, Some(header.issued_at_ms), facts);
         if self.registry.is_suspended(&publisher.agency()) {
@@ -104,17 +108,21 @@ impl Judge<'_> {
 
     fn subscribed(
         &mut self,
-        index: u64,
         entry: &Entry,
         leaf: Digest,
         facts: &EventFacts,
+        event: &mut Event,
     ) -> Result<String, String> {
         let header =
             verify_subscription(&self.registry, &entry.header, seal_of(entry)?).map_err(no_seal)?;
         self.docket.count_seal();
-        self.came(index, &header.subscriber, Some(header.issued_at_ms), facts);
-        let permission = authorise(&self.registry, &header.question(), facts.decided_at_ms)
-            .map_err(|denial| {
+        self.came(event.index, &header.subscriber, Some(header.issued_at_ms), facts);
+        let question = header.question();
+        if self.told {
+            event.follows(&question);
+        }
+        let permission =
+            authorise(&self.registry, &question, facts.decided_at_ms).map_err(|denial| {
                 format!(
                     "the agreements do not permit it: {} ({})",
                     denial.code, denial.clause
@@ -132,15 +140,15 @@ impl Judge<'_> {
             header.subscriber, topic.publisher, topic.service, topic.operation
         );
         let recorded_ms = entry.stamp.recorded_at_ms();
-        self.events.begin(index, leaf, header, recorded_ms);
+        self.events.begin(event.index, leaf, header, recorded_ms);
         Ok(summary)
     }
 
     fn unsubscribed(
         &mut self,
-        index: u64,
         entry: &Entry,
         facts: &EventFacts,
+        event: &mut Event,
     ) -> Result<String, String> {
         let subscription = facts.subscription_index;
         if self.is_pruned(subscription) {
@@ -151,6 +159,9 @@ impl Judge<'_> {
         }
         let leaf = leaf_in(&facts.subscription_leaf)?;
         let held = self.events.living(subscription, &leaf).map_err(fault)?;
+        if self.told {
+            event.follows(&held.header.question());
+        }
         let subscriber = held.header.subscriber.clone();
         if is_unsealed(entry) {
             let question = held.header.question();
@@ -172,14 +183,19 @@ impl Judge<'_> {
                 return Err("it is the end of another subscription".to_owned());
             }
             self.docket.count_seal();
-            self.came(index, &subscriber, Some(header.issued_at_ms), facts);
+            self.came(event.index, &subscriber, Some(header.issued_at_ms), facts);
         }
-        self.events.end(subscription, index, &facts.code);
+        self.events.end(subscription, event.index, &facts.code);
         self.not_permitted.remove(&subscription);
         Ok(format!("{subscriber} is told no more"))
     }
 
-    fn outcome(&mut self, index: u64, entry: &Entry, facts: &EventFacts) -> Result<String, String> {
+    fn outcome(
+        &mut self,
+        entry: &Entry,
+        facts: &EventFacts,
+        event: &mut Event,
+    ) -> Result<String, String> {
         let (subscription, at) = (facts.subscription_index, facts.event_index);
         let pruned = [subscription, at]
             .into_iter()
@@ -197,6 +213,9 @@ impl Judge<'_> {
             .events
             .judge_outcome((subscription, &leaves[0]), (at, &leaves[1]), fate)
             .map_err(fault)?;
+        if self.told {
+            event.follows(&held.header.question());
+        }
         let subscriber = &held.header.subscriber;
         let mut came_from = None;
         if matches!(fate, Fate::Taken | Fate::Refused) {
@@ -236,9 +255,9 @@ impl Judge<'_> {
             Fate::Withheld => "may not have",
         };
         let summary = format!("{subscriber} {word} {}", told.id);
-        self.events.settle(subscription, at, fate, index);
+        self.events.settle(subscription, at, fate, event.index);
         if let Some(by) = came_from {
-            self.came(index, &by, None, facts);
+            self.came(event.index, &by, None, facts);
         }
         Ok(summary)
     }

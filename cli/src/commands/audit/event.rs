@@ -16,7 +16,10 @@ pub fn event_line(event: &Event) -> String {
         time_of_ms(event.recorded_at_us / 1_000),
         event.kind.name()
     );
-    if let (Some(consumer), Some(provider)) = (&event.consumer, &event.provider) {
+    // Of events the summary says who told what to whom.
+    if !event.kind.is_event()
+        && let (Some(consumer), Some(provider)) = (&event.consumer, &event.provider)
+    {
         line += &format!(
             "  {consumer} → {provider}/{} {} ({})",
             event.service, event.operation, event.purpose

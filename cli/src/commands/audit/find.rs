@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use audit::find::{Check, Row, printable};
 use audit::replay::Event;
+use proto::entry::Kind;
 use serde_json::json;
 
 use super::scanned::{Asked, scan, scanned_json, tell};
@@ -90,6 +91,7 @@ fn cells(event: &Event) -> [String; 7] {
         .as_ref()
         .map(|provider| format!("{provider}/{} {}", event.service, event.operation));
     let outcome = match (event.code.as_str(), event.clause.as_str()) {
+        ("", "") if event.kind == Kind::EventOutcome => "taken".to_owned(),
         (code, "") => code.to_owned(),
         (code, clause) => format!("{code} [{}]", printable(clause)),
     };
