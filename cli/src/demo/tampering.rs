@@ -23,7 +23,7 @@ mod rows;
 
 use forge::Forge;
 use outsiders::{Caught, Outsiders};
-use rows::{Deed, ROWS, Row};
+use rows::{Deed, EVENTS, ROWS, Row};
 
 /// Synthetic people of the story: enough for it.
 const PEOPLE: u64 = 200;
@@ -47,6 +47,7 @@ pub async fn run(args: TamperDemo, output: Output) -> Result<(), Failure> {
     };
     let mut outsiders = Outsiders::new(&dir, world.log_key()?)?;
     story.tell().await?;
+    world.events().await?;
     outsiders.look(&world.log_dir()).await?;
     story.tell().await?;
     outsiders.look(&world.log_dir()).await?;
@@ -61,7 +62,7 @@ pub async fn run(args: TamperDemo, output: Output) -> Result<(), Failure> {
 
     let forge = Forge::open(&dir, &world.log_dir(), outsiders.looked()?)?;
     let mut told = Vec::new();
-    for (number, row) in ROWS.iter().enumerate() {
+    for (number, row) in ROWS.iter().chain(EVENTS).enumerate() {
         let place = dir.join("rows").join(format!("{number:02}-{}", row.name));
         forge.make(row.deed, &place)?;
         let unreceipted = (row.deed == Deed::Forward).then_some(last).flatten();

@@ -16,6 +16,8 @@ use super::{backend, stores, story};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
+mod events;
+
 /// Seed and reference day of the synthetic people: the same story on every machine.
 const SEED: u64 = 42;
 /// The variable that names a PostgreSQL server for social insurance.

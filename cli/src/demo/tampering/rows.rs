@@ -2,6 +2,10 @@
 
 use super::outsiders::Outsider::{self, Auditor, Consumer, Member, OlderCopy, Provider, Witness};
 
+mod events;
+
+pub(super) use events::{EVENTS, Lie};
+
 /// What a row does to the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
@@ -20,6 +24,7 @@ pub(super) enum Deed {
     MintKey,
     ForgeReview,
     DeleteTiles,
+    Event(Lie),
 }
 
 /// One row.
