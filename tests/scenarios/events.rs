@@ -21,6 +21,7 @@ use tests::{PATIENCE, soon, until};
 
 mod ends;
 mod power;
+mod read;
 mod refused;
 
 /// A subscriber that writes down what it is told.
