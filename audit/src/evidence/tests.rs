@@ -16,6 +16,7 @@ use crate::replay::tests::forger::Forger;
 
 mod algorithms;
 mod damaged;
+mod events;
 mod outside;
 mod rotated;
 mod zips;

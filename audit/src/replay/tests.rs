@@ -15,7 +15,7 @@ use super::*;
 use crate::checkpoint::tests::TestSigner;
 
 mod batches;
-mod events;
+pub(crate) mod events;
 pub(crate) mod forger;
 mod pruned;
 mod reviews;
