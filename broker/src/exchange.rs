@@ -13,6 +13,7 @@ pub mod verify;
 
 pub(crate) mod record;
 
+mod attach;
 mod authorise;
 mod budget;
 mod counts;
@@ -43,13 +44,10 @@ use audit::log::Log;
 use proto::Code;
 use proto::id::AgencyId;
 use proto::limits;
-use proto::wire::exchange::v1 as wire;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
-use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::Status;
 use tracing::Instrument;
 
 pub use record::Receipt;
@@ -71,11 +69,8 @@ use self::reviews::ReviewBook;
 use self::route::Routed;
 use self::stream::Places;
 use self::submission::Submissions;
-use crate::api::roles::{self, Rpc};
 use crate::door::limits::{Limits, Permit, Work};
-use crate::door::standing::Standing;
-use crate::door::{Peer, trace};
-use crate::links::outbox::Outbox;
+use crate::door::trace;
 use crate::links::{self, Links};
 use crate::registry::RegistryHandle;
 
@@ -221,25 +216,6 @@ impl Exchange {
     /// The providers' adapters.
     pub fn links(&self) -> &Arc<Links> {
         &self.links
-    }
-
-    /// Begins a link with an adapter that may speak for its system now.
-    ///
-    /// # Errors
-    /// What any other peer is told.
-    pub async fn attach<S>(&self, peer: Arc<Peer>, messages: S) -> Result<Outbox, Box<Refused>>
-    where
-        S: Stream<Item = Result<wire::AttachRequest, Status>> + Send + Unpin + 'static,
-    {
-        let code = match roles::permit(&self.registry.load(), &peer, Rpc::Attach) {
-            Ok(Standing::System(system)) => return Ok(self.links.open(peer, system, messages)),
-            Ok(_) => Code::UnknownPeer,
-            Err(denied) => denied.code(),
-        };
-        let stranger = Received::new(peer, None, String::new(), None);
-        let refusal = stranger.refuse(code, self.clock.now_ms());
-        let told = self.refuse(refusal).await;
-        Err(told.unwrap_or_else(|_| Refused::unrecorded(code)))
     }
 
     /// Carries one request through all rooms, in a task of its own: once its request is durable an exchange goes on
@@ -390,6 +366,7 @@ impl Exchange {
         self.end.cancel();
         self.beside.close();
         self.beside.wait().await;
+        self.keep_known().await;
     }
 }
 

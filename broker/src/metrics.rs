@@ -107,6 +107,7 @@ impl Sources {
             "Exchanges under way",
             self.exchange.under_way() as u64,
         )?;
+        self.events(figures)?;
         let (waiting, answered) = self.exchange.submissions_waiting();
         figures.gauge(
             "submissions_waiting",
@@ -131,6 +132,21 @@ impl Sources {
             "Connections of members",
             self.connections.len() as u64,
         )
+    }
+
+    fn events(&self, figures: &mut Figures<'_>) -> fmt::Result {
+        let (living, waiting, bytes) = self.exchange.event_counts();
+        figures.gauge(
+            "subscriptions",
+            "Subscriptions that have not ended",
+            living as u64,
+        )?;
+        figures.gauge(
+            "events_waiting",
+            "Events that wait for a subscriber, counted for each",
+            waiting as u64,
+        )?;
+        figures.gauge("event_bytes", "Bytes of events that are kept", bytes)
     }
 
     /// Nothing where no witness is configured.

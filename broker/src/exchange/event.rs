@@ -13,7 +13,7 @@
 //! | `publish.rs`, `subscribe.rs`, `outcome.rs` | the acts of agencies, each judged and recorded |
 //! | `deliver.rs` | bringing what is due, giving up what is not taken, ending what is not permitted |
 //! | `status.rs` | how it all stands, for those whose it is |
-//! | `resume.rs` | the start: the fold is read from the log |
+//! | `resume.rs`, `snapshot.rs` | the start: the fold is read from the log, as far as an earlier run did not keep it |
 //!
 //! The log decides what there is; payloads lie in files beside it, each durable before its event is recorded. Unlike what
 //! waits as a submission they lie there in the open, as a call passes in the open: there are many receivers.
@@ -25,6 +25,7 @@ mod deliver;
 mod outcome;
 mod publish;
 mod resume;
+mod snapshot;
 mod status;
 mod subscribe;
 
@@ -41,6 +42,7 @@ pub(super) use deliver::dispatch;
 pub(super) use outcome::take;
 
 use self::book::Book;
+use self::snapshot::Snapshot;
 use super::pages::Pages;
 
 /// Bytes of a kept event beside its payload, about: header, seal, salt.
@@ -103,6 +105,7 @@ pub(super) struct EventHouse {
     settings: Settings,
     book: Book,
     pages: Pages<Page>,
+    known: Pages<Snapshot>,
     /// Subscriptions begin and end one after the other.
     acts: Mutex<()>,
 }
@@ -112,6 +115,7 @@ impl EventHouse {
         Self {
             book: Book::new(settings.policy),
             pages: Pages::new(settings.dir.clone(), "event"),
+            known: Pages::new(settings.dir.clone(), "fold"),
             acts: Mutex::new(()),
             settings,
         }

@@ -66,6 +66,7 @@ fn the_limits_are_those_of_the_code() {
         SEAL_MEMORY_ROOTS SEAL_MEMORY_MS KEPT_ANSWER_MS CONSISTENCY_SIZES_MAX
         MEMBERS_MAX ROW_RULES_MAX PURPOSES_MAX APPLICATION_MS REPLACEMENT_MS LOG_KEY_OVERLAP_MS_MAX OVERSEEN_MAX
         REVIEWED_MAX BREAK_GLASS_REVIEW_MS
+        EVENT_BYTES_MAX EVENT_KEPT_MS EVENT_ATTEMPTS_MAX EVENT_PAUSE_MS_MAX SUBSCRIPTIONS_MAX
         REASON_BYTES_MAX);
     let (of_agency, in_all) = limits::APPLICATIONS_MAX;
     let mut code: BTreeMap<String, String> = code;
@@ -89,7 +90,7 @@ fn the_limits_are_those_of_the_code() {
 
 #[test]
 fn the_labels_are_those_of_the_code() {
-    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER UPLOAD UPLOAD_TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE REVIEW ENCRYPTION_KEY LOG_KEY GENESIS);
+    let code = values!(label; REQUEST ANSWER DISPUTE TRAILER UPLOAD UPLOAD_TRAILER ACT AUTHORITY POSSESSION SUCCESSION OPERATOR HOLD ERASURE REVIEW EVENT SUBSCRIPTION SUBSCRIPTION_END EVENT_RECEIPT ENCRYPTION_KEY LOG_KEY GENESIS);
     assert_eq!(constants("    "), code.keys().cloned().collect());
     let document = read("docs/protocol.md");
     let said = table(&document, "## 8.", "| label | name in code | signs |");
@@ -308,6 +309,7 @@ fn every_method_is_listed() {
     let mut code = BTreeMap::new();
     for (package, files) in [
         ("mohawel.exchange.v1", "exchange/v1/exchange"),
+        ("mohawel.events.v1", "events/v1/events"),
         ("mohawel.registry.v1", "registry/v1/registry"),
         ("mohawel.audit.v1", "audit/v1/log"),
     ] {

@@ -53,6 +53,47 @@ async fn events_and_subscriptions_outlive_a_power_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_earlier_run_knew_counts_only_for_this_log() {
+    let world = World::new().await;
+    let civil = world.civil.adapter(world.switch.ground()).await;
+    let moss = world.consumer().await;
+    let id = subscribe(&moss, wanted()).await.subscription_id;
+    publish(&civil, "one", Some("k")).await;
+    drop((civil, moss));
+    let fold = |log_dir: &std::path::Path| log_dir.with_file_name("events").join("known.fold");
+    let mut kept = Vec::new();
+    // As it is, gone, damaged, and as it was before.
+    let mut world = world;
+    for round in 0..4 {
+        world = world
+            .restart_after(|log_dir| match round {
+                0 => kept = std::fs::read(fold(log_dir)).unwrap(),
+                1 => std::fs::remove_file(fold(log_dir)).unwrap(),
+                2 => std::fs::write(fold(log_dir), &kept[..40]).unwrap(),
+                _ => std::fs::write(fold(log_dir), &kept).unwrap(),
+            })
+            .await;
+        let moss = world.consumer().await;
+        let all = moss.events().subscriptions().await.unwrap();
+        let taken = u64::from(round > 1);
+        assert_eq!(
+            (all.len(), all[0].taken, all[0].waiting),
+            (1, taken, 1 - taken)
+        );
+        if round == 1 {
+            let pulled = moss
+                .events()
+                .pull(id, 1, Duration::from_secs(5))
+                .await
+                .unwrap();
+            moss.events().acknowledge(&pulled).await.unwrap();
+        }
+    }
+    let told = world.finish().await;
+    assert_eq!(told.count(Kind::EventOutcome), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_without_an_entry_is_let_go_and_a_lost_page_holds_up_nothing_else() {
     let world = World::new().await;
     let civil = world.civil.adapter(world.switch.ground()).await;

@@ -4,26 +4,22 @@
 //! earlier one of its key with the same subscriber; again after a pause that doubles; and what is given up. Counts of
 //! attempts and pauses are of this run alone. Never waits and never reads a file.
 
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::Digest;
 use proto::events::{EventFault, Events, Fate};
 use proto::id::{EventId, SubscriptionId, SystemId};
-use proto::limits::EVENT_KEPT_MS;
 use tokio::sync::Notify;
 
+use self::turn::Turn;
 use super::Policy;
 
-/// Events that are brought to one subscription and not acknowledged yet, at most.
-const WINDOW: usize = 64;
-/// Events of one subscription that are looked at in one turn.
-const LOOKED_AT_MAX: usize = 10_000;
-/// The longest pause between two attempts.
-const PAUSE_MS_MAX: u64 = 3_600_000;
-/// An event so near its end is not brought any more: its receipt would come too late.
-const MARGIN_MS: u64 = 600_000;
+mod held;
+mod turn;
+
+pub(super) use self::held::{Coming, Held};
 
 /// All that is known of events.
 #[derive(Debug)]
@@ -40,8 +36,10 @@ pub(super) struct Book {
 pub(super) struct Inner {
     pub(super) events: Events,
     lines: BTreeMap<u64, Line>,
-    /// Ids of events on their way into the log.
-    coming: HashSet<(SystemId, EventId)>,
+    /// Ids of events on their way into the log, and how large that was when they set out.
+    coming: HashMap<(SystemId, EventId), u64>,
+    /// The fold changed since it was kept.
+    pub(super) changed: bool,
     /// Bytes of payloads that are kept.
     pub(super) bytes: u64,
 }
@@ -62,8 +60,8 @@ pub(super) struct Try {
     pub(super) next_ms: u64,
     /// It was brought and is not acknowledged; by which link, if by one.
     out: Option<Option<u64>>,
-    /// Its outcome is on its way into the log.
-    held: bool,
+    /// Its outcome is on its way into the log, which had so many entries when it set out.
+    held: Option<u64>,
 }
 
 /// One event for one subscription.
@@ -87,22 +85,6 @@ pub(super) enum What {
     GiveUpAge,
 }
 
-/// An outcome that may stand, and is about to be recorded. Dropped before, the event waits as it did.
-#[derive(Debug)]
-pub(super) struct Held<'a> {
-    book: &'a Book,
-    pub(super) due: (u64, u64),
-    pub(super) attempts: u32,
-    pub(super) leaves: (Digest, Digest),
-}
-
-/// An event on its way into the log.
-#[derive(Debug)]
-pub(super) struct Coming<'a> {
-    book: &'a Book,
-    key: (SystemId, EventId),
-}
-
 impl Book {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
@@ -119,13 +101,33 @@ impl Book {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds an event's id while it is recorded; `None`: somebody else does.
-    pub(super) fn coming(&self, publisher: &SystemId, id: EventId) -> Option<Coming<'_>> {
+    /// Holds an event's id while it is recorded in a log of `size` entries; `None`: somebody else does.
+    pub(super) fn coming(
+        &self,
+        publisher: &SystemId,
+        id: EventId,
+        size: u64,
+    ) -> Option<Coming<'_>> {
         let key = (publisher.clone(), id);
-        self.lock()
-            .coming
-            .insert(key.clone())
-            .then_some(Coming { book: self, key })
+        match self.lock().coming.entry(key.clone()) {
+            Entry::Vacant(free) => free.insert(size),
+            Entry::Occupied(_) => return None,
+        };
+        Some(Coming { book: self, key })
+    }
+
+    /// The fold, where it changed since it was kept, and how many entries of the log it surely knows: all that were durable
+    /// before the first of those that are on their way. `size` is that of the log now.
+    pub(super) fn take_changed(&self, size: impl FnOnce() -> u64) -> Option<(Events, u64)> {
+        let mut inner = self.lock();
+        if !std::mem::take(&mut inner.changed) {
+            return None;
+        }
+        let attempts = inner.lines.values().flat_map(|line| line.open.values());
+        let held = attempts.filter_map(|attempt| attempt.held);
+        let set_out = held.chain(inner.coming.values().copied());
+        let known = set_out.fold(size(), u64::min);
+        Some((inner.events.clone(), known))
     }
 
     /// Puts every living subscription's events in its line, as far as they are kept: once, at the start.
@@ -147,13 +149,17 @@ impl Book {
     /// A subscription is recorded: what it follows waits for it from now on.
     pub(super) fn begun(&self, index: u64, now_ms: u64) {
         let since_ms = now_ms.saturating_sub(self.policy.kept_ms);
-        self.lock().line(index, since_ms);
+        let mut inner = self.lock();
+        inner.changed = true;
+        inner.line(index, since_ms);
+        drop(inner);
         self.news.notify_one();
     }
 
     /// An event is recorded; how many are told.
     pub(super) fn published(&self, index: u64) -> usize {
         let mut inner = self.lock();
+        inner.changed = true;
         let told: Vec<u64> = inner
             .events
             .followers(index)
@@ -173,7 +179,7 @@ impl Book {
     pub(super) fn ending(&self, index: u64) -> Option<()> {
         let mut inner = self.lock();
         let line = inner.lines.entry(index).or_default();
-        if line.open.values().any(|attempt| attempt.held) {
+        if line.open.values().any(|attempt| attempt.held.is_some()) {
             return None;
         }
         line.ending = true;
@@ -191,12 +197,13 @@ impl Book {
     pub(super) fn ended(&self, index: u64, end: u64, code: &str) {
         let mut inner = self.lock();
         inner.events.end(index, end, code);
+        inner.changed = true;
         inner.lines.remove(&index);
         drop(inner);
         self.moved.notify_waiters();
     }
 
-    /// Judges an outcome and holds its event.
+    /// Judges an outcome and holds its event, while it is recorded in a log of `size` entries.
     ///
     /// # Errors
     /// [`EventFault`]; what is held already, or waits for nothing, is there twice.
@@ -204,7 +211,7 @@ impl Book {
         &self,
         subscription: u64,
         event: u64,
-        fate: Fate,
+        (fate, size): (Fate, u64),
     ) -> Result<Held<'_>, EventFault> {
         let mut inner = self.lock();
         let leaves = inner.leaves(subscription, event)?;
@@ -216,10 +223,10 @@ impl Book {
         }
         // One that was given up waits in no line, and its receipt may still come.
         let attempt = line.open.entry(event).or_default();
-        if attempt.held {
+        if attempt.held.is_some() {
             return Err(EventFault::Twice(event));
         }
-        attempt.held = true;
+        attempt.held = Some(size);
         let attempts = attempt.attempts;
         drop(inner);
         Ok(Held {
@@ -383,132 +390,5 @@ impl Inner {
     pub(super) fn waiting(&self, index: u64) -> impl Iterator<Item = u64> {
         let line = self.lines.get(&index);
         line.into_iter().flat_map(|line| line.open.keys().copied())
-    }
-}
-
-/// One look at a line.
-struct Turn {
-    subscription: u64,
-    policy: Policy,
-    now_ms: u64,
-    /// How it is brought: by a link, or pulled. `None`: nobody is there.
-    through: Option<Option<u64>>,
-}
-
-impl Turn {
-    fn look(&self, events: &Events, line: &mut Line, due: &mut Vec<Due>) {
-        let out = line
-            .open
-            .values()
-            .filter(|attempt| attempt.out.is_some())
-            .count();
-        let mut room = WINDOW.saturating_sub(out);
-        let mut keys = HashSet::new();
-        let mut gone = Vec::new();
-        let Some(held) = events.subscription(self.subscription) else {
-            return;
-        };
-        for (at, attempt) in line.open.iter_mut().take(LOOKED_AT_MAX) {
-            let Some(event) = events.event(*at) else {
-                gone.push(*at);
-                continue;
-            };
-            // An earlier one of its key is not settled.
-            let is_behind = event.key.is_some_and(|key| !keys.insert(key));
-            if attempt.held {
-                continue;
-            }
-            let recorded_ms = event.recorded_at_ms.max(held.recorded_at_ms);
-            let kept_ms = self.policy.kept_ms.min(EVENT_KEPT_MS - MARGIN_MS);
-            let is_old = event.recorded_at_ms.saturating_add(kept_ms) <= self.now_ms;
-            let was_dead = held.outcomes.contains_key(at);
-            let due_of = |what| Due {
-                subscription: self.subscription,
-                event: *at,
-                what,
-            };
-            if is_old || recorded_ms.saturating_add(kept_ms) <= self.now_ms {
-                // Given up once, it is let go without another word.
-                match was_dead {
-                    true => gone.push(*at),
-                    false => due.push(due_of(What::GiveUpAge)),
-                }
-                continue;
-            }
-            if held.uncovered(event).is_some() {
-                due.push(due_of(What::Withhold));
-                continue;
-            }
-            // Out by a link that is gone: it did not arrive, or its receipt did not.
-            let is_lost =
-                matches!(attempt.out, Some(Some(link)) if self.through != Some(Some(link)));
-            if !is_lost && attempt.next_ms > self.now_ms || is_behind {
-                continue;
-            }
-            if attempt.attempts >= self.policy.attempts {
-                match was_dead {
-                    true => gone.push(*at),
-                    false => due.push(due_of(What::GiveUpAttempts)),
-                }
-                continue;
-            }
-            let Some(through) = self.through else {
-                continue;
-            };
-            let is_out = attempt.out.is_some();
-            if !is_out && room == 0 {
-                continue;
-            }
-            room -= usize::from(!is_out);
-            attempt.attempts += 1;
-            attempt.out = Some(through);
-            attempt.next_ms =
-                self.now_ms + self.policy.pause_ms(attempt.attempts, &RandomState::new());
-            due.push(due_of(What::Bring(attempt.attempts)));
-        }
-        for at in gone {
-            line.open.remove(&at);
-        }
-    }
-}
-
-impl Policy {
-    /// The pause after the attempt of this number: it doubles, up to an hour, and up to an eighth of it is chance.
-    fn pause_ms(&self, attempts: u32, chance: &RandomState) -> u64 {
-        let doubled = self.pause_ms.saturating_mul(1 << (attempts - 1).min(20));
-        let pause = doubled.min(PAUSE_MS_MAX.max(self.pause_ms));
-        pause - pause / 8 * (chance.hash_one(attempts) % 256) / 256
-    }
-}
-
-impl Held<'_> {
-    /// Its outcome is recorded.
-    pub(super) fn settle(self, fate: Fate, outcome: u64) {
-        let (subscription, event) = self.due;
-        let mut inner = self.book.lock();
-        inner.events.settle(subscription, event, fate, outcome);
-        if let Some(line) = inner.lines.get_mut(&subscription) {
-            line.open.remove(&event);
-        }
-        drop(inner);
-        self.book.news.notify_one();
-        self.book.moved.notify_waiters();
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        let (subscription, event) = self.due;
-        let mut inner = self.book.lock();
-        let line = inner.lines.get_mut(&subscription);
-        if let Some(attempt) = line.and_then(|line| line.open.get_mut(&event)) {
-            attempt.held = false;
-        }
-    }
-}
-
-impl Drop for Coming<'_> {
-    fn drop(&mut self) {
-        self.book.lock().coming.remove(&self.key);
     }
 }

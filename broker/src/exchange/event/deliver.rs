@@ -45,6 +45,7 @@ pub(in crate::exchange) async fn dispatch(exchange: Arc<Exchange>) {
         exchange.bring_all(now_ms).await;
         if swept.elapsed() > SWEEP {
             exchange.sweep_events().await;
+            exchange.keep_known().await;
             swept = Instant::now();
         }
         let waiting = book.counts().0 > 0;

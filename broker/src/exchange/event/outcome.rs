@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::act::{No, brought_bare};
-use super::book::{Due, What};
+use super::book::{Due, Held, What};
 use super::digest_bytes;
 use super::subscribe::of_subscription;
 use crate::api::roles::Rpc;
@@ -96,7 +96,7 @@ impl Exchange {
             }
             (index, at, held.outcomes.get(&at).copied())
         };
-        let held = match self.events.book.hold(subscription, event, fate) {
+        let held = match self.held(subscription, event, fate) {
             Ok(held) => held,
             Err(EventFault::Twice(_)) => {
                 let first = first.filter(|(before, _)| *before == fate);
@@ -127,6 +127,11 @@ impl Exchange {
         Ok(appended.receipt)
     }
 
+    fn held(&self, subscription: u64, event: u64, fate: Fate) -> Result<Held<'_>, EventFault> {
+        let how = (fate, self.log.head().size());
+        self.events.book.hold(subscription, event, how)
+    }
+
     /// Records that an event is given up, or withheld.
     pub(super) async fn give_up(&self, due: Due) {
         let (fate, code, clause) = match due.what {
@@ -136,7 +141,7 @@ impl Exchange {
             What::GiveUpAge => (Fate::Dead, Code::Deadline, "age"),
         };
         // Somebody else was faster, or it ends.
-        let Ok(held) = self.events.book.hold(due.subscription, due.event, fate) else {
+        let Ok(held) = self.held(due.subscription, due.event, fate) else {
             return;
         };
         let facts = EventFacts {

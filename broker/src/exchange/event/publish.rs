@@ -63,7 +63,9 @@ impl Exchange {
             _ => Code::PayloadMismatch,
         })?;
         let house = &self.events;
-        let coming = house.book.coming(system, header.event_id);
+        let coming = house
+            .book
+            .coming(system, header.event_id, self.log.head().size());
         let Some(_coming) = coming else {
             return Err(No::Later(SAME_RETRY_MS));
         };

@@ -1,4 +1,4 @@
-//! The start: who follows what, and what became of which event, is read from the log.
+//! The start: who follows what, and what became of which event, is read from the log, from where an earlier run kept it.
 //!
 //! Payloads whose event is not in the log are let go: it never was, and its publisher was told nothing.
 
@@ -22,9 +22,9 @@ impl Exchange {
         if self.events.settings.dir.as_os_str().is_empty() {
             return Ok(());
         }
-        let mut events = Events::default();
+        let (mut events, known) = self.known().await;
         let size = self.log.head().size();
-        let mut index = self.log.minimum_index();
+        let mut index = self.log.minimum_index().max(known);
         while index < size {
             let chunk = self.log.entries(index..size.min(index + CHUNK)).await?;
             let Some((last, _)) = chunk.last() else {
