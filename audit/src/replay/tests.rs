@@ -15,7 +15,7 @@ use super::*;
 use crate::checkpoint::tests::TestSigner;
 
 mod batches;
-pub(crate) mod events;
+mod events;
 pub(crate) mod forger;
 mod pruned;
 mod reviews;
@@ -25,6 +25,7 @@ mod supposed;
 mod threads;
 mod uploads;
 
+pub(crate) use events::Followed;
 use forger::{Forger, NOW_MS, ORIGIN, part};
 
 #[tokio::test(flavor = "multi_thread")]

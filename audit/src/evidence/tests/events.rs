@@ -1,7 +1,7 @@
 //! Evidence of events: what is in the bundle beside an outcome, and a lie over one that its verifier finds.
 
 use super::*;
-use crate::replay::tests::events::Followed;
+use crate::replay::tests::Followed;
 
 /// Closes the log and takes the entry at `index` out of it, with what belongs to it.
 async fn of(followed: Followed, index: u64) -> (Collected, Report) {
@@ -43,6 +43,8 @@ async fn an_outcome_brings_what_it_names_and_all_of_it_holds() {
     assert_eq!(failed(&report), Vec::<&str>::new());
     assert_eq!(state(&report, "seals"), State::Holds);
     assert_eq!(state(&report, "decisions"), State::Holds);
+    let (good, said) = check(&collected.bundle, &[]);
+    assert!(good, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,6 +55,8 @@ async fn an_end_brings_the_subscription_that_it_ends() {
     let (collected, report) = of(followed, end).await;
     assert_eq!(collected.wanted, expected);
     assert_eq!(failed(&report), Vec::<&str>::new());
+    let (good, said) = check(&collected.bundle, &[]);
+    assert!(good, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
