@@ -19,7 +19,7 @@ for place in "$JUDGE_DIR"/demo/rows/*/; do
     cp "$held" "$place/judged/${held##*-}.checkpoint"
   done
   case $row in
-    nothing | forward-unlogged | mint-key | forge-review | encryption-key | ended-twice | submission-twice) expected=0 ;;
+    nothing | forward-unlogged | mint-key | forge-review | encryption-key | ended-twice | submission-twice | forge-event | forge-outcome | forge-end) expected=0 ;;
     *) expected=1 ;;
   esac
   for judge in "$VENV/bin/python $judges/check.py" "$VENV/bin/python $judges/scales.py" "$JUDGE_DIR/check"; do
@@ -33,10 +33,10 @@ for place in "$JUDGE_DIR"/demo/rows/*/; do
   done
   rows=$((rows + 1))
 done
-[ $rows -ge 33 ] || { echo "only $rows rows" >&2; exit 1; }
+[ $rows -ge 38 ] || { echo "only $rows rows" >&2; exit 1; }
 
-# Those six are caught by who holds what no hash holds: the consumer's own record, every member's fold, a replay's seals and
-# its pairing.
+# Those nine are caught by who holds what no hash holds: the consumer's own record, every member's fold, a replay's seals, its
+# pairing, and its judgement of what is permitted.
 python3 - "$JUDGE_DIR/table.json" <<'END'
 import json, sys
 table = {row["row"]: {caught["outsider"] for caught in row["caught_by"]} for row in json.load(open(sys.argv[1]))}
@@ -44,6 +44,7 @@ assert table["nothing"] == set(), table["nothing"]
 assert "consumer" in table["forward-unlogged"] and "auditor" in table["forge-review"]
 assert "member" in table["mint-key"] and "member" in table["encryption-key"]
 assert "auditor" in table["ended-twice"] and "auditor" in table["submission-twice"]
+assert all("auditor" in table[row] for row in ["forge-event", "forge-outcome", "forge-end"])
 assert all(table[row] for row in table if row != "nothing")
 END
-echo "all three accept the honest log and refuse $((rows - 7)) forgeries of it; the other six need the protocol, and were caught by it"
+echo "all three accept the honest log and refuse $((rows - 10)) forgeries of it; the other nine need the protocol, and were caught by it"

@@ -22,6 +22,7 @@ use tests::{PATIENCE, soon, until};
 mod ends;
 mod power;
 mod processes;
+mod read;
 mod refused;
 
 /// A subscriber that writes down what it is told.

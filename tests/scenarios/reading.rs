@@ -29,7 +29,7 @@ pub(crate) async fn log_of(
     LogClient::new(channel(world.switch.exchange(), tls).await.unwrap())
 }
 
-async fn read(client: &mut LogClient<Channel>, from: u64, to: u64) -> Read {
+pub(crate) async fn read(client: &mut LogClient<Channel>, from: u64, to: u64) -> Read {
     let request = wire::EntriesRequest {
         from,
         to,
@@ -43,7 +43,7 @@ async fn read(client: &mut LogClient<Channel>, from: u64, to: u64) -> Read {
     Ok(found)
 }
 
-async fn published(world: &World, size: u64) -> u64 {
+pub(crate) async fn published(world: &World, size: u64) -> u64 {
     let log = world.switch.switch().log();
     until("what was recorded is published", || {
         log.published().borrow().checkpoint.size >= size

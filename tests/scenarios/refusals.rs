@@ -22,6 +22,7 @@ use tests::soon;
 use tests::world::World;
 use tonic::Code as Grpc;
 
+mod events;
 mod forms;
 
 /// How a refusal stands in the log.

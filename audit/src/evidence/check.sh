@@ -51,6 +51,7 @@ seals=0; for f in entries/*.entry; do
   case $kind in 12 | 1a) echo "$header" | tee -a "$t/bound" >>"$t/keys" ;; 0? | 1?) echo "$header" >>"$t/keys" ;; 21 | 23 | 24)
     while read -r asked request && [ "${facts#*"$asked"}" = "$facts" ]; do :; done <"$t/asked"; [ -n "$asked" ] || no "$f belongs to no request here" ;; esac
   [ -n "$header$rest" ] || continue; unhex "$header" | cmp - "$b.header"; [ -n "$rest" ] || continue # the seal, from here on
+  case $kind in 2d) labels=event of=bound ;; 2e) labels=subscription of=bound ;; 2f) labels=event-receipt of=bound ;; 36) labels=subscription-end of=bound ;; esac
   part; cose=$v; take 4; n=$((0x$v)); take 4; head=$(climb "$(sha256 "00$header")" $n $((0x$v)) $(printf %s "$rest" | fold -w 64))$v
   rest=$cose; take 3; take 69; protected=$v; kid=$(printf %s "$v" | tail -c 64); take 4; unhex "$rest" | cmp - "$b.signature"; k=keys/$kid.pem; same "$k"; public=$(der "$k")
   [ "$(sha256 "$public")" = "$kid" ] && grep -q "$public" "$t/$of" || no "$f is sealed by a key that no entry before it names"

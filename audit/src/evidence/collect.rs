@@ -13,7 +13,7 @@ use proto::registry::Registry;
 use super::contents::{Contents, Item, Signed, Stamped};
 use super::disclosed::{self, Disclosure};
 use super::involved::Involved;
-use super::judge::{About, judge};
+use super::judge::{About, judge, named};
 use super::{BYTES_MAX, Bundle, ENTRIES_MAX, EvidenceError, TRUST_BYTES_MAX, stamped};
 use crate::checkpoint::{self, LogKey};
 use crate::policy::Policy;
@@ -88,12 +88,20 @@ pub fn collect(
         note: published.note,
         says,
     };
-    let found = find(dir, &key, &wanted.filter, on_progress)?;
+    let mut found = find(dir, &key, &wanted.filter, on_progress)?;
     let log = Log {
         store: TileStore::new(dir),
         size: checkpoint.says.size,
     };
-    let chosen = log.read(found.chosen.iter().copied())?;
+    let mut chosen = log.read(found.chosen.iter().copied())?;
+    let before = found.chosen.len();
+    let beside = chosen.iter().flat_map(|item| named(&item.entry));
+    found
+        .chosen
+        .extend(beside.filter(|index| *index < log.size));
+    if found.chosen.len() > before {
+        chosen = log.read(found.chosen.iter().copied())?;
+    }
     let (registry, whole_registry) =
         log.registry_for(&chosen, &found.registry, wanted.whole_registry)?;
     let last = chosen.last().map_or(0, |item| item.index);

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use proto::authorise::{self, Clause};
 use proto::entry::{Entry, Kind};
+use proto::events::Events;
 use proto::facts::{self, ExchangeFacts};
 use proto::header::RequestHeader;
 use proto::registry::Registry;
@@ -16,7 +17,10 @@ use proto::{Code, Digest};
 use super::contents::Item;
 
 mod endings;
+mod events;
 mod streams;
+
+pub(super) use events::named;
 
 /// How far the writer's stamp may lie behind the decision that it records.
 const RECORD_DELAY_MS: u64 = 60_000;
@@ -68,6 +72,7 @@ pub(super) fn judge<'a>(items: impl IntoIterator<Item = &'a Item>) -> Judged {
     let mut judge = Judge {
         registry: Registry::empty(),
         requests: BTreeMap::new(),
+        events: Events::default(),
         recorded_at_us: 0,
         judged: Judged::default(),
     };
@@ -91,6 +96,7 @@ struct Asked<'a> {
 struct Judge<'a> {
     registry: Registry,
     requests: BTreeMap<u64, Asked<'a>>,
+    events: Events,
     recorded_at_us: u64,
     judged: Judged,
 }
@@ -127,6 +133,7 @@ impl<'a> Judge<'a> {
                 let seal = entry.seal.as_ref().ok_or(Code::BadSeal)?;
                 authorise::verify_review(registry, &entry.header, seal).map(drop)
             }),
+            kind if kind.is_event() => self.of_events(item),
             kind if kind.is_registry() => {
                 if let Err(refused) = self.registry.apply(item.index, entry) {
                     self.fault(item, About::Registry, refused.to_string());

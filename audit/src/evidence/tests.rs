@@ -18,6 +18,7 @@ mod abroad;
 mod algorithms;
 mod chunks;
 mod damaged;
+mod events;
 mod outside;
 mod rotated;
 mod zips;

@@ -30,6 +30,7 @@ mod supposed;
 mod threads;
 mod uploads;
 
+pub(crate) use events::Followed;
 use forger::{Forger, NOW_MS, ORIGIN, part};
 
 #[tokio::test(flavor = "multi_thread")]

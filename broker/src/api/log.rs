@@ -24,6 +24,7 @@ use super::roles::Rpc;
 use super::{permitted, status};
 use crate::door::Peer;
 use crate::door::standing::Standing;
+use crate::exchange::Exchange;
 use crate::exchange::reviews::ReviewBook;
 use crate::registry::RegistryHandle;
 
@@ -62,20 +63,22 @@ pub struct LogApi {
     readings: Arc<(Rate, RatePerAgency)>,
     oversights: Arc<RatePerAgency>,
     reviews: Arc<ReviewBook>,
+    exchange: Arc<Exchange>,
 }
 
 impl LogApi {
-    /// Serves `log`, `registry` and what waits for a review; open streams end when `draining` is cancelled.
+    /// Serves `log`, `registry` and what `exchange` knows of reviews and events; open streams end when `draining` is cancelled.
     pub(crate) fn new(
         registry: RegistryHandle,
         log: audit::log::Log,
-        reviews: Arc<ReviewBook>,
+        exchange: Arc<Exchange>,
         draining: CancellationToken,
     ) -> Self {
         Self {
             registry,
             log,
-            reviews,
+            reviews: Arc::clone(exchange.reviews()),
+            exchange,
             draining,
             proving: Arc::new(Semaphore::new(PROVING)),
             readings: Arc::new((Rate::new(READINGS), RatePerAgency::new(READINGS))),
@@ -247,7 +250,8 @@ impl LogService for LogApi {
         let index = recorded.map_err(|error| status::submit(&error.into()))?;
         tracing::info!(reader = %peer.identity.uri, index, "entries are read");
         let (sender, receiver) = mpsc::channel(UNDER_WAY);
-        self.stream(&peer, sender.clone(), reading.run(self.log.clone(), sender));
+        let source = (self.log.clone(), Arc::clone(&self.exchange));
+        self.stream(&peer, sender.clone(), reading.run(source, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 

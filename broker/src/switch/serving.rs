@@ -71,7 +71,7 @@ impl Parts {
         let log = LogApi::new(
             self.registry.clone(),
             self.log.clone(),
-            Arc::clone(exchange.reviews()),
+            Arc::clone(exchange),
             self.draining.clone(),
         );
         let (door, incoming) = Door::exchange(

@@ -23,7 +23,7 @@ mod rows;
 
 use forge::Forge;
 use outsiders::{Caught, Outsider, Outsiders};
-use rows::{Deed, ROWS, Row, WAYS};
+use rows::{Deed, EVENTS, ROWS, Row, WAYS};
 
 /// Synthetic people of the story: enough for it.
 const PEOPLE: u64 = 200;
@@ -48,6 +48,7 @@ pub async fn run(args: TamperDemo, output: Output) -> Result<(), Failure> {
     let mut outsiders = Outsiders::new(&dir, world.log_key()?)?;
     story.tell().await?;
     world.every_way(teller).await?;
+    world.events().await?;
     outsiders.look(&world.log_dir()).await?;
     story.tell().await?;
     outsiders.look(&world.log_dir()).await?;
@@ -62,7 +63,7 @@ pub async fn run(args: TamperDemo, output: Output) -> Result<(), Failure> {
 
     let forge = Forge::open(&dir, &world.log_dir(), outsiders.looked()?)?;
     let mut told = Vec::new();
-    for (number, row) in ROWS.iter().chain(WAYS).enumerate() {
+    for (number, row) in ROWS.iter().chain(WAYS).chain(EVENTS).enumerate() {
         let place = dir.join("rows").join(format!("{number:02}-{}", row.name));
         forge.make(row.deed, &place)?;
         let unreceipted = (row.deed == Deed::Forward).then_some(last).flatten();

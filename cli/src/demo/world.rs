@@ -16,6 +16,7 @@ use super::{backend, stores, story};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
+mod events;
 mod ways;
 
 pub(super) use ways::WITHIN_S;

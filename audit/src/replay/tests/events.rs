@@ -22,8 +22,8 @@ const MOSS: u8 = 20;
 const OPERATOR: u8 = 201;
 
 /// A switch that records whatever it is told of events.
-pub(super) struct Teller {
-    pub(super) forger: Forger,
+pub(crate) struct Teller {
+    pub(crate) forger: Forger,
     made: u64,
 }
 
@@ -231,21 +231,21 @@ impl Teller {
 }
 
 /// One subscription and one event that it is told of.
-pub(super) struct Followed {
-    pub(super) teller: Teller,
+pub(crate) struct Followed {
+    pub(crate) teller: Teller,
     held: SubscriptionHeader,
-    subscription: Appended,
+    pub(crate) subscription: Appended,
     told: EventHeader,
-    event: Appended,
+    pub(crate) event: Appended,
 }
 
 impl Followed {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(&["name_ar"]).await
     }
 
     /// Another subscription, and an event that it is told of.
-    pub(super) async fn follow_again(self) -> Self {
+    pub(crate) async fn follow_again(self) -> Self {
         Self::of(self.teller, &["name_ar"]).await
     }
 
@@ -278,17 +278,17 @@ impl Followed {
     }
 
     /// Its subscriber wants it no more.
-    pub(super) async fn leave(&self) -> Appended {
+    pub(crate) async fn leave(&self) -> Appended {
         let facts = self.teller.of(&self.subscription);
         let end = self.teller.end_of(&self.held);
         self.teller.unsubscribe(facts, &end).await
     }
 
-    pub(super) async fn take(&self) -> Appended {
+    pub(crate) async fn take(&self) -> Appended {
         self.teller.receive(self.facts(), &self.receipt()).await
     }
 
-    async fn give_up(&self, code: &str, clause: &str) -> Appended {
+    pub(crate) async fn give_up(&self, code: &str, clause: &str) -> Appended {
         let facts = self.teller.because(self.facts(), code, clause);
         self.teller.say(Kind::EventOutcome, facts).await
     }

@@ -1,10 +1,11 @@
 //! Reading entries: who may read which, and the access entry that stands before the first of them.
 //!
 //! Takes a range of the published log and who asks. Gives auditors and data-protection officers every entry of it, a
-//! system the registry entries and those of exchanges in which its agency took part. Never gives one before the
-//! reading is recorded.
+//! system the registry entries, those of exchanges in which its agency took part, and those of events that it tells or is
+//! told of. Never gives one before the reading is recorded.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use audit::log::{AppendError, Log, LogError};
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use proto::Digest;
 use proto::act::PersonRole;
 use proto::entry::{Draft, Entry, Kind};
 use proto::facts::{self, AccessFacts};
-use proto::header::RequestHeader;
+use proto::header::{EventHeader, RequestHeader, SubscriptionHeader};
 use proto::id::{AgencyId, SystemId};
 use proto::limits::REASON_BYTES_MAX;
 use proto::wire::audit::v1 as wire;
@@ -22,6 +23,7 @@ use tonic::Status;
 use crate::api::status;
 use crate::door::Peer;
 use crate::door::standing::Standing;
+use crate::exchange::Exchange;
 
 /// Entries that a system may ask for at once.
 const OWN_ENTRIES_MAX: u64 = 4_096;
@@ -107,7 +109,7 @@ impl Reading {
     /// Gives the entries, page by page, until they end or the reader is gone.
     pub(super) async fn run(
         self,
-        log: Log,
+        (log, exchange): (Log, Arc<Exchange>),
         sender: mpsc::Sender<Result<wire::EntriesResponse, Status>>,
     ) {
         let mut next = self.range.start;
@@ -122,7 +124,7 @@ impl Reading {
             };
             for (index, entry) in page {
                 next = index + 1;
-                match self.may_have(&log, &entry).await {
+                match self.may_have((&log, &exchange), index, &entry).await {
                     Ok(true) => {}
                     Ok(false) => continue,
                     Err(error) => {
@@ -138,7 +140,12 @@ impl Reading {
         }
     }
 
-    async fn may_have(&self, log: &Log, bytes: &Bytes) -> Result<bool, LogError> {
+    async fn may_have(
+        &self,
+        (log, exchange): (&Log, &Exchange),
+        index: u64,
+        bytes: &Bytes,
+    ) -> Result<bool, LogError> {
         let Some(own) = &self.own else {
             return Ok(true);
         };
@@ -155,9 +162,33 @@ impl Reading {
                     None => false,
                 }
             }
+            Kind::Event => {
+                EventHeader::open(&entry.header)
+                    .is_ok_and(|event| event.topic.publisher.belongs_to(own))
+                    || exchange.is_told(own, index)
+            }
+            Kind::Subscription => follows(own, &entry),
+            Kind::SubscriptionEnd | Kind::EventOutcome => {
+                let subscription =
+                    facts::event(&entry.facts).map_or(0, |facts| facts.subscription_index);
+                match log.entry(subscription).await? {
+                    Some(subscription) => Entry::decode(&subscription)
+                        .is_ok_and(|subscription| follows(own, &subscription)),
+                    None => false,
+                }
+            }
             kind => kind.is_registry(),
         })
     }
+}
+
+/// Whether a system of `agency` is told, or tells, by this subscription.
+fn follows(agency: &AgencyId, entry: &Entry) -> bool {
+    let header = SubscriptionHeader::open(&entry.header);
+    entry.kind == Kind::Subscription
+        && header.is_ok_and(|held| {
+            held.subscriber.belongs_to(agency) || held.topic.publisher.belongs_to(agency)
+        })
 }
 
 /// Whether a system of `agency` asks or is asked in this request header.

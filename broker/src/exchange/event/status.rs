@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proto::events::{Event, Fate, Subscription};
-use proto::id::{EventId, SubscriptionId, SystemId};
+use proto::id::{AgencyId, EventId, SubscriptionId, SystemId};
 use proto::wire::events::v1 as wire;
 
 use super::book::{Book, Inner};
@@ -63,6 +63,19 @@ impl Exchange {
             });
         }
         (told, None)
+    }
+
+    /// Whether a system of `agency` is told of the event at `index`, or was: not where it is withheld from it.
+    pub fn is_told(&self, agency: &AgencyId, index: u64) -> bool {
+        let inner = self.events.book.lock();
+        let Some(event) = inner.events.event(index) else {
+            return false;
+        };
+        inner.events.followers(index).any(|(_, held)| {
+            held.header.subscriber.belongs_to(agency)
+                && held.uncovered(event).is_none()
+                && (held.ended.is_none() || held.outcomes.contains_key(&index))
+        })
     }
 
     /// Brings given up events of a subscription of `system` again; `None`: there is no such subscription.

@@ -30,6 +30,7 @@ use super::rows::Deed;
 use crate::demo::evidence::copy_log;
 use crate::failure::Failure;
 
+mod events;
 mod review;
 mod ways;
 
@@ -106,6 +107,7 @@ impl Forge {
             Deed::MintKey => self.build(place, &self.with_a_key(all)?),
             Deed::ForgeReview => self.build(place, &self.with_a_review(all)?),
             Deed::Way(way) => self.build(place, &self.in_a_way(way)?),
+            Deed::Event(lie) => self.build(place, &self.with_a_lie(lie, all)?),
             Deed::DeleteTiles => {
                 copy_log(&self.log, place)?;
                 let tiles = place.join("tile/0");
@@ -196,6 +198,11 @@ impl Forge {
                     facts.request_leaf = Bytes::copy_from_slice(leaf.as_bytes());
                 }
                 entry.facts = facts::encode(&facts);
+            }
+            if entry.kind.is_event() {
+                entry.facts = events::renamed(&entry, |_, old| {
+                    moved.get(&Digest::from_slice(old)?).copied()
+                })?;
             }
             let leaf = entry.leaf().map_err(Failure::unavailable)?;
             moved.insert(old, (kept.len() as u64, leaf));
@@ -352,6 +359,12 @@ fn restamped(entries: &[Entry]) -> Result<Vec<Bytes>, Failure> {
                     ..facts
                 });
             }
+        }
+        if entry.kind.is_event() {
+            entry.facts = events::renamed(&entry, |index, old| {
+                let leaf = *leaves.get(usize::try_from(index).ok()?)?;
+                (!old.is_empty()).then_some((index, leaf))
+            })?;
         }
         let bytes = entry.encode().map_err(Failure::unavailable)?;
         let leaf = leaf_hash(&bytes);

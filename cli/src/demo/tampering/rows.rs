@@ -2,8 +2,10 @@
 
 use super::outsiders::Outsider::{self, Auditor, Consumer, Member, OlderCopy, Provider, Witness};
 
+mod events;
 mod ways;
 
+pub(super) use events::{EVENTS, Lie};
 pub(super) use ways::{WAYS, Way};
 
 /// What a row does to the log.
@@ -25,6 +27,7 @@ pub(super) enum Deed {
     ForgeReview,
     Way(Way),
     DeleteTiles,
+    Event(Lie),
 }
 
 /// One row.

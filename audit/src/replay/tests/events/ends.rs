@@ -12,9 +12,9 @@ impl Followed {
     }
 
     /// The switch ends the subscription by itself.
-    async fn ended_as(&self, code: &str, clause: &str) {
+    pub(crate) async fn ended_as(&self, code: &str, clause: &str) -> Appended {
         let facts = self.as_ended(code, clause);
-        self.teller.say(Kind::SubscriptionEnd, facts).await;
+        self.teller.say(Kind::SubscriptionEnd, facts).await
     }
 }
 

@@ -2,6 +2,17 @@
 
 use super::*;
 
+impl Followed {
+    /// A receipt under the operator's key.
+    pub(crate) async fn taken_by_the_operator(&self) -> Appended {
+        let (facts, header) = (self.facts(), self.receipt().encode());
+        let by = (label::EVENT_RECEIPT, OPERATOR);
+        self.teller
+            .sealed(Kind::EventOutcome, facts, header, by)
+            .await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outcome_for_somebody_who_does_not_follow_is_found() {
     let mut followed = Followed::new().await;

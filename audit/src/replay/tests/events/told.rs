@@ -4,6 +4,15 @@ use proto::limits::{SUBSCRIPTIONS_MAX, WINDOW_MS_MAX};
 
 use super::*;
 
+impl Teller {
+    /// An event under the operator's key.
+    pub(crate) async fn made_up(&mut self) -> Appended {
+        let (facts, header) = (self.facts(), self.event().encode());
+        let by = (label::EVENT, OPERATOR);
+        self.sealed(Kind::Event, facts, header, by).await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_its_publisher_did_not_seal_is_found() {
     // By nobody's key, by the operator's, by a subscriber's, and under a label for something else.
