@@ -116,7 +116,12 @@ impl Judge<'_> {
         let header =
             verify_subscription(&self.registry, &entry.header, seal_of(entry)?).map_err(no_seal)?;
         self.docket.count_seal();
-        self.came(event.index, &header.subscriber, Some(header.issued_at_ms), facts);
+        self.came(
+            event.index,
+            &header.subscriber,
+            Some(header.issued_at_ms),
+            facts,
+        );
         let question = header.question();
         if self.told {
             event.follows(&question);
