@@ -7,12 +7,6 @@
 //! Each room lives in its own file, takes the token of the room before, and is the only place where its own token can
 //! be made: leaving one out does not compile. `docs/protocol.md` §3.
 
-pub mod refusal;
-pub mod reply;
-pub mod verify;
-
-pub(crate) mod record;
-
 mod authorise;
 mod budget;
 mod counts;
@@ -24,6 +18,9 @@ mod outcome;
 mod provider;
 mod quota;
 mod rate;
+pub(crate) mod record;
+pub mod refusal;
+pub mod reply;
 mod response;
 mod resume;
 pub(crate) mod reviews;
@@ -31,6 +28,7 @@ mod route;
 mod stream;
 pub mod submission;
 mod upload;
+pub mod verify;
 
 use std::fmt;
 use std::sync::Arc;
