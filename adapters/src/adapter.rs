@@ -53,6 +53,7 @@ struct Inner {
     journal: Journal,
     renewal: Renewal,
     subject_keys: SubjectKeys,
+    erasures: erasure::Sender,
     encryption_keys: EncryptionKeys,
     /// What was verified a moment ago: checkpoints of the log, and seals' tree heads.
     notes: NoteMemory,
@@ -118,6 +119,7 @@ impl Adapter {
             sealer: sealer.clone(),
             connection: connection.clone(),
             checkpoints: checkpoints.clone(),
+            turn: Arc::default(),
         };
         let tasks = [
             AbortOnDropHandle::new(tokio::spawn(follow)),
@@ -133,10 +135,11 @@ impl Adapter {
             ))),
             AbortOnDropHandle::new(tokio::spawn(renewal.clone().keep())),
             AbortOnDropHandle::new(tokio::spawn(checkpoints.clone().remembering())),
-            AbortOnDropHandle::new(tokio::spawn(erasure::sending(sender))),
+            AbortOnDropHandle::new(tokio::spawn(erasure::sending(sender.clone()))),
         ];
         Ok(Self(Arc::new(Inner {
             encryption_keys: EncryptionKeys::of(home.dir()),
+            erasures: sender,
             notes: NoteMemory::new(home.log_key().clone()),
             seals: SealMemory::default(),
             calls: (home.config().call_stream).then(|| Calls::new(connection.clone())),
@@ -243,13 +246,7 @@ impl Adapter {
     /// # Errors
     /// [`ErasureError`]; what is not recorded stays queued.
     pub async fn state_erasures(&self) -> Result<usize, ErasureError> {
-        let sender = erasure::Sender {
-            home: self.home().clone(),
-            sealer: self.0.sealer.clone(),
-            connection: self.0.connection.clone(),
-            checkpoints: self.0.checkpoints.clone(),
-        };
-        sender.send_queued().await
+        self.0.erasures.send_queued().await
     }
 
     pub(crate) fn calls(&self) -> Option<&Calls> {

@@ -78,6 +78,7 @@ mod inputs;
 mod order;
 mod outcome;
 mod problem;
+mod promised;
 mod question;
 mod run;
 mod shape;
@@ -175,6 +176,8 @@ pub struct Places {
     pub purpose: At,
     /// Each field, in the order of [`Part::fields`].
     pub fields: Vec<At>,
+    /// Each parameter, in the order of [`Part::parameters`].
+    pub parameters: Vec<At>,
 }
 
 /// Where a parameter's value comes from.

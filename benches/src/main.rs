@@ -13,6 +13,7 @@
 //! | [`crowd`], [`thin`] | many systems: founded in a new switch's log; consumers of whom thousands fit in a process |
 //! | [`report`], [`audit::svg`] | medians, spreads, ratios, goals; the table, the JSON and the drawing |
 //!
+//! `benches slow-reader` is one of what others notice of streams that nobody reads: [`slow_reader`].
 //! `benches overload` is another measurement, of what happens above the peak: [`overload`]. `benches attached` is one of
 //! what grows with attached adapters: [`attached`].
 //! `benches authorise` is another measurement, of one function: [`authorise`]. `benches replay` is one of an auditor's
@@ -30,6 +31,7 @@ mod progress;
 mod replay;
 mod report;
 mod side;
+mod slow_reader;
 mod thin;
 
 use std::ffi::OsStr;
@@ -62,6 +64,8 @@ enum Role {
     Replay(replay::Plan),
     /// Twice the rate that goes through, an agency that floods, a provider that hangs.
     Overload(overload::Plan),
+    /// What others notice of consumers that stop reading.
+    SlowReader(slow_reader::Plan),
     /// What grows with the adapters that are attached.
     Attached(attached::Plan),
     /// A chart of a table of figures.
@@ -108,6 +112,14 @@ enum Role {
         /// How many there are.
         most: usize,
     },
+    /// A consumer that asks for long answers and reads nothing of them.
+    #[command(hide = true)]
+    StalledReads {
+        /// Its home.
+        home: PathBuf,
+        /// How many answers.
+        streams: u16,
+    },
     /// Thin consumers, one for each home.
     #[command(hide = true)]
     ThinLoad(thin::Task),
@@ -129,6 +141,10 @@ fn main() -> ExitCode {
             Some(Role::Attached(plan)) => conduct(attached::run(&plan)),
             Some(Role::Holder { homes, most }) => play(attached::holder::run(homes, most)),
             Some(Role::Overload(plan)) => conduct(overload::run(&plan)),
+            Some(Role::SlowReader(plan)) => conduct(slow_reader::run(&plan)),
+            Some(Role::StalledReads { home, streams }) => {
+                play(slow_reader::stalled::run(home, streams))
+            }
             Some(Role::Authorise) => authorise::run(),
             Some(Role::Replay(plan)) => replay::run(&plan),
             Some(Role::Draw(plan)) => draw::run(&plan),

@@ -7,12 +7,6 @@
 //! Each room lives in its own file, takes the token of the room before, and is the only place where its own token can
 //! be made: leaving one out does not compile. `docs/protocol.md` §3.
 
-pub mod refusal;
-pub mod reply;
-pub mod verify;
-
-pub(crate) mod record;
-
 mod attach;
 mod authorise;
 mod budget;
@@ -27,6 +21,9 @@ mod pages;
 mod provider;
 mod quota;
 mod rate;
+pub(crate) mod record;
+pub mod refusal;
+pub mod reply;
 mod response;
 mod resume;
 pub(crate) mod reviews;
@@ -34,6 +31,7 @@ mod route;
 mod stream;
 pub mod submission;
 mod upload;
+pub mod verify;
 
 use std::fmt;
 use std::sync::Arc;

@@ -11,6 +11,8 @@ use audit::clock::Clock;
 use audit::find::{self, Check};
 use audit::replay::Filter;
 use proto::Digest;
+use proto::act::{Erased, Erasure};
+use proto::entry::Kind;
 use proto::header::RequestHeader;
 use proto::id::ExchangeId;
 use serde_json::Value;
@@ -299,4 +301,62 @@ async fn what_acts_is_not_done_again_once_it_was_answered() {
     assert_eq!(backend.seen(), 2);
     handle.drain().await.unwrap();
     centre.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_that_is_forgotten_for_a_reason_loses_its_payloads_and_the_log_is_told() {
+    let centre = Centre::new(false).await;
+    let ground = centre.world.switch.ground();
+    let backend = Backend::new(Does::Answers);
+    let handle = centre.world.civil.serve(ground, backend).await;
+    let (_, value, errors) = centre.run(&[]).await;
+    let asked = value["parts"][0]["exchange_id"].as_str().unwrap();
+    let asked = ExchangeId::parse(asked).unwrap_or_else(|| panic!("{value} {errors}"));
+    let say = async |arguments: &[&str]| {
+        let output = centre.command(arguments).output().await.unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().unwrap(), value, errors)
+    };
+    let disclose = ["adapter", "receipts", "--disclose", &asked.to_string()];
+    assert_eq!(say(&disclose).await.0, 0, "it is kept");
+    let forget = ["compose", "forget", "GIZA-1", "--ground", "subject-request"];
+    let (code, told, errors) = say(&forget).await;
+    assert_eq!(code, 0, "{errors}");
+    assert_eq!(
+        (
+            &told["forgotten"],
+            &told["statements_recorded"],
+            &told["statements_queued"]
+        ),
+        (&"GIZA-1".into(), &1.into(), &0.into())
+    );
+    let erased = told["erased"].as_array().unwrap();
+    assert!(erased.contains(&asked.to_string().into()), "{told}");
+    assert_eq!(say(&disclose).await.0, 2, "it is gone");
+    // So is the page, and there is nothing to forget twice.
+    let (code, _, errors) = say(&forget).await;
+    assert!(code == 2 && errors.contains("no case 'GIZA-1'"), "{errors}");
+    // Without a ground only the opening goes, and nothing is to be said.
+    centre.run(&[]).await;
+    let (code, told, _) = say(&["compose", "forget", "GIZA-1"]).await;
+    assert_eq!((code, &told["erased"]), (0, &Value::Null));
+    handle.drain().await.unwrap();
+    let told = centre.world.finish().await;
+    let statements = told
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Erasure);
+    let statements: Vec<Erasure> = statements
+        .map(|entry| Erasure::open(&entry.header).unwrap())
+        .collect();
+    let [statement] = &statements[..] else {
+        panic!("{statements:?}");
+    };
+    assert_eq!(statement.ground.as_str(), "subject-request");
+    let Erased::Payloads(system, exchanges) = &statement.erased else {
+        panic!("{statement:?}");
+    };
+    assert_eq!(system.as_str(), tests::world::MOSS);
+    assert!(exchanges.contains(&asked));
 }

@@ -225,7 +225,9 @@ impl House {
         {
             return false;
         }
-        flow.lets_through(CHUNK - 4_096).await;
+        if !flow.lets_through(CHUNK - 4_096).await {
+            return false;
+        }
         soon("all chunks are there", async {
             while self.half(folder) < length - CHUNK {
                 flow.hold_after(256);

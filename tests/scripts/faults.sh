@@ -8,6 +8,7 @@
 #   audit: three images of a power cut before every step          about 2 minutes
 #   audit: 10,000 flipped bits                                    about 2 minutes
 #   tests: kill -9, 1,000 cycles                                  about 20 minutes
+#   tests: kill -9 of each party of each way to exchange, 100 cycles each   about 20 minutes; MOHAWEL_KILL_ROUNDS=N for others
 #   powerloss.sh: 200 cycles, and as many of each control         about 35 minutes; needs root, loop devices, ext4
 #   upgrade.sh: the version before this one                       about 10 minutes, most of it building
 set -euo pipefail

@@ -222,9 +222,11 @@ impl Reading<'_> {
             );
         }
         let mut needs = BTreeSet::new();
-        let mut parameters = Vec::new();
+        let (mut parameters, mut parameter_places) = (Vec::new(), Vec::new());
         for (name, source) in &part.parameters {
+            let at = self.lines.at(source.span().start);
             if let Some(source) = self.source(name, source, &mut needs) {
+                parameter_places.push(at);
                 parameters.push((name.clone(), source));
             }
         }
@@ -240,6 +242,7 @@ impl Reading<'_> {
             operation: self.at(&part.operation),
             purpose: self.at(&part.purpose),
             fields: fields.iter().map(|(_, at)| *at).collect(),
+            parameters: parameter_places,
         };
         Some(Part {
             name: name?,

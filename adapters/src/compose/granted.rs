@@ -1,4 +1,4 @@
-//! The registry asked beforehand: does each part's service exist, and would its request be permitted?
+//! The registry asked beforehand: does each part's service exist, does it take what the part sends, would it be permitted?
 //!
 //! Takes a composition, a registry and who would ask. Gives what would be refused, with its place in the file. Decides
 //! nothing: [`proto::authorise::explain`] says what the deciding function would say.
@@ -8,6 +8,7 @@ use proto::id::SystemId;
 use proto::registry::Registry;
 
 use super::problem::{At, Problem, What};
+use super::promised::broken;
 use super::{Composition, Part};
 
 /// Everything that `consumer` would be refused at `at_ms`, in the order of the file.
@@ -19,13 +20,19 @@ pub fn problems_in(
 ) -> Vec<Problem> {
     let parts = composition.parts.iter();
     let mut problems: Vec<Problem> = parts
-        .flat_map(|part| of_part(part, registry, consumer, at_ms))
+        .flat_map(|part| of_part(composition, part, registry, consumer, at_ms))
         .collect();
     problems.sort_by_key(|problem| problem.at);
     problems
 }
 
-fn of_part(part: &Part, registry: &Registry, consumer: &SystemId, at_ms: u64) -> Vec<Problem> {
+fn of_part(
+    composition: &Composition,
+    part: &Part,
+    registry: &Registry,
+    consumer: &SystemId,
+    at_ms: u64,
+) -> Vec<Problem> {
     let places = &part.places;
     let one = |at, what| vec![Problem { at, what }];
     let Some(service) = registry.service(&part.service) else {
@@ -55,9 +62,10 @@ fn of_part(part: &Part, registry: &Registry, consumer: &SystemId, at_ms: u64) ->
         purpose: part.purpose.clone(),
         fields: part.fields.clone(),
     };
+    let mut found = broken(composition, part, operation);
     let explained = explain(registry, &question, at_ms);
     let Some(code) = explained.code() else {
-        return Vec::new();
+        return found;
     };
     let denied = |change: Option<Change>| Problem {
         at: change
@@ -69,14 +77,12 @@ fn of_part(part: &Part, registry: &Registry, consumer: &SystemId, at_ms: u64) ->
             change,
         },
     };
-    match explained.changes.is_empty() {
-        true => vec![denied(None)],
-        false => explained
-            .changes
-            .into_iter()
-            .map(|change| denied(Some(change)))
-            .collect(),
+    if explained.changes.is_empty() {
+        found.push(denied(None));
     }
+    let changes = explained.changes.into_iter();
+    found.extend(changes.map(|change| denied(Some(change))));
+    found
 }
 
 /// Where the file says what the change is about.

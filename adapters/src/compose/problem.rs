@@ -119,6 +119,28 @@ pub enum What {
     NoOperation(String),
     /// The operation has no such field.
     NoField(String),
+    /// The contract wants a parameter that the part does not send.
+    Needed(String),
+    /// The contract takes no parameter of this name.
+    NotTakenIn(String),
+    /// A value that the contract does not take.
+    Unfit {
+        /// The parameter.
+        name: String,
+        /// What is wrong with it, in English.
+        en: String,
+        /// The same in Arabic.
+        ar: String,
+    },
+    /// A value of another type than the contract takes, as JSON Schema calls them.
+    OtherKind {
+        /// The parameter.
+        name: String,
+        /// What the part sends.
+        given: &'static str,
+        /// What the contract takes.
+        wanted: String,
+    },
     /// No agreement permits it; with what would change that, where something is known to.
     Denied {
         /// The part.
@@ -171,6 +193,22 @@ impl What {
             Self::NoService(name) => format!("nobody publishes the service {name}"),
             Self::NoOperation(name) => format!("the service has no operation '{name}'"),
             Self::NoField(name) => format!("the operation has no field '{name}'"),
+            Self::Needed(name) => format!(
+                "the contract wants the parameter '{name}'; add parameters.{name} to this part"
+            ),
+            Self::NotTakenIn(name) => format!(
+                "the contract takes no parameter '{name}'; `mohawel service show` lists those that it takes"
+            ),
+            Self::Unfit { name, en, .. } => {
+                format!("parameter '{name}' is not what the contract takes: {en}")
+            }
+            Self::OtherKind {
+                name,
+                given,
+                wanted,
+            } => format!(
+                "parameter '{name}' is of the type {given}, and the contract takes {wanted}; give it from another source"
+            ),
             Self::Denied { part, code, change } => {
                 let change = change
                     .as_ref()
@@ -220,6 +258,22 @@ impl What {
             Self::NoService(name) => format!("لا أحد ينشر الخدمة {name}"),
             Self::NoOperation(name) => format!("لا توجد في الخدمة عملية باسم '{name}'"),
             Self::NoField(name) => format!("لا يوجد في العملية حقل باسم '{name}'"),
+            Self::Needed(name) => {
+                format!("يطلب العقد المُعطى '{name}'؛ أضف parameters.{name} إلى هذا الجزء")
+            }
+            Self::NotTakenIn(name) => {
+                format!("لا يقبل العقد مُعطى باسم '{name}'؛ ويعرض الأمر mohawel service show ما يقبله")
+            }
+            Self::Unfit { name, ar, .. } => {
+                format!("المُعطى '{name}' ليس مما يقبله العقد: {ar}")
+            }
+            Self::OtherKind {
+                name,
+                given,
+                wanted,
+            } => format!(
+                "المُعطى '{name}' من النوع {given} بينما يقبل العقد {wanted}؛ خذه من مصدر آخر"
+            ),
             Self::Denied { part, code, change } => {
                 let change = change
                     .as_ref()

@@ -13,6 +13,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use audit::receipt::{Receipt, ReceiptError};
@@ -26,6 +27,7 @@ use proto::limits::{OVERSEEN_MAX, label};
 use proto::seal::{Seal, SealError};
 use proto::wire::audit::v1 as wire;
 use thiserror::Error;
+use tokio::sync::Mutex;
 use tonic::Status;
 
 use super::segments::{Held, make_dir, sync_dir};
@@ -136,12 +138,14 @@ fn finish(journal: &Path) -> Result<(), JournalError> {
 }
 
 /// What sends statements: the parts of a running adapter that it needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sender {
     pub(crate) home: Home,
     pub(crate) sealer: Sealer,
     pub(crate) connection: Connection,
     pub(crate) checkpoints: Checkpoints,
+    /// Held while statements are sent: none goes twice because two of this adapter's tasks look at once.
+    pub(crate) turn: Arc<Mutex<()>>,
 }
 
 impl Sender {
@@ -151,6 +155,7 @@ impl Sender {
         if !journal.join(DIR).exists() {
             return Ok(0);
         }
+        let _turn = self.turn.lock().await;
         {
             let _held = Held::alone(&journal).map_err(JournalError::Io)?;
             finish(&journal)?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use proto::id::Part;
 
 /// `mohawel compose …`.
 #[derive(Debug, Subcommand)]
@@ -31,10 +32,15 @@ pub enum Compose {
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,
     },
-    /// Destroy the opening of a case: nobody can then tell which thread of the log it is. Its exchanges stay.
+    /// Destroy the opening of a case: nobody can then tell which thread of the log it is. Receipts of its exchanges stay, and
+    /// so does what was exchanged, unless a ground is given.
     Forget {
         /// The case's reference.
         case: String,
+        /// Destroy, too, payload and salt of everything that was exchanged in the case, and say so in the log. Why: a code,
+        /// for example subject-request.
+        #[arg(long, value_parser = Part::parse)]
+        ground: Option<Part>,
         /// The adapter's home.
         #[arg(long, env = "MOHAWEL_HOME")]
         home: PathBuf,

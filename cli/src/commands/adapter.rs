@@ -18,6 +18,7 @@ use crate::passphrase;
 
 pub mod alarms;
 pub mod encryption_key;
+pub mod erase;
 pub mod receipts;
 pub mod serving;
 
@@ -31,7 +32,7 @@ pub async fn run(adapter: Adapter, output: Output) -> Result<(), Failure> {
         Adapter::Apply(apply) => Box::pin(apply_to_join(apply, output)).await,
         Adapter::Run { home, providers } => Box::pin(serving::run(&home, &providers, output)).await,
         Adapter::Receipts(args) => receipts::run(&args, output),
-        Adapter::Erase(args) => Box::pin(receipts::erase(args, output)).await,
+        Adapter::Erase(args) => Box::pin(erase::run(args, output)).await,
         Adapter::Alarms(args) => alarms::run(&args, output),
         Adapter::EncryptionKey(args) => Box::pin(encryption_key::run(&args, output)).await,
         Adapter::Check { home } => Box::pin(doctor::run_agency(&home, None, output)).await,

@@ -40,7 +40,9 @@ pub async fn run(compose: Compose, output: Output) -> Result<(), Failure> {
         Compose::Run(case) => Box::pin(run_case(case, output)).await,
         Compose::List { home } => pages::list(&home, output),
         Compose::Show { case, home } => pages::show(&home, &case, output),
-        Compose::Forget { case, home } => pages::forget(&home, &case, output),
+        Compose::Forget { case, ground, home } => {
+            Box::pin(pages::forget(&home, &case, ground.as_ref(), output)).await
+        }
     }
 }
 

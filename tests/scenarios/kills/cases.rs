@@ -243,7 +243,7 @@ async fn killed_by_chance(rounds: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "two hundred rounds take minutes: make faults"]
+#[ignore = "a hundred rounds take minutes: make faults"]
 async fn killed_at_any_moment_what_acts_is_done_once() {
-    killed_by_chance(rounds(200)).await;
+    killed_by_chance(rounds(100)).await;
 }

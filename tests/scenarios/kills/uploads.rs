@@ -40,6 +40,9 @@ const STEPS: [Step; 5] = [
     Step::BeforeReply,
 ];
 
+/// Every upload that was begun: where somebody was killed, and who.
+type Cases = Vec<(Step, Option<Party>)>;
+
 impl House {
     async fn taking() -> Self {
         let house = Self::serving(TAKER, &[FOLDER]).await;
@@ -75,8 +78,26 @@ impl House {
         self.kept().into_iter().map(clear).collect()
     }
 
-    /// Starts to send, and stands still at `step`.
-    async fn sends_to(&self, step: Step) -> Child {
+    /// Starts to send, and stands still at `step`. What runs past it, on a machine that looks too late, is noted among the
+    /// cases and begun again.
+    async fn sends_to(&self, step: Step, cases: &mut Cases) -> Child {
+        for _ in 0..10 {
+            match self.sends_once_to(step).await {
+                (consumer, true) => return consumer,
+                (consumer, false) => {
+                    self.asks.release();
+                    self.serves.release();
+                    let (code, told, errors) = ended(consumer).await;
+                    assert_eq!(code, 0, "{step:?}: {told} {errors}");
+                    self.cleared();
+                    cases.push((step, None));
+                }
+            }
+        }
+        panic!("{step:?} is not to be found");
+    }
+
+    async fn sends_once_to(&self, step: Step) -> (Child, bool) {
         match step {
             Step::BeforeCredit => self.serves.out.hold_after(0),
             _ => self.asks.out.hold_after(LENGTH / 2),
@@ -99,8 +120,10 @@ impl House {
                 let past = self
                     .creeps_past_the_last_but_one(flow, PLACE, sending)
                     .await;
-                flow.lets_through(CHUNK - 4_096).await;
-                past && waits(sending, || self.half(FOLDER) == LENGTH - 2 * CHUNK).await
+                // A machine that looks late has let through more of it before.
+                let more = past && flow.lets_through(CHUNK / 4).await;
+                more && self.kept().is_empty()
+                    && waits(sending, || self.half(FOLDER) == LENGTH - 2 * CHUNK).await
             }
             Step::BeforeAnswer => {
                 self.serves.out.hold_after(0);
@@ -117,25 +140,25 @@ impl House {
                 waits(sending, waiting).await
             }
         };
-        assert!(begun && came, "{step:?} was passed");
-        consumer
+        (consumer, begun && came)
     }
 }
 
 /// What the log says of an upload that ended at this step when this one was killed, in any of these ways.
-fn expected(step: Step, party: Party) -> Vec<Vec<(Kind, String)>> {
+fn expected(step: Step, party: Option<Party>) -> Vec<Vec<(Kind, String)>> {
     let killed = match party {
-        Party::Consumer => "cancelled",
-        Party::Broker => "abandoned",
-        Party::Provider => "provider_failed",
+        Some(Party::Consumer) => "cancelled",
+        Some(Party::Broker) => "abandoned",
+        Some(Party::Provider) => "provider_failed",
+        None => "answered",
     };
     let codes = match (step, party) {
         (Step::BeforeReply, _) => vec!["answered"],
         // The answer and the hang-up come at once.
-        (Step::BeforeAnswer, Party::Consumer) => vec![killed, "answered"],
+        (Step::BeforeAnswer, Some(Party::Consumer)) => vec![killed, "answered"],
         _ => vec![killed],
     };
-    let trailer = matches!(step, Step::BeforeAnswer | Step::BeforeReply);
+    let trailer = party.is_none() || matches!(step, Step::BeforeAnswer | Step::BeforeReply);
     let story = |code: &str| {
         let trailer = trailer.then_some((Kind::UploadTrailer, ""));
         let all = [(Kind::Upload, "")].into_iter().chain(trailer);
@@ -153,7 +176,7 @@ async fn whoever_is_killed_at_whichever_step_a_file_is_kept_whole_or_not_at_all(
     for step in STEPS {
         for party in PARTIES {
             println!("{step:?}: {party:?} is killed");
-            let mut consumer = house.sends_to(step).await;
+            let mut consumer = house.sends_to(step, &mut cases).await;
             house.kill(party, &mut consumer).await;
             let (code, told, errors) = ended(consumer).await;
             let answered = step == Step::BeforeReply && party == Party::Provider;
@@ -172,7 +195,7 @@ async fn whoever_is_killed_at_whichever_step_a_file_is_kept_whole_or_not_at_all(
             let (code, told, errors) = run(house.upload(&[])).await;
             assert_eq!(code, 0, "{told} {errors}");
             assert_eq!(house.cleared(), [told["exchange_id"].as_str().unwrap()]);
-            cases.push((step, party));
+            cases.push((step, Some(party)));
         }
     }
     let told = house.finish().await;
@@ -217,7 +240,7 @@ async fn killed_by_chance(rounds: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "two hundred rounds take minutes: make faults"]
+#[ignore = "a hundred rounds take minutes: make faults"]
 async fn killed_at_any_moment_a_file_is_kept_whole_or_not_at_all() {
-    killed_by_chance(rounds(200)).await;
+    killed_by_chance(rounds(100)).await;
 }

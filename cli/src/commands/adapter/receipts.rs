@@ -1,21 +1,17 @@
-//! `mohawel adapter receipts` and `erase`: what this side of each exchange holds as evidence, shown, handed out, destroyed.
+//! `mohawel adapter receipts`: what this side of each exchange holds as evidence, shown and handed out.
 //!
-//! Reads the home's journal, beside a running adapter or without one. Only an erasure speaks to the switch, and only after
-//! the payloads are gone.
+//! Reads the home's journal, beside a running adapter or without one.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use adapters::adapter::Adapter;
 use adapters::config::Config;
 use adapters::identity::Home;
-use adapters::journal::erasure::{self, Order};
 use adapters::journal::{self, Half, JournalError, Record, Role, export, read};
 use audit::clock::Clock;
 use proto::id::ExchangeId;
 use serde_json::json;
 
-use crate::args::{Erase, Receipts};
+use crate::args::Receipts;
 use crate::commands::new_file::NewFile;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, ms_of_time, time_of_ms};
@@ -269,96 +265,13 @@ fn disclose(
     }
 }
 
-/// Destroys, then tells the log.
-///
-/// # Errors
-/// A usage failure when nothing of what is named is kept; the journal's own failures.
-pub async fn erase(args: Erase, output: Output) -> Result<(), Failure> {
-    let home = Home::open(&args.home).map_err(Failure::usage)?;
-    let journal = home.path(&home.config().journal.dir);
-    let before_ms = args.before.as_deref().map(ms_of_time).transpose()?;
-    let named: BTreeSet<[u8; 16]> = args.exchange.iter().map(|id| *id.as_bytes()).collect();
-    let chosen = |id: ExchangeId| match before_ms {
-        Some(before_ms) => begun_at_ms(id) < before_ms,
-        None => named.contains(id.as_bytes()),
-    };
-    let order = Order {
-        system: home.system(),
-        ground: &args.ground,
-        now_ms: Clock::System.now_ms(),
-    };
-    let erased = erasure::erase(&journal, &chosen, &order).map_err(|error| failed(&error))?;
-    for id in &args.exchange {
-        // The salt of an attempt without an answer opens its commitment too.
-        let _ = std::fs::remove_file(args.home.join("attempts").join(format!("{id}.salt")));
-    }
-    let stated = state(home, output).await;
-    let queued = erasure::queued(&journal).map_err(|error| failed(&error))?;
-    let value = json!({
-        "erased": erased.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "statements_recorded": stated,
-        "statements_queued": queued,
-    });
-    output.show(&value, || {
-        output.line(format!(
-            "{} {}",
-            erased.len(),
-            output.say(
-                "exchanges erased: payload and salt are gone, receipts stay",
-                "تبادل مُحي: ذهبت البيانات والملح وبقيت الإيصالات",
-            )
-        ));
-        if queued > 0 {
-            output.line(format!(
-                "{queued} {}",
-                output.say(
-                    "statement(s) wait in the home and go to the log with the next run of this adapter",
-                    "إقرار ينتظر في المجلد ويُسجَّل مع التشغيل التالي لهذا المحوّل",
-                )
-            ));
-        } else if stated > 0 {
-            output.line(format!(
-                "{stated} {}",
-                output.say("statement(s) stand in the log", "إقرار مسجّل في السجل")
-            ));
-        }
-        if erased.is_empty() {
-            output.line(output.say(
-                "Nothing of what was named is kept in this home.",
-                "لا يُحفظ في هذا المجلد شيء مما ذُكر.",
-            ));
-        }
-    })
-}
-
-/// Tells the log what was destroyed; what does not get through stays queued. Gives how many statements did.
-async fn state(home: Home, output: Output) -> usize {
-    let told = async {
-        let adapter = Adapter::start(home, Clock::System).map_err(|error| error.to_string())?;
-        adapter
-            .state_erasures()
-            .await
-            .map_err(|error| error.to_string())
-    };
-    match told.await {
-        Ok(stated) => stated,
-        Err(error) => {
-            output.note(format!(
-                "{}: {error}",
-                output.say("The log was not told yet", "لم يُبلَّغ السجل بعد")
-            ));
-            0
-        }
-    }
-}
-
 /// When an exchange began, as its id says: a UUIDv7 begins with the Unix time in milliseconds.
-fn begun_at_ms(id: ExchangeId) -> u64 {
+pub(super) fn begun_at_ms(id: ExchangeId) -> u64 {
     let first = id.as_bytes().iter().take(6);
     first.fold(0, |ms, byte| ms << 8 | u64::from(*byte))
 }
 
-fn failed(error: &JournalError) -> Failure {
+pub(super) fn failed(error: &JournalError) -> Failure {
     match error {
         JournalError::Vault(_) => Failure::usage(error),
         _ => Failure::unavailable(error),

@@ -1,12 +1,17 @@
 //! This home's cases: what the log knows them by, what was sent in them, and their openings.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use adapters::Home;
 use adapters::compose::{Book, CaseFile, Sent};
+use adapters::journal::read;
+use proto::header::RequestHeader;
+use proto::id::{ExchangeId, Part};
 use serde_json::{Value, json};
 
 use super::of_book;
+use crate::commands::adapter::erase::{Erased, erase};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time_of_ms};
 
@@ -81,17 +86,63 @@ pub(super) fn show(home: &Path, case: &str, output: Output) -> Result<(), Failur
     })
 }
 
-/// Destroys the opening of a case.
-pub(super) fn forget(home: &Path, case: &str, output: Output) -> Result<(), Failure> {
-    if !book(home)?.forget(case).map_err(of_book)? {
+/// Destroys the opening of a case; with a ground first what was exchanged in it, which the log is told.
+pub(super) async fn forget(
+    dir: &Path,
+    case: &str,
+    ground: Option<&Part>,
+    output: Output,
+) -> Result<(), Failure> {
+    let home = Home::open(dir).map_err(Failure::usage)?;
+    let book = Book::of(&home);
+    let found = book.find(case).map_err(of_book)?;
+    let found = found.ok_or_else(|| unknown(case))?;
+    let erased = match ground {
+        Some(ground) => {
+            // Nobody runs it meanwhile. The page goes last: it says what is to go, if this is cut off.
+            let page = book.open(case, found.begun_ms).map_err(of_book)?;
+            let exchanges = exchanged(&home, &found)?;
+            let chosen = |id| exchanges.contains(&id);
+            let erased = Box::pin(erase(home, &chosen, &exchanges, ground, output)).await?;
+            drop(page);
+            Some(erased)
+        }
+        None => None,
+    };
+    if !book.forget(case).map_err(of_book)? {
         return Err(unknown(case));
     }
-    output.show(&json!({ "forgotten": case }), || {
+    let mut value = erased.as_ref().map_or(json!({}), Erased::to_json);
+    value["forgotten"] = json!(case);
+    output.show(&value, || {
         output.line(output.say(
             "The opening is destroyed: the thread in the log stays, and nobody can tell whose it is.",
             "أُتلف ما يفتح الالتزام: يبقى الخيط في السجل ولا يستطيع أحد معرفة صاحبه.",
         ));
+        if let Some(erased) = &erased {
+            erased.print(output);
+        }
     })
+}
+
+/// Everything that was exchanged in a case: what its page names, and each try in between, which the journal knows.
+fn exchanged(home: &Home, found: &CaseFile) -> Result<BTreeSet<ExchangeId>, Failure> {
+    let named = found.sent.iter().flat_map(|sent| {
+        let last = sent.ended.as_ref().map(|(_, last)| *last);
+        [sent.exchange].into_iter().chain(last)
+    });
+    let mut exchanges: BTreeSet<ExchangeId> = named.collect();
+    let commitment = found.case.commitment();
+    let journal = home.path(&home.config().journal.dir);
+    let told = read::read(&journal, |record| {
+        let header = record.request.as_ref();
+        let header = header.and_then(|request| RequestHeader::open(&request.header).ok());
+        if header.is_some_and(|header| header.case_reference == Some(commitment)) {
+            exchanges.insert(record.exchange);
+        }
+    });
+    told.map_err(Failure::unavailable)?;
+    Ok(exchanges)
 }
 
 fn head(found: &CaseFile) -> Value {
