@@ -1,7 +1,5 @@
-//! The one function that decides.
-//!
-//! The switch decides with it, the provider's adapter decides again with its own mirror, and a
-//! replay re-judges every recorded decision with it. It reads a registry and a header, nothing else.
+//! The one function that decides: in the switch, again in the provider's adapter with its own mirror, and in a replay for
+//! every recorded decision. It reads a registry and a header, nothing else.
 //!
 //! | file | what it holds |
 //! |---|---|

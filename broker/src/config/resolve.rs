@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use proto::digest::Digest;
 use proto::id::Part;
-use proto::limits::{EVENT_ATTEMPTS_MAX, EVENT_PAUSE_MS_MAX, STREAM_IDLE_MS, WINDOW_MS_MAX};
+use proto::limits::WINDOW_MS_MAX;
 
 use super::file::{
     File, Given, LimitsSection, LogSection, OutsideAuthoritySection, SwitchSection, TlsSection,
 };
 use super::reading::{Bounds, Files, Reading};
 use super::{Config, ConfigError, Limits, LogConfig, Tls};
+
+mod limits;
 
 /// How long a member's certificate may live: time enough to renew it, and no longer than the authority issues.
 const CERTIFICATE_LIFE: RangeInclusive<Duration> =
@@ -244,44 +246,6 @@ impl Reading<'_> {
             queue_entries: queue_entries as usize,
             publish_interval_ms,
         })
-    }
-
-    fn events(&mut self, [mib, days, attempts, pause]: [Given<u64>; 4], l: &mut Limits) {
-        let most = &mut l.event_mib;
-        self.limit("event_mib", mib, most, 0, 1_048_576);
-        let most = &mut l.event_days;
-        self.limit("event_days", days, most, 1, 29);
-        let most = &mut l.event_attempts;
-        self.limit(
-            "event_attempts",
-            attempts,
-            most,
-            1,
-            EVENT_ATTEMPTS_MAX.into(),
-        );
-        let most = &mut l.event_pause_ms;
-        self.limit(
-            "event_pause_ms",
-            pause,
-            most,
-            100,
-            EVENT_PAUSE_MS_MAX.into(),
-        );
-    }
-
-    fn patience(&mut self, [handshake, idle]: [Given<u64>; 2], l: &mut Limits) {
-        let most = &mut l.handshake_timeout_ms;
-        self.limit("handshake_timeout_ms", handshake, most, 100, 60_000);
-        // Adapters wait a little longer than the longest of these.
-        let most = &mut l.stream_idle_ms;
-        self.limit("stream_idle_ms", idle, most, 100, STREAM_IDLE_MS);
-    }
-
-    fn submissions(&mut self, [count, mib]: [Given<u64>; 2], l: &mut Limits) {
-        let most = &mut l.submissions_per_agency;
-        self.limit("submissions_per_agency", count, most, 0, 1_000_000);
-        let most = &mut l.submission_mib_per_agency;
-        self.limit("submission_mib_per_agency", mib, most, 1, 65_536);
     }
 
     fn limits(&mut self, given: LimitsSection) -> Limits {

@@ -142,8 +142,9 @@ async fn what_is_refused_or_holds_other_fields_is_not_brought_again() {
     };
     let rich = civil.events().publish(rich).await.unwrap();
     all_are(&civil, rich.event_id, State::Withheld).await;
-    publish(&civil, "plain", None).await;
+    let plain = publish(&civil, "plain", None).await;
     until("the plain one is told", || follower.texts() == ["plain"]).await;
+    all_are(&civil, plain.event_id, State::Taken).await;
     handle.drain().await.unwrap();
     drop((civil, moss));
     let told = world.finish().await;

@@ -1,5 +1,11 @@
 //! What is refused: strangers, other topics, payloads that the contract does not promise, a store that is full.
 
+use proto::envelope::Envelope;
+use proto::header::{SubscriptionHeader, Topic};
+use proto::limits::label;
+use proto::seal::Seal;
+use tests::ground::ORIGIN;
+
 use super::*;
 
 fn code(refused: &EventError) -> Option<Code> {
@@ -106,4 +112,43 @@ async fn a_full_store_says_when_to_try_again_and_records_nothing() {
     drop(civil);
     let told = world.finish().await;
     assert_eq!(told.count(Kind::Event), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_very_same_subscription_again_gets_the_receipt_of_the_first() {
+    let world = World::new().await;
+    let moss = world.consumer().await;
+    let wanted = wanted();
+    let header = SubscriptionHeader {
+        subscription_id: EventId::parse("0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b").unwrap(),
+        subscriber: moss.home().system().clone(),
+        topic: Topic {
+            publisher: wanted.service.system(),
+            service: wanted.service.service(),
+            operation: wanted.operation,
+        },
+        purpose: wanted.purpose,
+        agreement: Some(world.agreement),
+        delegation: Vec::new(),
+        fields: wanted.fields,
+        from_ms: None,
+        attempts: None,
+        pause_ms: None,
+        issued_at_ms: world.switch.now_ms(),
+    }
+    .encode();
+    let signer = world.moss.seal_signer();
+    let seal = Seal::one(label::SUBSCRIPTION, ORIGIN, &header, &*signer).unwrap();
+    let envelope = Envelope::bare(header, seal).to_wire();
+    let mut indexes = Vec::new();
+    for _ in 0..2 {
+        let act = Some(wire::subscribe_request::Act::Begin(envelope.clone()));
+        let mut client = moss.connection().events();
+        let subscribed = client.subscribe(wire::SubscribeRequest { act }).await;
+        indexes.push(subscribed.unwrap().into_inner().receipt.unwrap().index);
+    }
+    assert_eq!(indexes[0], indexes[1]);
+    drop(moss);
+    let told = world.finish().await;
+    assert_eq!(told.count(Kind::Subscription), 1);
 }

@@ -129,7 +129,10 @@ pub(super) const WRONGS: &[Wrong] = &[
     ),
     wrong("a subscription with the id of one", DUPLICATE, |bench| {
         let id = bench.held.subscription_id;
-        with(bench, |header| header.subscription_id = id)
+        with(bench, |header| {
+            header.subscription_id = id;
+            header.attempts = Some(3);
+        })
     }),
     wrong("a subscription again that has ended", DUPLICATE, |bench| {
         Sent::Begin(Some(bench.begin(&bench.ended)))

@@ -29,6 +29,7 @@ use tonic::transport::Channel;
 pub(super) const TOLD: &[u8] = br#"{"name":"Mona"}"#;
 
 /// One message of somebody.
+#[derive(Clone)]
 pub(super) enum Sent {
     Publish(Option<Envelope>),
     Begin(Option<Envelope>),
