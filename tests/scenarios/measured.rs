@@ -181,7 +181,9 @@ impl Row {
         let mut rounds = self.0.lock().unwrap().clone();
         rounds.sort_by(|one, other| one.0.total_cmp(&other.0));
         let middle = rounds[rounds.len() / 2];
-        let (least, most) = (rounds[0].1, rounds[rounds.len() - 1].1);
+        let ratios = || rounds.iter().map(|round| round.1);
+        let least = ratios().fold(f64::INFINITY, f64::min);
+        let most = ratios().fold(0.0, f64::max);
         println!(
             "{name:<46} {:>9.0}   {:.2} ({least:.2} to {most:.2})",
             middle.0, middle.1

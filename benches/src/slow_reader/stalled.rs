@@ -12,7 +12,7 @@ use cli::bench::load::{dismissed, say};
 use cli::bench::ours::{ASKED, CONTENT_TYPE, DEADLINE, OPERATION, PURPOSE};
 
 /// Bytes of each answer: more than any window on the way.
-const LENGTH: usize = 16 << 20;
+const LENGTH: usize = 9 << 20;
 /// How long the adapter may take to know the registry.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// When all windows on the way are full, with what they hold.
