@@ -132,3 +132,34 @@ async fn a_page_without_an_entry_is_let_go_and_a_lost_page_holds_up_nothing_else
     drop(moss);
     world.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_no_longer_is_given_up_on_record() {
+    let world = World::with_limits("event_days = 1").await;
+    let civil = world.civil.adapter(world.switch.ground()).await;
+    let moss = world.consumer().await;
+    subscribe(&moss, wanted()).await;
+    publish(&civil, "old", None).await;
+    drop((civil, moss));
+    let counts = || world.switch.switch().exchange().event_counts();
+    assert_eq!((counts().1, counts().2 > 0), (1, true));
+    world.switch.clock().advance_ms(25 * 3_600_000);
+    until("it is given up", || counts().1 == 0).await;
+    // Its page goes with the next sweep.
+    let dir = world.switch.ground().log_dir().with_file_name("events");
+    soon("its page is gone", async {
+        while counts().2 > 0 {
+            world.switch.clock().advance_ms(61_000);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    })
+    .await;
+    let pages = std::fs::read_dir(dir).unwrap();
+    let left = pages.filter(|page| {
+        let path = page.as_ref().unwrap().path();
+        path.extension().is_some_and(|end| end == "event")
+    });
+    assert_eq!(left.count(), 0);
+    let told = world.finish().await;
+    assert_eq!(told.count(Kind::EventOutcome), 1);
+}

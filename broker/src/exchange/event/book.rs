@@ -8,15 +8,15 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use proto::Digest;
 use proto::events::{EventFault, Events, Fate};
-use proto::id::{EventId, SubscriptionId, SystemId};
+use proto::id::{EventId, SystemId};
 use tokio::sync::Notify;
 
 use self::turn::Turn;
 use super::Policy;
 
 mod held;
+mod inner;
 mod turn;
 
 pub(super) use self::held::{Coming, Held};
@@ -40,8 +40,10 @@ pub(super) struct Inner {
     coming: HashMap<(SystemId, EventId), u64>,
     /// The fold changed since it was kept.
     pub(super) changed: bool,
-    /// Bytes of payloads that are kept.
-    pub(super) bytes: u64,
+    /// Events whose payloads are kept, with their bytes.
+    kept: BTreeMap<u64, u64>,
+    /// The sum of them.
+    bytes: u64,
 }
 
 /// What waits for one subscription, in the order of the log.
@@ -359,39 +361,5 @@ impl Book {
             .subscriptions()
             .filter(|(_, held)| held.ended.is_none());
         (living.count(), waiting, inner.bytes)
-    }
-}
-
-impl Inner {
-    fn line(&mut self, index: u64, since_ms: u64) {
-        let open: Vec<u64> = self
-            .events
-            .open(index)
-            .filter(|(_, event)| event.recorded_at_ms > since_ms)
-            .map(|(at, _)| at)
-            .collect();
-        let line = self.lines.entry(index).or_default();
-        for at in open {
-            line.open.entry(at).or_default();
-        }
-    }
-
-    fn leaves(&self, subscription: u64, event: u64) -> Result<(Digest, Digest), EventFault> {
-        let held = self.events.subscription(subscription);
-        let held = held.ok_or(EventFault::NoSubscription(subscription))?;
-        let told = self.events.event(event).ok_or(EventFault::NoEvent(event))?;
-        Ok((held.leaf, told.leaf))
-    }
-
-    /// The living subscription of that id.
-    pub(super) fn own(&self, subscriber: &SystemId, id: SubscriptionId) -> Option<u64> {
-        let (index, held) = self.events.subscription_of(subscriber, id)?;
-        held.ended.is_none().then_some(index)
-    }
-
-    /// Events that wait for the subscription.
-    pub(super) fn waiting(&self, index: u64) -> impl Iterator<Item = u64> {
-        let line = self.lines.get(&index);
-        line.into_iter().flat_map(|line| line.open.keys().copied())
     }
 }

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// The lines are looked through no more often than this.
 const BETWEEN: Duration = Duration::from_millis(5);
 /// How often payloads that are over are looked for.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP_MS: u64 = 60_000;
 /// The longest that whoever pulls is let wait at once.
 const PULL_WAIT_MS: u32 = 60_000;
 /// Events given out by one pull.
@@ -34,7 +34,7 @@ const PULL_MAX: u32 = 64;
 /// Brings what is due until the switch ends.
 pub(in crate::exchange) async fn dispatch(exchange: Arc<Exchange>) {
     let (mut judged, mut permitted) = (None, HashSet::new());
-    let mut swept = Instant::now();
+    let mut swept_ms = exchange.clock.now_ms();
     loop {
         let book = &exchange.events.book;
         let (now_ms, living) = (exchange.clock.now_ms(), book.counts().0);
@@ -46,17 +46,17 @@ pub(in crate::exchange) async fn dispatch(exchange: Arc<Exchange>) {
         }
         exchange.bring_all(now_ms, &permitted).await;
         let looked = Instant::now();
-        if swept.elapsed() > SWEEP {
+        if now_ms.abs_diff(swept_ms) > SWEEP_MS {
             exchange.sweep_events().await;
             exchange.keep_known().await;
-            swept = looked;
+            swept_ms = now_ms;
         }
         tokio::select! {
             () = exchange.stop.cancelled() => return,
             () = exchange.end.cancelled() => return,
             () = book.news.notified() => {}
             () = sleep(LOOK), if living > 0 => {}
-            () = sleep(SWEEP), if living == 0 => {}
+            () = sleep(Duration::from_millis(SWEEP_MS)), if living == 0 => {}
         }
         // Receipts come one by one, and each is news: one look serves all of a moment.
         sleep_until(looked + BETWEEN).await;
@@ -209,26 +209,22 @@ impl Exchange {
         let now_ms = self.clock.now_ms();
         let house = &self.events;
         let since_ms = house.kept_since_ms(now_ms);
-        let over: Vec<String> = {
+        let over = {
             let mut inner = house.book.lock();
             inner.events.forget(now_ms);
-            let old = inner.events.events_from(0);
-            old.take_while(|(_, event)| event.recorded_at_ms <= since_ms)
-                .filter(|(at, _)| {
-                    !inner.events.followers(*at).any(|(index, held)| {
-                        held.ended.is_none() && inner.waiting(index).any(|waiting| waiting == *at)
-                    })
-                })
-                .map(|(_, event)| name(&event.topic.publisher, event.id))
-                .collect()
+            inner.over(since_ms)
         };
-        for name in over {
-            if let Err(error) = house.pages.remove(&name).await {
-                warn!(%error, "an event that is over is still kept");
+        for (index, event) in over {
+            let page = event.map(|(publisher, id)| name(&publisher, id));
+            let removed = match page {
+                Some(page) => house.pages.remove(&page).await,
+                // Forgotten altogether: the next start lets its page go.
+                None => Ok(()),
+            };
+            match removed {
+                Ok(()) => house.book.lock().let_go(index),
+                Err(error) => warn!(%error, index, "an event that is over is still kept"),
             }
-        }
-        if let Ok(names) = house.pages.names().await {
-            house.book.lock().bytes = names.iter().map(|(_, bytes)| bytes).sum();
         }
     }
 }

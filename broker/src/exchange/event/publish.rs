@@ -103,7 +103,7 @@ impl Exchange {
     ) -> Result<(Receipt, usize), No> {
         let house = &self.events;
         let bytes = envelope.payload.len() as u64 + AROUND_BYTES;
-        if house.book.lock().bytes + bytes > house.settings.bytes_max {
+        if house.book.lock().bytes() + bytes > house.settings.bytes_max {
             return Err(No::Later(FULL_RETRY_MS));
         }
         let page = Page {
@@ -134,7 +134,7 @@ impl Exchange {
         let event = Event::of(header, &envelope.header, appended.leaf, recorded_at_ms);
         let mut inner = house.book.lock();
         inner.events.publish(appended.index, event);
-        inner.bytes += bytes;
+        inner.keep(appended.index, bytes);
         drop(inner);
         Ok((appended.receipt, house.book.published(appended.index)))
     }

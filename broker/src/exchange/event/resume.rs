@@ -2,7 +2,7 @@
 //!
 //! Payloads whose event is not in the log are let go: it never was, and its publisher was told nothing.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use proto::canonical::HeaderError;
 use proto::digest::leaf_hash;
@@ -45,21 +45,22 @@ impl Exchange {
         }
         let now_ms = self.clock.now_ms();
         events.forget(now_ms);
-        let known: HashSet<String> = events
+        let known: HashMap<String, u64> = events
             .events_from(0)
-            .map(|(_, event)| name(&event.topic.publisher, event.id))
+            .map(|(index, event)| (name(&event.topic.publisher, event.id), index))
             .collect();
-        let mut bytes = 0;
+        let mut kept = Vec::new();
         for (page, size) in self.events.pages.names().await? {
-            if known.contains(&page) {
-                bytes += size;
+            if let Some(index) = known.get(&page) {
+                kept.push((*index, size));
             } else if let Err(error) = self.events.pages.remove(&page).await {
                 warn!(%error, "an event that is not in the log is still kept");
             }
         }
         let mut inner = self.events.book.lock();
         inner.events = events;
-        inner.bytes = bytes;
+        kept.into_iter()
+            .for_each(|(index, bytes)| inner.keep(index, bytes));
         drop(inner);
         self.events.book.line_up(now_ms);
         Ok(())
