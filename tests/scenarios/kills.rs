@@ -8,6 +8,7 @@
 //! | many items | a batch goes on, with every result once | `batches.rs` |
 //! | a request that may wait | it is answered once, and collected as it was answered | `submissions.rs` |
 //! | several agencies in one case | what acts is done once | `cases.rs` |
+//! | an event | it arrives, as one file, and ends once | `events.rs` |
 //!
 //! Every party is the built binary. Steps that only bytes tell apart are found by a wire that stands still
 //! ([`tests::wire`]). `MOHAWEL_KILL_ROUNDS` says how often the long forms go round.
@@ -34,6 +35,7 @@ use tokio::process::{Child, Command};
 
 mod batches;
 mod cases;
+mod events;
 mod streams;
 mod submissions;
 mod uploads;
