@@ -6,8 +6,7 @@
 //! log/            checkpoint, tiles, tail (audit::backup)
 //! ```
 //!
-//! Written last, `backup.json` says that the copy is whole. A restore proves the log from its files before it puts
-//! anything in place, and starts nothing.
+//! Written last, `backup.json` says that the copy is whole. A restore proves the log before it puts anything in place.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -218,8 +217,9 @@ fn copy_switch(
     let log = fs::canonicalize(log).map_err(|error| in_file(log, error))?;
     let mut files = BTreeMap::new();
     for path in files_of(switch.path())? {
-        // A submission comes and goes while the switch runs: what is gone by now had ended.
-        if !path.exists() && path.starts_with(switch.path().join("submissions")) {
+        // Submissions and events come and go while the switch runs: what is gone by now had ended.
+        let comes_and_goes = ["submissions", "events"].map(|folder| switch.path().join(folder));
+        if !path.exists() && comes_and_goes.iter().any(|folder| path.starts_with(folder)) {
             continue;
         }
         let real = fs::canonicalize(&path).map_err(|error| in_file(&path, error))?;

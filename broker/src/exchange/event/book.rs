@@ -21,6 +21,9 @@ mod turn;
 
 pub(super) use self::held::{Coming, Held};
 
+/// Entries that the next start may read again though none is about events.
+const GROWN: u64 = 100_000;
+
 /// All that is known of events.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -40,6 +43,8 @@ pub(super) struct Inner {
     coming: HashMap<(SystemId, EventId), u64>,
     /// The fold changed since it was kept.
     pub(super) changed: bool,
+    /// Entries of the log that what was kept knows.
+    pub(super) known: u64,
     /// Events whose payloads are kept, with their bytes.
     kept: BTreeMap<u64, u64>,
     /// The sum of them.
@@ -118,17 +123,20 @@ impl Book {
         Some(Coming { book: self, key })
     }
 
-    /// The fold, where it changed since it was kept, and how many entries of the log it surely knows: all that were durable
+    /// The fold, where it changed since it was kept or the log has grown by much, and how many entries of the log it surely knows: all that were durable
     /// before the first of those that are on their way. `size` is that of the log now.
     pub(super) fn take_changed(&self, size: impl FnOnce() -> u64) -> Option<(Events, u64)> {
         let mut inner = self.lock();
-        if !std::mem::take(&mut inner.changed) {
+        let size = size();
+        let has_grown = size >= inner.known.saturating_add(GROWN);
+        if !std::mem::take(&mut inner.changed) && !has_grown {
             return None;
         }
         let attempts = inner.lines.values().flat_map(|line| line.open.values());
         let held = attempts.filter_map(|attempt| attempt.held);
         let set_out = held.chain(inner.coming.values().copied());
-        let known = set_out.fold(size(), u64::min);
+        let known = set_out.fold(size, u64::min);
+        inner.known = known;
         Some((inner.events.clone(), known))
     }
 

@@ -22,9 +22,9 @@ impl Exchange {
         if self.events.settings.dir.as_os_str().is_empty() {
             return Ok(());
         }
-        let (mut events, known) = self.known().await;
+        let (mut events, known_size) = self.known().await;
         let size = self.log.head().size();
-        let mut index = self.log.minimum_index().max(known);
+        let mut index = self.log.minimum_index().max(known_size);
         while index < size {
             let chunk = self.log.entries(index..size.min(index + CHUNK)).await?;
             let Some((last, _)) = chunk.last() else {
@@ -59,6 +59,7 @@ impl Exchange {
         }
         let mut inner = self.events.book.lock();
         inner.events = events;
+        inner.known = known_size;
         kept.into_iter()
             .for_each(|(index, bytes)| inner.keep(index, bytes));
         drop(inner);
