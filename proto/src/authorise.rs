@@ -32,8 +32,9 @@ pub use rows::{Row, row_scope};
 pub use suppose::{Supposed, SupposedPermission, Supposition};
 pub use verify::{
     AnswerFault, SealedRequest, answers, code_of, trails, verify_answer, verify_dispute,
-    verify_erasure, verify_event, verify_event_receipt, verify_hold, verify_request, verify_review,
-    verify_subscription, verify_subscription_end, verify_trailer, verify_upload_trailer,
+    verify_erasure, verify_event, verify_event_receipt, verify_hold, verify_recorded_event,
+    verify_request, verify_review, verify_subscription, verify_subscription_end, verify_trailer,
+    verify_upload_trailer,
 };
 
 use border::Border;

@@ -4,7 +4,7 @@
 use audit::receipt::Receipt;
 use proto::Digest;
 use proto::authorise::Choice;
-use proto::authorise::{authorise, choose, locate_topic, verify_event};
+use proto::authorise::{choose, locate_topic, verify_recorded_event};
 use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::header::{EventHeader, EventReceiptHeader, SubscriptionHeader};
@@ -63,13 +63,9 @@ pub(super) async fn judge(adapter: &Adapter, event: DeliverEvent) -> Result<Told
     let stamp = &proven.entry.stamp;
     let registry = adapter.mirror().agrees(stamp, wait).await;
     let registry = registry.map_err(|error| Unfit::Later(error.to_string()))?;
-    let memory = Some((adapter.seals(), now_ms));
-    match verify_event(&registry, &envelope.header, &envelope.seal, memory) {
-        Ok(_) => {}
-        // Sealed before, by a key that ended meanwhile: the log says that it held when it was recorded.
-        Err(Code::KeyEnded) => {}
-        Err(code) => return Err(refused(code)),
-    }
+    // Its key may have ended since: what it sealed before still counts.
+    let sealed = (&header, &envelope.header[..]);
+    verify_recorded_event(&registry, sealed, &envelope.seal, receipt.index).map_err(refused)?;
     header
         .payload
         .open(&envelope.payload, &envelope.salt)
@@ -128,13 +124,10 @@ fn permitted(adapter: &Adapter, header: &EventHeader, now_ms: u64) -> Result<(),
                 issued_at_ms: now_ms,
             }
             .question();
-            match authorise(&registry, &question, now_ms) {
-                Ok(_) => return Ok(()),
-                Err(denial) => closest = denial.code,
-            }
-            // Under a delegation.
-            if matches!(choose(&registry, &question, now_ms), Choice::Permits { .. }) {
-                return Ok(());
+            // Also under a delegation.
+            match choose(&registry, &question, now_ms) {
+                Choice::Permits { .. } => return Ok(()),
+                Choice::Closest { denial, .. } | Choice::Nothing(denial) => closest = denial.code,
             }
         }
     }

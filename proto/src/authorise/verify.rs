@@ -200,6 +200,28 @@ pub fn verify_event(
     Ok(event)
 }
 
+/// The same of an opened event that the log holds at `index`, for whoever reads it later: a key that counted there counts.
+///
+/// # Errors
+/// The refusal's code.
+pub fn verify_recorded_event(
+    registry: &Registry,
+    (event, header): (&EventHeader, &[u8]),
+    seal: &Seal,
+    index: u64,
+) -> Result<(), Code> {
+    let open = seal.open().map_err(|_| Code::BadSeal)?;
+    let key = registry.key(&open.kid()).ok_or(Code::WrongSigner)?;
+    if key.system != event.topic.publisher || key.index > index {
+        return Err(Code::WrongSigner);
+    }
+    if key.ended.as_ref().is_some_and(|(end, _)| *end < index) {
+        return Err(Code::KeyEnded);
+    }
+    open.verify(label::EVENT, registry.origin(), header, &key.key, None)
+        .map_err(|_| Code::BadSeal)
+}
+
 /// Opens a subscription header and verifies that a key bound to its subscriber's system sealed it.
 ///
 /// # Errors

@@ -1,5 +1,12 @@
 //! Nothing is lost: by a power cut of the switch, by a restart, by a payload that is gone.
 
+use proto::authorise::verify_recorded_event;
+use proto::commitment::{Commitment, Salt};
+use proto::header::{EventHeader, Topic};
+use proto::limits::label;
+use proto::seal::Seal;
+use tests::ground::ORIGIN;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,4 +169,61 @@ async fn what_is_kept_no_longer_is_given_up_on_record() {
     assert_eq!(left.count(), 0);
     let told = world.finish().await;
     assert_eq!(told.count(Kind::EventOutcome), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_key_sealed_before_it_ended_still_arrives() {
+    let world = World::new().await;
+    let civil = world.civil.adapter(world.switch.ground()).await;
+    let moss = world.consumer().await;
+    subscribe(&moss, wanted()).await;
+    publish(&civil, "before", None).await;
+    drop((civil, moss));
+    world.civil.end_key(&world.switch).await;
+    only_what_it_sealed_then(&world);
+    let follower = Follower::default();
+    let (moss, handle) = follow(&world, &world.moss, &follower).await;
+    until("it is told", || follower.texts() == ["before"]).await;
+    soon("it is acknowledged", async {
+        while moss.events().subscriptions().await.unwrap()[0].taken == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    handle.drain().await.unwrap();
+    drop(moss);
+    world.finish().await;
+}
+
+/// By the registry of now: not what it sealed afterwards, and nothing that it did not seal.
+fn only_what_it_sealed_then(world: &World) {
+    let registry = world.switch.registry();
+    let signer = world.civil.seal_signer();
+    let bound = registry.key(&signer.key().kid()).unwrap();
+    let (end, _) = bound.ended.as_ref().unwrap();
+    let header = |issued_at_ms| EventHeader {
+        event_id: EventId::parse("0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b").unwrap(),
+        topic: Topic {
+            publisher: bound.system.clone(),
+            service: Part::parse("persons.v1").unwrap(),
+            operation: Part::parse("read").unwrap(),
+        },
+        contract: world.contract,
+        key: None,
+        fields: Vec::new(),
+        occurred_at_ms: 1,
+        issued_at_ms,
+        payload: Commitment::new("application/json", b"{}", &Salt([7; 32])),
+        seen: None,
+    };
+    let (own, other) = (header(1), header(2));
+    let bytes = own.encode();
+    let seal = Seal::one(label::EVENT, ORIGIN, &bytes, &*signer).unwrap();
+    let judged = |event: &EventHeader, index| {
+        verify_recorded_event(&registry, (event, &event.encode()), &seal, index)
+    };
+    assert_eq!(judged(&own, end - 1), Ok(()));
+    assert_eq!(judged(&own, end + 1), Err(Code::KeyEnded));
+    assert_eq!(judged(&own, bound.index - 1), Err(Code::WrongSigner));
+    assert_eq!(judged(&other, end - 1), Err(Code::BadSeal));
 }
