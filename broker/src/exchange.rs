@@ -367,7 +367,7 @@ impl Exchange {
         self.end.cancel();
         self.beside.close();
         self.beside.wait().await;
-        self.keep_known().await;
+        self.keep_known(true).await;
     }
 }
 

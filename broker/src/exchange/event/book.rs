@@ -8,7 +8,9 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use proto::events::{EventFault, Events, Fate};
+use proto::Digest;
+use proto::events::{Event, EventFault, Events, Fate};
+use proto::header::SubscriptionHeader;
 use proto::id::{EventId, SystemId};
 use tokio::sync::Notify;
 
@@ -21,7 +23,7 @@ mod turn;
 
 pub(super) use self::held::{Coming, Held};
 
-/// Entries that the next start may read again though none is about events.
+/// Entries that the next start may read again: a copy of the fold costs more than so many.
 const GROWN: u64 = 100_000;
 
 /// All that is known of events.
@@ -123,15 +125,20 @@ impl Book {
         Some(Coming { book: self, key })
     }
 
-    /// The fold, where it changed since it was kept or the log has grown by much, and how many entries of the log it surely knows: all that were durable
+    /// The fold, where the log has grown by much since it was kept, or at the end where it changed, and how many entries of the log it surely knows: all that were durable
     /// before the first of those that are on their way. `size` is that of the log now.
-    pub(super) fn take_changed(&self, size: impl FnOnce() -> u64) -> Option<(Events, u64)> {
+    pub(super) fn take_changed(
+        &self,
+        at_the_end: bool,
+        size: impl FnOnce() -> u64,
+    ) -> Option<(Events, u64)> {
         let mut inner = self.lock();
         let size = size();
         let has_grown = size >= inner.known.saturating_add(GROWN);
-        if !std::mem::take(&mut inner.changed) && !has_grown {
+        if !(has_grown || at_the_end && inner.changed) {
             return None;
         }
+        inner.changed = false;
         let attempts = inner.lines.values().flat_map(|line| line.open.values());
         let held = attempts.filter_map(|attempt| attempt.held);
         let set_out = held.chain(inner.coming.values().copied());
@@ -157,19 +164,27 @@ impl Book {
     }
 
     /// A subscription is recorded: what it follows waits for it from now on.
-    pub(super) fn begun(&self, index: u64, now_ms: u64) {
+    pub(super) fn begun(
+        &self,
+        (index, leaf, recorded_at_ms): (u64, Digest, u64),
+        header: SubscriptionHeader,
+        now_ms: u64,
+    ) {
         let since_ms = now_ms.saturating_sub(self.policy.kept_ms);
         let mut inner = self.lock();
         inner.changed = true;
+        inner.events.begin(index, leaf, header, recorded_at_ms);
         inner.line(index, since_ms);
         drop(inner);
         self.news.notify_one();
     }
 
-    /// An event is recorded; how many are told.
-    pub(super) fn published(&self, index: u64) -> usize {
+    /// An event is recorded, and its payload of so many bytes is kept; how many are told.
+    pub(super) fn published(&self, index: u64, event: Event, bytes: u64) -> usize {
         let mut inner = self.lock();
         inner.changed = true;
+        inner.events.publish(index, event);
+        inner.keep(index, bytes);
         let told: Vec<u64> = inner
             .events
             .followers(index)

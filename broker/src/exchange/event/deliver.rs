@@ -48,7 +48,7 @@ pub(in crate::exchange) async fn dispatch(exchange: Arc<Exchange>) {
         let looked = Instant::now();
         if now_ms.abs_diff(swept_ms) > SWEEP_MS {
             exchange.sweep_events().await;
-            exchange.keep_known().await;
+            exchange.keep_known(false).await;
             swept_ms = now_ms;
         }
         tokio::select! {

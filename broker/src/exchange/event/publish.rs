@@ -132,10 +132,7 @@ impl Exchange {
         };
         let recorded_at_ms = appended.entry.stamp.recorded_at_ms();
         let event = Event::of(header, &envelope.header, appended.leaf, recorded_at_ms);
-        let mut inner = house.book.lock();
-        inner.events.publish(appended.index, event);
-        inner.keep(appended.index, bytes);
-        drop(inner);
-        Ok((appended.receipt, house.book.published(appended.index)))
+        let told = house.book.published(appended.index, event, bytes);
+        Ok((appended.receipt, told))
     }
 }

@@ -204,15 +204,18 @@ impl Exchange {
         }
     }
 
-    /// Keeps the fold for the next run, where it changed since.
-    pub(in crate::exchange) async fn keep_known(&self) {
+    /// Keeps the fold for the next run: when the log has grown by much, and `at_the_end`.
+    pub(in crate::exchange) async fn keep_known(&self, at_the_end: bool) {
         let house = &self.events;
         if house.settings.dir.as_os_str().is_empty() {
             return;
         }
         // No subscription begins or ends meanwhile.
         let _none = house.acts.lock().await;
-        let Some((events, size)) = house.book.take_changed(|| self.log.head().size()) else {
+        let Some((events, size)) = house
+            .book
+            .take_changed(at_the_end, || self.log.head().size())
+        else {
             return;
         };
         let last = match size.checked_sub(1) {

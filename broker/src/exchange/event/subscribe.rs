@@ -93,10 +93,8 @@ impl Exchange {
         let appended = self.log.append(draft, Some(registry.size())).await?;
         let recorded_at_ms = appended.entry.stamp.recorded_at_ms();
         let (index, leaf) = (appended.index, appended.leaf);
-        let mut inner = house.book.lock();
-        inner.events.begin(index, leaf, header, recorded_at_ms);
-        drop(inner);
-        house.book.begun(index, now_ms);
+        let recorded = (index, leaf, recorded_at_ms);
+        house.book.begun(recorded, header, now_ms);
         Ok(appended.receipt)
     }
 
