@@ -18,7 +18,8 @@ step() {
   fi
 }
 
-lock_file() { cargo metadata --locked --format-version 1 >/dev/null; }
+# Fetches every package of it, also those of features and platforms that nothing here builds: deny looks at all, offline.
+lock_file() { cargo fetch --locked --quiet; }
 
 # The whole tree of every platform and feature, read once. A list without our own provider would mean
 # that the list is broken, not that the tree is clean.
