@@ -19,11 +19,7 @@ use certs::authority::LEAF_LIFE;
 use certs::{Authority, TlsKey, request};
 use cli::commands::operator;
 use cli::commands::switch_dir::SwitchDir;
-use proto::act::{
-    AgencyEnrolment, AgreementAct, AgreementContent, ConsumerScope, Grant, Invitation, KeyBinding,
-    Operation, ServiceDefinition, Step,
-};
-use proto::commitment::Salt;
+use proto::act::{AgencyEnrolment, Invitation, KeyBinding, Operation, ServiceDefinition};
 use proto::digest::Digest;
 use proto::entry::{Draft, Kind};
 use proto::facts::{self, IssuedCertificate, RegistryFacts};
@@ -33,10 +29,12 @@ use proto::limits::label;
 use proto::seal::Seal;
 use time::OffsetDateTime;
 
+mod agreeing;
 mod asking;
 
+pub(crate) use agreeing::agencies_of;
 pub(crate) use asking::Asking;
-use cli::bench::ours::{ORIGIN, PURPOSE};
+use cli::bench::ours::ORIGIN;
 
 /// Systems of one agency: fewer than the connections that a switch takes of one.
 pub(crate) const SYSTEMS_EACH: usize = 50;
@@ -246,62 +244,6 @@ impl Founding {
             .await
     }
 
-    /// `provider` proposes that `consumer` may ask its `system`, and `consumer` accepts.
-    pub(crate) async fn agree(
-        &self,
-        consumer: &Founded,
-        provider: &Founded,
-        system: &SystemId,
-    ) -> anyhow::Result<()> {
-        let mut nonce = [0; 16];
-        nonce.copy_from_slice(&Salt::random()?.0[..16]);
-        let content = AgreementContent {
-            nonce,
-            origin: ORIGIN.to_owned(),
-            consumer: ConsumerScope::Agency(consumer.id.clone()),
-            provider: provider.id.clone(),
-            grants: vec![Grant {
-                system: system.clone(),
-                service: Part::parse("echo.v1")?,
-                operations: vec![Part::parse("echo")?],
-                purposes: vec![Part::parse(PURPOSE)?],
-                fields: Vec::new(),
-                legal_basis: "A measurement without data".to_owned(),
-                daily_quota: 0,
-                retention_days: 1,
-                rate_per_s: 0,
-                row_scope: Vec::new(),
-                delegation_depth: 0,
-                licence: String::new(),
-                sensitivity: None,
-            }],
-            not_before_ms: self.now_ms,
-            not_after_ms: self.now_ms + DAY_MS,
-            supersedes: None,
-        };
-        let proposal = AgreementAct {
-            step: Step::Propose,
-            agreement: content.id(),
-            previous: None,
-            agency: provider.id.clone(),
-            issued_at_ms: self.now_ms,
-            content: content.encode(),
-        };
-        let acceptance = AgreementAct {
-            step: Step::Accept,
-            previous: Some(proposal.id()),
-            agency: consumer.id.clone(),
-            content: Bytes::new(),
-            ..proposal.clone()
-        };
-        let header = proposal.encode();
-        self.act(Kind::AgreementAct, label::ACT, header, &provider.authority)
-            .await?;
-        let header = acceptance.encode();
-        self.act(Kind::AgreementAct, label::ACT, header, &consumer.authority)
-            .await
-    }
-
     /// So many systems, `each` an agency, with homes `0`, `1`, … in `homes`. Gives the agencies.
     pub(crate) async fn crowd(
         &self,
@@ -309,17 +251,27 @@ impl Founding {
         homes: &Path,
         keys: &Path,
     ) -> anyhow::Result<Vec<Founded>> {
-        std::fs::create_dir_all(homes)?;
         let mut agencies = Vec::new();
         for first in (0..systems).step_by(each) {
             let id = format!("EG/GOV/A{:04}", first / each);
             let agency = self.agency(&id, keys).await?;
             let numbers: Vec<usize> = (first..systems.min(first + each)).collect();
-            let made = self.homes_of(&agency, &numbers, homes)?;
-            self.append_all(made).await?;
+            self.systems(&agency, &numbers, homes).await?;
             agencies.push(agency);
         }
         Ok(agencies)
+    }
+
+    /// Binds the keys of systems of one agency, issues their certificates, and makes their homes, named by `numbers`.
+    pub(crate) async fn systems(
+        &self,
+        agency: &Founded,
+        numbers: &[usize],
+        homes: &Path,
+    ) -> anyhow::Result<()> {
+        std::fs::create_dir_all(homes)?;
+        self.append_all(self.homes_of(agency, numbers, homes)?)
+            .await
     }
 
     /// The homes of one agency's systems, made side by side: each waits for the disk several times.

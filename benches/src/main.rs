@@ -15,10 +15,11 @@
 //!
 //! `benches slow-reader` is one of what others notice of streams that nobody reads: [`slow_reader`].
 //! `benches overload` is another measurement, of what happens above the peak: [`overload`]. `benches attached` is one of
-//! what grows with attached adapters: [`attached`].
+//! what grows with attached adapters: [`attached`]. `benches agreements` is one of what grows with agreements in force: [`agreements`].
 //! `benches authorise` is another measurement, of one function: [`authorise`]. `benches replay` is one of an auditor's
 //! walk over a log: [`replay`]. `benches draw` draws a table of figures: [`draw`].
 
+mod agreements;
 mod attached;
 mod authorise;
 mod crowd;
@@ -68,6 +69,8 @@ enum Role {
     SlowReader(slow_reader::Plan),
     /// What grows with the adapters that are attached.
     Attached(attached::Plan),
+    /// What grows with the agreements in force: exchanges, memory, starts.
+    Agreements(agreements::Plan),
     /// A chart of a table of figures.
     Draw(draw::Plan),
     /// The gRPC server behind nginx and haproxy.
@@ -139,6 +142,7 @@ fn main() -> ExitCode {
         match role {
             None => conduct(harness::run(&plan)),
             Some(Role::Attached(plan)) => conduct(attached::run(&plan)),
+            Some(Role::Agreements(plan)) => conduct(agreements::run(&plan)),
             Some(Role::Holder { homes, most }) => play(attached::holder::run(homes, most)),
             Some(Role::Overload(plan)) => conduct(overload::run(&plan)),
             Some(Role::SlowReader(plan)) => conduct(slow_reader::run(&plan)),
