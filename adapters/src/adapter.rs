@@ -34,7 +34,7 @@ use crate::sealed::EncryptionKeys;
 use crate::sealer::{Sealer, SealerError};
 use crate::subjects::{SubjectKeyError, SubjectKeys};
 
-/// How long [`Adapter::connect`] waits for the registry.
+/// How long [`Adapter::connect`] waits for more of the registry.
 const CONNECT_WAIT: Duration = Duration::from_secs(15);
 
 /// A running adapter. Clones share it; it stops with the last of them.
@@ -68,7 +68,7 @@ impl Adapter {
     /// Starts and waits until the registry is here. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`AdapterError`]; [`AdapterError::Mirror`] when the switch cannot be reached in 15 seconds,
+    /// [`AdapterError`]; [`AdapterError::Mirror`] when the switch cannot be reached, or gives no more of its registry, in 15 seconds,
     /// [`AdapterError::Seen`] when its log does not extend what this home has seen of it.
     pub async fn connect(home: Home) -> Result<Self, AdapterError> {
         let adapter = Self::start(home, Clock::System)?;
@@ -157,7 +157,7 @@ impl Adapter {
         })))
     }
 
-    /// Waits until the registry mirror holds what the switch had at hand.
+    /// Waits until the registry mirror holds what the switch had at hand, as long as more of it comes within each `wait`.
     ///
     /// # Errors
     /// [`AdapterError::Mirror`].

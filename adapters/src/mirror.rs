@@ -108,13 +108,23 @@ impl Mirror {
         })
     }
 
-    /// Waits until what the switch had at hand is folded.
+    /// Waits until what the switch had at hand is folded, however much that is: gives up when nothing more was folded for
+    /// `wait`. A registry of 100,000 agreements takes seconds, on a busy machine more than anybody would set as a limit.
     ///
     /// # Errors
     /// As [`Mirror::reached`].
     pub async fn caught_up(&self, wait: Duration) -> Result<Arc<Registry>, MirrorError> {
-        self.when(|progress| progress.caught_up && progress.size > 0, wait)
-            .await
+        loop {
+            let seen = self.size();
+            let moved = |now: &Progress| now.size > seen || (now.caught_up && now.size > 0);
+            self.when(moved, wait).await.map_err(|error| match error {
+                MirrorError::Late { .. } => self.late(seen.saturating_add(1)),
+                MirrorError::Distrust(_) => error,
+            })?;
+            if self.0.progress.borrow().caught_up {
+                return Ok(self.snapshot());
+            }
+        }
     }
 
     /// Waits until the registry of a **proven** stamp is in the mirror, and compares the roots. A

@@ -117,6 +117,39 @@ async fn a_stamp_of_another_registry_is_a_lie_and_a_late_mirror_is_not() {
 }
 
 #[tokio::test]
+async fn a_long_registry_is_waited_for_as_long_as_more_of_it_comes() {
+    let world = World::new();
+    let mirror = Mirror::new(Standing::default());
+    let (wait, size) = (Duration::from_secs(1), world.registry.size());
+    let soon = Duration::from_millis(20);
+    let late = |size| MirrorError::Late {
+        wanted: size + 1,
+        size,
+        ended: None,
+    };
+    assert_eq!(mirror.caught_up(soon).await.unwrap_err(), late(0));
+    let waits = mirror.clone();
+    let task = tokio::spawn(async move { waits.caught_up(wait).await });
+    let mut fold = fold_of(&world);
+    let stream = world.stream();
+    for (index, bytes) in &stream {
+        // All of them together take longer than one may.
+        tokio::time::sleep(wait.mul_f64(1.5) / stream.len() as u32).await;
+        let mut roots = vec![fold.push(*index, bytes).unwrap()];
+        mirror.publish(&fold, &mut roots, size);
+    }
+    assert_eq!(task.await.unwrap().unwrap().size(), size);
+
+    let mirror = Mirror::new(Standing::default());
+    let mut fold = fold_of(&world);
+    let (index, bytes) = &stream[0];
+    let mut roots = vec![fold.push(*index, bytes).unwrap()];
+    mirror.publish(&fold, &mut roots, size);
+    // Something came, and then nothing more.
+    assert_eq!(mirror.caught_up(soon).await.unwrap_err(), late(1));
+}
+
+#[tokio::test]
 async fn whoever_waits_is_woken_when_the_entry_comes() {
     let world = World::new();
     let mirror = Mirror::new(Standing::default());
