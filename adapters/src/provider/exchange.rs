@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use audit::receipt::Receipt;
 use bytes::Bytes;
-use proto::authorise::{Row, row_scope};
+use proto::authorise::{Row, SealedRequest, row_scope};
 use proto::commitment::Form;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
@@ -282,20 +282,26 @@ impl Desk {
             window_ms: config.window_ms,
             memory: adapter.seals(),
         };
-        let (request, permission) = checks::permission(envelope, &logged, own)?;
-        let rows = row_scope(&registry, &request, &permission);
+        let request = delivered.request();
+        let asked = SealedRequest {
+            header: &envelope.header,
+            opened: request,
+            seal: &envelope.seal,
+        };
+        let permission = checks::permission(asked, &logged, own)?;
+        let rows = row_scope(&registry, request, &permission);
         self.memory
-            .first(&request, index, (config.window_ms, now_ms))?;
+            .first(request, index, (config.window_ms, now_ms))?;
         // What the header commits to is what we opened.
         let envelope = self.unseal(delivered)?;
-        checks::contents(&request, envelope, |content_type, payload| {
+        checks::contents(request, envelope, |content_type, payload| {
             self.backend.operation_of(content_type, payload)
         })?;
-        let items = self.asked(&registry, &request, envelope, now_ms)?;
+        let items = self.asked(&registry, request, envelope, now_ms)?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
         let days = retention_days(&registry, &permission.agreement.0, permission.grant);
         self.keep(
-            &request,
+            request,
             Half::Request,
             days,
             &envelope.salt,
