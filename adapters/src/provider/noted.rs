@@ -88,7 +88,7 @@ impl Desk {
             .receipt
             .as_ref()
             .filter(|_| is_proved)
-            .map(|receipt| receipt.to_wire().encode_to_vec().into());
+            .map(Receipt::encode);
         self.adapter.journal().note(record);
     }
 
