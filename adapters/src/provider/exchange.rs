@@ -188,7 +188,8 @@ impl Desk {
                 days,
                 ..
             }) if delivered.request.is_upload() => {
-                (self.take(delivered, index, &rows, intake).await?, days)
+                let taken = Box::pin(self.take(delivered, index, &rows, intake));
+                (taken.await?, days)
             }
             Ok(Judged {
                 index,
@@ -199,13 +200,15 @@ impl Desk {
                 // What is sealed, and results of items, come in one piece.
                 let whole = delivered.is_sealed() || items.is_some();
                 let long = match delivered.takes_chunks && !whole {
-                    true => self.ask_long(delivered, index, &rows).await,
+                    true => Box::pin(self.ask_long(delivered, index, &rows)).await,
                     false => Ok(None),
                 };
                 match long {
                     Ok(Some(long)) => {
-                        let opened = self.open_long(delivered, long, days, unrecorded).await;
-                        return opened.map(|(answer, opening)| (answer, Some(opening)));
+                        let opened = Box::pin(self.open_long(delivered, long, days, unrecorded));
+                        return opened
+                            .await
+                            .map(|(answer, opening)| (answer, Some(opening)));
                     }
                     Ok(None) => (self.answer(delivered, index, rows, items).await, days),
                     Err(failure) => (Outcome::of(status_of(&failure, delivered)), days),
@@ -329,9 +332,12 @@ impl Desk {
                 .claim(&delivered.request, self.adapter.clock().now_ms())
             {
                 Claim::Refuse(code) => return Outcome::of(AnswerStatus::Refused(code)),
+                Claim::Ended(outcome) => return outcome,
                 Claim::Run(run) => {
                     let outcome = match &items {
-                        Some(items) => self.ask_items(delivered, request_index, &rows, items).await,
+                        Some(items) => {
+                            Box::pin(self.ask_items(delivered, request_index, &rows, items)).await
+                        }
                         None => {
                             self.ask_backend(delivered, request_index, rows.clone())
                                 .await
