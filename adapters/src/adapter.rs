@@ -5,10 +5,10 @@
 //! a provider's link, that spawns tasks.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use audit::checkpoint::NoteMemory;
+use audit::checkpoint::{NoteMemory, Notes};
 use audit::clock::Clock;
 use audit::receipt::{Proven, Receipt, ReceiptError};
 use bytes::Bytes;
@@ -34,6 +34,13 @@ use crate::sealed::EncryptionKeys;
 use crate::sealer::{Sealer, SealerError};
 use crate::subjects::{SubjectKeyError, SubjectKeys};
 
+/// What adapters of this process verified a moment ago: an agency with volume holds several, one for each connection, and
+/// one checkpoint or one seal covers answers to all of them. A signature holds or does not, whoever asks; by which key it
+/// must be made each adapter says itself.
+static NOTES: LazyLock<Notes> = LazyLock::new(Notes::default);
+/// The same of seals' tree heads. Each is remembered with its key, label and log.
+static SEALS: LazyLock<SealMemory> = LazyLock::new(SealMemory::default);
+
 /// How long [`Adapter::connect`] waits for more of the registry.
 const CONNECT_WAIT: Duration = Duration::from_secs(15);
 
@@ -55,9 +62,7 @@ struct Inner {
     subject_keys: SubjectKeys,
     erasures: erasure::Sender,
     encryption_keys: EncryptionKeys,
-    /// What was verified a moment ago: checkpoints of the log, and seals' tree heads.
     notes: NoteMemory,
-    seals: SealMemory,
     /// The stream of calls, where the settings ask for it.
     calls: Option<Calls>,
     /// Dropped last of all, which stops them.
@@ -140,8 +145,7 @@ impl Adapter {
         Ok(Self(Arc::new(Inner {
             encryption_keys: EncryptionKeys::of(home.dir()),
             erasures: sender,
-            notes: NoteMemory::new(home.log_key().clone()),
-            seals: SealMemory::default(),
+            notes: NoteMemory::among(home.log_key().clone(), NOTES.clone()),
             calls: (home.config().call_stream).then(|| Calls::new(connection.clone())),
             home,
             clock,
@@ -258,7 +262,7 @@ impl Adapter {
     }
 
     pub(crate) fn seals(&self) -> &SealMemory {
-        &self.0.seals
+        &SEALS
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

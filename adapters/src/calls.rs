@@ -88,7 +88,7 @@ impl Calls {
 
     /// The stream that is open, or a new one.
     async fn open(&self) -> Result<Option<Stream>, Status> {
-        let moves = *self.connection.moves().borrow();
+        let moves = self.connection.moved();
         let mut current = self.stream.lock().await;
         if let Some(stream) = &*current
             && stream.moves == moves

@@ -140,6 +140,11 @@ impl Connection {
         self.0.moves.subscribe()
     }
 
+    /// How often it moved to another connection.
+    pub(crate) fn moved(&self) -> u64 {
+        *self.0.moves.borrow()
+    }
+
     fn channel(&self) -> Channel {
         Channel::clone(&self.0.current.load())
     }

@@ -164,10 +164,14 @@ impl Mirror {
 
     async fn when(
         &self,
-        ready: impl FnMut(&Progress) -> bool,
+        mut ready: impl FnMut(&Progress) -> bool,
         wait: Duration,
     ) -> Result<Arc<Registry>, MirrorError> {
         self.0.standing.hold().map_err(MirrorError::Distrust)?;
+        // Nearly always it is here: then nobody is asked to wake this, and no time is taken.
+        if ready(&self.0.progress.borrow()) {
+            return Ok(self.snapshot());
+        }
         let mut progress = self.0.progress.subscribe();
         tokio::select! {
             found = tokio::time::timeout(wait, progress.wait_for(ready)) => match found {

@@ -1,12 +1,17 @@
-//! The one thread that seals: headers that wait in the same instant go under one signature.
+//! Seals headers: one that comes alone at once, those that wait in the same instant under one signature.
 //!
 //! Signatures are the largest cost of an exchange; under load one carries up to 64 headers, alone it
 //! carries one. The format is the same; the settings may say fewer (`seal_together`). The run id and the sequence number of requests are set here,
 //! so that no two headers of one key and run share a number.
+//!
+//! ```text
+//! nothing sealed a moment ago, nobody waits → sealed by whoever asks
+//! otherwise → a queue → one thread, which lets headers gather between two signatures
+//! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -22,17 +27,45 @@ use proto::seal::{Seal, SealError};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+mod desk;
+mod pace;
+
+use desk::{Desk, Unsealed};
+use pace::Pace;
+pub(crate) use pace::Waited;
+
 /// Headers that may wait for the thread.
 const QUEUE: usize = 1_024;
-/// Between two signatures at least, so that under load headers gather; whoever asks alone never waits. A signature costs
-/// its maker and each of its verifiers far more than anything else in an exchange.
-const BETWEEN: Duration = Duration::from_micros(500);
+/// Every label, in the order in which those that wait are sealed.
+const LABELS: [&str; 10] = [
+    label::REQUEST,
+    label::ANSWER,
+    label::DISPUTE,
+    label::TRAILER,
+    label::UPLOAD,
+    label::UPLOAD_TRAILER,
+    label::EVENT,
+    label::SUBSCRIPTION,
+    label::SUBSCRIPTION_END,
+    label::EVENT_RECEIPT,
+];
 
-/// Hands headers to the sealing thread. Clones share it; it ends with the last of them.
+/// Seals headers, or hands them to the sealing thread. Clones share it; the thread ends with the last of them.
 #[derive(Clone, Debug)]
 pub struct Sealer {
     queue: mpsc::Sender<Job>,
-    signer: Arc<ArcSwap<Held>>,
+    shared: Arc<Shared>,
+}
+
+/// What those who ask and the thread both use.
+#[derive(Debug)]
+struct Shared {
+    signer: ArcSwap<Held>,
+    origin: String,
+    /// Headers under one signature at most.
+    together: usize,
+    desk: Mutex<Desk>,
+    pace: Pace,
 }
 
 /// The key that seals now, and the run in which it does: numbers are counted for each key and run.
@@ -68,30 +101,6 @@ impl Sealed {
 }
 
 #[derive(Debug)]
-enum Unsealed {
-    Request(Box<RequestHeader>),
-    Answer(Box<AnswerHeader>),
-    Dispute(DisputeHeader),
-    Trailer(TrailerHeader),
-    UploadTrailer(TrailerHeader),
-    /// Of anything that is neither numbered nor answered: a label, and canonical bytes.
-    Other(&'static str, Bytes),
-}
-
-impl Unsealed {
-    fn label(&self) -> &'static str {
-        match self {
-            Self::Request(header) => header.label(),
-            Self::Answer(_) => label::ANSWER,
-            Self::Dispute(_) => label::DISPUTE,
-            Self::Trailer(_) => label::TRAILER,
-            Self::UploadTrailer(_) => label::UPLOAD_TRAILER,
-            Self::Other(label, _) => label,
-        }
-    }
-}
-
-#[derive(Debug)]
 struct Job {
     unsealed: Unsealed,
     reply: oneshot::Sender<Result<Sealed, SealerError>>,
@@ -117,26 +126,18 @@ impl Sealer {
         together: usize,
     ) -> Result<Self, SealerError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let held = Held::new(signer)?;
-        let run_id = held.run_id;
-        let signer = Arc::new(ArcSwap::from_pointee(held));
-        let desk = Desk {
-            signer: Arc::clone(&signer),
-            origin: origin.to_owned(),
-            run_id,
-            sequence: 0,
-            together: together.clamp(1, SEAL_SIZE_MAX as usize),
-        };
+        let shared = Arc::new(Shared::new(Held::new(signer)?, origin, together));
+        let theirs = Arc::clone(&shared);
         thread::Builder::new()
             .name("sealer".to_owned())
-            .spawn(move || desk.run(jobs))
+            .spawn(move || theirs.serve(jobs))
             .map_err(|error| SealerError::Start(error.to_string()))?;
-        Ok(Self { queue, signer })
+        Ok(Self { queue, shared })
     }
 
     /// The key that seals now.
     pub fn signer(&self) -> Arc<dyn Signer> {
-        Arc::clone(&self.signer.load().signer)
+        Arc::clone(&self.shared.signer.load().signer)
     }
 
     /// Seals with another key from now on: the registry must know it as this adapter's.
@@ -144,8 +145,13 @@ impl Sealer {
     /// # Errors
     /// [`SealerError::Start`] when the system gives no randomness for the new key's run.
     pub(crate) fn follow(&self, signer: Arc<dyn Signer>) -> Result<(), SealerError> {
-        self.signer.store(Arc::new(Held::new(signer)?));
+        self.shared.signer.store(Arc::new(Held::new(signer)?));
         Ok(())
+    }
+
+    /// How long the switch took with something that was sealed: what comes later may wait a part of that for others.
+    pub(crate) fn took(&self, what: Waited, taken: Duration) {
+        self.shared.pace.took(what, taken);
     }
 
     /// Seals a request. Run id and sequence number are set here, whatever the header holds.
@@ -228,6 +234,10 @@ impl Sealer {
     }
 
     async fn seal(&self, unsealed: Unsealed) -> Result<Sealed, SealerError> {
+        let unsealed = match self.at_once(unsealed) {
+            Ok(sealed) => return sealed,
+            Err(unsealed) => unsealed,
+        };
         let (reply, sealed) = oneshot::channel();
         let job = Job { unsealed, reply };
         self.queue
@@ -236,107 +246,75 @@ impl Sealer {
             .map_err(|_| SealerError::Stopped)?;
         sealed.await.map_err(|_| SealerError::Stopped)?
     }
+
+    /// Seals here and now where nothing is gained by waiting, which saves two wakes of another thread. Otherwise gives back
+    /// what it was given.
+    fn at_once(&self, unsealed: Unsealed) -> Result<Result<Sealed, SealerError>, Unsealed> {
+        let nobody_waits = self.queue.capacity() == self.queue.max_capacity();
+        let Some(mut desk) = self.shared.free_desk().filter(|_| nobody_waits) else {
+            return Err(unsealed);
+        };
+        if !desk.is_free_for_one(&self.shared, unsealed.label()) {
+            return Err(unsealed);
+        }
+        let sealed = desk.seal(&self.shared, unsealed.label(), vec![unsealed]);
+        Ok(sealed
+            .into_iter()
+            .next()
+            .unwrap_or(Err(SealerError::Stopped)))
+    }
 }
 
-/// The thread's own things.
-struct Desk {
-    signer: Arc<ArcSwap<Held>>,
-    origin: String,
-    run_id: [u8; 16],
-    sequence: u64,
-    /// Headers under one signature at most.
-    together: usize,
-}
+impl Shared {
+    fn new(held: Held, origin: &str, together: usize) -> Self {
+        Self {
+            desk: Mutex::new(Desk::new(held.run_id)),
+            signer: ArcSwap::from_pointee(held),
+            origin: origin.to_owned(),
+            together: together.clamp(1, SEAL_SIZE_MAX as usize),
+            pace: Pace::default(),
+        }
+    }
 
-impl Desk {
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The desk, unless somebody is at it.
+    fn free_desk(&self) -> Option<MutexGuard<'_, Desk>> {
+        match self.desk.try_lock() {
+            Ok(desk) => Some(desk),
+            Err(TryLockError::Poisoned(desk)) => Some(desk.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// The thread: seals what waits until nobody can come any more.
+    fn serve(&self, mut jobs: mpsc::Receiver<Job>) {
         let mut waiting = Vec::new();
-        let mut sealed: Option<Instant> = None;
         while let Some(job) = jobs.blocking_recv() {
+            let wait = self.desk().gather(self, job.unsealed.label());
             waiting.push(job);
-            // Alone, nothing is gained by waiting.
-            let since = sealed.map_or(BETWEEN, |sealed| sealed.elapsed());
-            if self.together > 1 {
-                thread::sleep(BETWEEN.saturating_sub(since));
-            }
+            thread::sleep(wait);
             while waiting.len() < self.together
                 && let Ok(job) = jobs.try_recv()
             {
                 waiting.push(job);
             }
-            for label in [
-                label::REQUEST,
-                label::ANSWER,
-                label::DISPUTE,
-                label::TRAILER,
-                label::UPLOAD,
-                label::UPLOAD_TRAILER,
-                label::EVENT,
-                label::SUBSCRIPTION,
-                label::SUBSCRIPTION_END,
-                label::EVENT_RECEIPT,
-            ] {
-                let same = waiting
-                    .extract_if(.., |job| job.unsealed.label() == label)
-                    .collect();
-                self.seal_together(label, same);
-            }
-            sealed = Some(Instant::now());
-        }
-    }
-
-    /// Seals jobs of one label under one signature and answers each.
-    fn seal_together(&mut self, label: &str, jobs: Vec<Job>) {
-        let held = self.signer.load_full();
-        if held.run_id != self.run_id {
-            self.run_id = held.run_id;
-            self.sequence = 0;
-        }
-        let mut headers = Vec::with_capacity(jobs.len());
-        let mut replies = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            // Whoever asked may be gone: no number is spent on nobody.
-            if job.reply.is_closed() {
-                continue;
-            }
-            let header = self.encode(job.unsealed);
-            if header.len() > HEADER_BYTES_MAX {
-                let _ = job.reply.send(Err(SealerError::TooLarge(header.len())));
-                continue;
-            }
-            headers.push(header);
-            replies.push(job.reply);
-        }
-        if headers.is_empty() {
-            return;
-        }
-        let slices: Vec<&[u8]> = headers.iter().map(|header| &header[..]).collect();
-        match Seal::batch(label, &self.origin, &slices, &*held.signer) {
-            Ok(seals) => {
-                for ((reply, header), seal) in replies.into_iter().zip(headers).zip(seals) {
-                    let _ = reply.send(Ok(Sealed { header, seal }));
+            let mut desk = self.desk();
+            for label in LABELS {
+                // Whoever asked may be gone: no number is spent on nobody.
+                let same = waiting.extract_if(.., |job| job.unsealed.label() == label);
+                let (unsealed, replies): (Vec<_>, Vec<_>) = same
+                    .filter(|job| !job.reply.is_closed())
+                    .map(|job| (job.unsealed, job.reply))
+                    .unzip();
+                let sealed = desk.seal(self, label, unsealed);
+                for (reply, sealed) in replies.into_iter().zip(sealed) {
+                    let _ = reply.send(sealed);
                 }
             }
-            Err(error) => {
-                for reply in replies {
-                    let _ = reply.send(Err(SealerError::Seal(error.clone())));
-                }
-            }
-        }
-    }
-
-    fn encode(&mut self, unsealed: Unsealed) -> Bytes {
-        match unsealed {
-            Unsealed::Request(mut header) => {
-                self.sequence += 1;
-                header.run_id = self.run_id;
-                header.sequence = self.sequence;
-                header.encode()
-            }
-            Unsealed::Answer(header) => header.encode(),
-            Unsealed::Dispute(header) => header.encode(),
-            Unsealed::Trailer(header) | Unsealed::UploadTrailer(header) => header.encode(),
-            Unsealed::Other(_, header) => header,
+            desk.gathering = false;
         }
     }
 }

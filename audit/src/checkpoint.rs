@@ -3,7 +3,7 @@
 //! Our logs write no extension lines and accept none, so a checkpoint has one form only.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use proto::digest::Digest;
 use proto::key::Signer;
 use thiserror::Error;
 
-use crate::note::{NoteError, SignedNote};
+use crate::note::{NoteError, NoteKey, SignedNote};
 use crate::tree::TreeHead;
 
 pub use crate::log_key::{LogKey, SUCCESSIONS_FILE, Succession, SuccessionError};
@@ -121,10 +121,17 @@ impl Checkpoint {
 /// # Errors
 /// [`CheckpointError`]: the first step that failed.
 pub fn open(note: &[u8], key: &LogKey) -> Result<Checkpoint, CheckpointError> {
+    let (checkpoint, _) = open_signed(note, key)?;
+    Ok(checkpoint)
+}
+
+/// As [`open`], with the key that signed.
+fn open_signed(note: &[u8], key: &LogKey) -> Result<(Checkpoint, NoteKey), CheckpointError> {
     let note = SignedNote::parse(note)?;
     let checkpoint = Checkpoint::from_text(note.text());
     let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-    note.verify(&[key.signer_of(size)])?;
+    let signer = key.signer_of(size);
+    note.verify(std::slice::from_ref(&signer))?;
     let checkpoint = checkpoint?;
     if checkpoint.origin != key.origin() {
         return Err(CheckpointError::WrongOrigin {
@@ -132,7 +139,7 @@ pub fn open(note: &[u8], key: &LogKey) -> Result<Checkpoint, CheckpointError> {
             expected: key.origin().to_owned(),
         });
     }
-    Ok(checkpoint)
+    Ok((checkpoint, signer))
 }
 
 /// Checkpoints of one log whose signature was verified a moment ago, by the exact bytes of their notes. Receipts of one
@@ -140,20 +147,26 @@ pub fn open(note: &[u8], key: &LogKey) -> Result<Checkpoint, CheckpointError> {
 #[derive(Debug)]
 pub struct NoteMemory {
     key: LogKey,
-    notes: Mutex<Opened>,
+    notes: Notes,
 }
 
-/// Notes with what they say, and how many of the log's keys were known when each was opened: one that was opened before a
-/// key was followed is looked at again.
-type Opened = VecDeque<(Bytes, Checkpoint, usize)>;
+/// Notes that were opened, for all who read logs in one process: a signature holds whoever asks. By which key a note must
+/// be signed is each reader's own to say.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Arc<Mutex<Opened>>);
+
+/// Notes with what they say, and by whose signature. A reader who knows another key for that size looks at the note again.
+type Opened = VecDeque<(Bytes, Checkpoint, NoteKey)>;
 
 impl NoteMemory {
     /// Remembers nothing yet, of the log of `key`.
     pub fn new(key: LogKey) -> Self {
-        Self {
-            key,
-            notes: Mutex::default(),
-        }
+        Self::among(key, Notes::default())
+    }
+
+    /// Remembers what everybody does who was given `notes`, as far as the log of `key` signed it.
+    pub fn among(key: LogKey, notes: Notes) -> Self {
+        Self { key, notes }
     }
 
     /// The log's key.
@@ -167,21 +180,22 @@ impl NoteMemory {
     /// # Errors
     /// [`CheckpointError`]: the first step that failed.
     pub fn open(&self, note: &Bytes) -> Result<Checkpoint, CheckpointError> {
-        let keys = self.key.successions().len();
-        let same = |(bytes, _, then): &&(Bytes, Checkpoint, usize)| bytes == note && *then == keys;
+        let same = |(bytes, opened, signer): &&(Bytes, Checkpoint, NoteKey)| {
+            bytes == note && self.key.has_signer(opened.size, signer)
+        };
         if let Some((_, known, _)) = self.notes().iter().find(same) {
             return Ok(known.clone());
         }
-        let opened = open(note, &self.key)?;
+        let (opened, signer) = open_signed(note, &self.key)?;
         let mut notes = self.notes();
         // The newest first: the next receipt is most likely of the same commit.
-        notes.push_front((note.clone(), opened.clone(), keys));
+        notes.push_front((note.clone(), opened.clone(), signer));
         notes.truncate(NOTES_REMEMBERED);
         Ok(opened)
     }
 
     fn notes(&self) -> MutexGuard<'_, Opened> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.notes.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -202,13 +202,19 @@ impl LogKey {
 
     /// The key that must have signed a checkpoint of `size` entries, as far as is known.
     pub fn signer_of(&self, size: u64) -> NoteKey {
+        self.look_at_signer(size, NoteKey::clone)
+    }
+
+    /// Whether that key is `key`, which names the log, too.
+    pub fn has_signer(&self, size: u64, key: &NoteKey) -> bool {
+        self.look_at_signer(size, |signer| signer == key)
+    }
+
+    fn look_at_signer<T>(&self, size: u64, look: impl FnOnce(&NoteKey) -> T) -> T {
         let known = self.known.successions.load();
         let last = known.iter().rev().find(|one| one.index < size);
         let first = known.first().map(|one| &one.previous);
-        last.map(|one| &one.next)
-            .or(first)
-            .unwrap_or(&self.held)
-            .clone()
+        look(last.map(|one| &one.next).or(first).unwrap_or(&self.held))
     }
 
     /// The key that signs now, as far as is known.

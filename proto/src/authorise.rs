@@ -3,7 +3,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `verify` | the checks that bind headers to keys |
+//! | `verify`, `fault` | the checks that bind headers to keys, and what they find |
 //! | `choose` | which agreement a request can name |
 //! | `explain` | the decision in advance |
 //! | `missing`, `change` | what would change it, in both languages |
@@ -18,6 +18,7 @@ mod border;
 mod change;
 mod choose;
 mod explain;
+mod fault;
 mod missing;
 mod readers;
 mod rows;
@@ -27,12 +28,13 @@ mod verify;
 pub use change::Change;
 pub use choose::{Choice, choose};
 pub use explain::{Explanation, Question, explain, explain_request};
+pub use fault::AnswerFault;
 pub use readers::{Reader, who_can};
 pub use rows::{Row, row_scope};
 pub use suppose::{Supposed, SupposedPermission, Supposition};
 pub use verify::{
-    AnswerFault, SealedRequest, answers, code_of, trails, verify_answer, verify_dispute,
-    verify_erasure, verify_event, verify_event_receipt, verify_hold, verify_recorded_event,
+    SealedRequest, answers, code_of, trails, verify_answer, verify_dispute, verify_erasure,
+    verify_event, verify_event_receipt, verify_hold, verify_opened_request, verify_recorded_event,
     verify_request, verify_review, verify_subscription, verify_subscription_end, verify_trailer,
     verify_upload_trailer,
 };

@@ -73,18 +73,21 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// What stands before a leaf's bytes when it is hashed.
+pub(crate) const LEAF_PREFIX: u8 = 0x00;
+
 /// Bytes of a leaf up to which it is joined with its prefix and hashed in one call: most headers and entries.
 const JOINED_MAX: usize = 1_024;
 
 /// RFC 6962 §2.1: SHA-256(0x00 ‖ leaf).
 pub fn leaf_hash(leaf: &[u8]) -> Digest {
-    let mut joined = [0; 1 + JOINED_MAX];
+    let mut joined = [LEAF_PREFIX; 1 + JOINED_MAX];
     match joined.get_mut(1..=leaf.len()) {
         Some(place) => {
             place.copy_from_slice(leaf);
             Digest::of(&joined[..=leaf.len()])
         }
-        None => Digest::of_parts(&[&[0x00], leaf]),
+        None => Digest::of_parts(&[&[LEAF_PREFIX], leaf]),
     }
 }
 
@@ -125,6 +128,32 @@ pub fn inclusion_path(leaves: &[Digest], index: usize) -> Option<Vec<Digest>> {
     };
     path.push(sibling);
     Some(path)
+}
+
+/// Head and inclusion paths of all `leaves` (already leaf hashes), as [`tree_head`] and [`inclusion_path`] give them, with each
+/// node hashed once.
+pub fn tree_paths(leaves: &[Digest]) -> (Digest, Vec<Vec<Digest>>) {
+    let height = leaves.len().next_power_of_two().trailing_zeros() as usize;
+    let mut paths = vec![Vec::with_capacity(height); leaves.len()];
+    let head = climb(leaves, &mut paths);
+    (head, paths)
+}
+
+/// The head over `leaves`; each path, as many as leaves, is led up to it.
+fn climb(leaves: &[Digest], paths: &mut [Vec<Digest>]) -> Digest {
+    match leaves {
+        [] => Digest::of(&[]),
+        [one] => *one,
+        _ => {
+            let split = split_point(leaves.len());
+            let (lower, upper) = paths.split_at_mut(split);
+            let left = climb(&leaves[..split], lower);
+            let right = climb(&leaves[split..], upper);
+            lower.iter_mut().for_each(|path| path.push(right));
+            upper.iter_mut().for_each(|path| path.push(left));
+            node_hash(&left, &right)
+        }
+    }
 }
 
 /// RFC 9162 §2.1.3.2: the head that `path` leads to from leaf `index` of `size`.
@@ -201,12 +230,20 @@ mod tests {
     }
 
     #[test]
+    fn no_leaves_have_no_paths() {
+        assert_eq!(tree_paths(&[]), (tree_head(&[]), Vec::new()));
+    }
+
+    #[test]
     fn every_leaf_of_every_small_tree_proves_and_no_other_place_does() {
         let leaves: Vec<Digest> = (0u8..64).map(|i| leaf_hash(&[i])).collect();
         for size in 1..=leaves.len() {
             let head = tree_head(&leaves[..size]);
+            let (same, paths) = tree_paths(&leaves[..size]);
+            assert_eq!((same, paths.len()), (head, size));
             for index in 0..size {
                 let path = inclusion_path(&leaves[..size], index).unwrap();
+                assert_eq!(paths[index], path);
                 let found = head_from_path(&leaves[index], index as u64, size as u64, &path);
                 assert_eq!(found, Some(head));
                 for other in 0..size as u64 {

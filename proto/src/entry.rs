@@ -6,7 +6,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
-use crate::digest::{Digest, leaf_hash};
+use crate::digest::{Digest, LEAF_PREFIX};
 use crate::limits;
 use crate::seal::Seal;
 
@@ -107,18 +107,32 @@ impl Entry {
 
     /// The entry's bytes. Errors: a part over its limit.
     pub fn encode(&self) -> Result<Bytes, EntryError> {
-        let block = self.seal.as_ref().map(Seal::to_block).unwrap_or_default();
-        let len = 1 + Stamp::LEN + 6 + self.facts.len() + self.header.len() + block.len();
-        self.within_limits(len)?;
+        let (len, block_len) = self.lengths()?;
         let mut out = BytesMut::with_capacity(len);
+        self.put(&mut out, block_len);
+        Ok(out.freeze())
+    }
+
+    /// Bytes of the whole and of its seal block. Errors: a part over its limit.
+    fn lengths(&self) -> Result<(usize, usize), EntryError> {
+        let block_len = self.seal.as_ref().map_or(0, Seal::block_len);
+        let len = 1 + Stamp::LEN + 6 + self.facts.len() + self.header.len() + block_len;
+        self.within_limits(len)?;
+        Ok((len, block_len))
+    }
+
+    fn put(&self, out: &mut impl BufMut, block_len: usize) {
         out.put_u8(self.kind as u8);
         out.put_slice(&self.stamp.encode());
-        for part in [&self.facts[..], &self.header[..], &block[..]] {
+        for part in [&self.facts[..], &self.header[..]] {
             // Each part fits: the limits above are all below 65,536.
             out.put_u16(part.len() as u16);
             out.put_slice(part);
         }
-        Ok(out.freeze())
+        out.put_u16(block_len as u16);
+        if let Some(seal) = &self.seal {
+            seal.put_block(out);
+        }
     }
 
     /// Reads one entry; trailing bytes, a short part, an unknown kind or a part over its limit is an error.
@@ -178,9 +192,13 @@ impl Entry {
         Ok(())
     }
 
-    /// RFC 6962 leaf hash of the entry's bytes.
+    /// RFC 6962 leaf hash of the entry's bytes, written behind their prefix at once.
     pub fn leaf(&self) -> Result<Digest, EntryError> {
-        Ok(leaf_hash(&self.encode()?))
+        let (len, block_len) = self.lengths()?;
+        let mut prefixed = Vec::with_capacity(1 + len);
+        prefixed.push(LEAF_PREFIX);
+        self.put(&mut prefixed, block_len);
+        Ok(Digest::of(&prefixed))
     }
 }
 

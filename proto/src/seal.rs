@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, iana};
 use thiserror::Error;
 
-use crate::digest::{Digest, head_from_path, inclusion_path, leaf_hash, tree_head};
+use crate::digest::{Digest, head_from_path, leaf_hash, tree_paths};
 use crate::key::{Algorithm, PublicKey, SignError, Signer};
 use crate::limits::{SEAL_BYTES_MAX, SEAL_CONTENT_TYPE, SEAL_PATH_MAX, SEAL_SIZE_MAX};
 use form::SIGNATURE_LEN;
@@ -45,19 +45,17 @@ impl Seal {
         }
         let leaves: Vec<Digest> = headers.iter().map(|header| leaf_hash(header)).collect();
         let (algorithm, kid) = (signer.key().algorithm(), signer.key().kid());
-        let message = signed_bytes(label, origin, &tree_head(&leaves), size, algorithm, &kid);
+        let (head, paths) = tree_paths(&leaves);
+        let message = signed_bytes(label, origin, &head, size, algorithm, &kid);
         let signature = signer.sign(&message)?;
-        let cose = Bytes::from(cose_bytes(
-            signer.key().algorithm(),
-            &signer.key().kid(),
-            &signature,
-        )?);
+        let cose = Bytes::from(cose_bytes(algorithm, &kid, &signature)?);
         Ok((0..size)
-            .map(|leaf_index| Self {
+            .zip(paths)
+            .map(|(leaf_index, path)| Self {
                 cose: cose.clone(),
                 leaf_index,
                 tree_size: size,
-                path: inclusion_path(&leaves, leaf_index as usize).unwrap_or_default(),
+                path,
             })
             .collect())
     }
@@ -104,7 +102,18 @@ impl Seal {
 
     /// The block that entries carry: u16 length ‖ COSE ‖ u32 index ‖ u32 size ‖ path.
     pub fn to_block(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(2 + self.cose.len() + 8 + 32 * self.path.len());
+        let mut out = BytesMut::with_capacity(self.block_len());
+        self.put_block(&mut out);
+        out.freeze()
+    }
+
+    /// Bytes of [`Seal::to_block`].
+    pub fn block_len(&self) -> usize {
+        2 + self.cose.len() + 8 + 32 * self.path.len()
+    }
+
+    /// Writes [`Seal::to_block`]'s bytes where they are wanted.
+    pub fn put_block(&self, out: &mut impl BufMut) {
         // SEAL_BYTES_MAX is below 65,536 and is enforced wherever a seal is opened.
         out.put_u16(self.cose.len() as u16);
         out.put_slice(&self.cose);
@@ -113,7 +122,6 @@ impl Seal {
         for hash in &self.path {
             out.put_slice(hash.as_ref());
         }
-        out.freeze()
     }
 
     /// Reads [`Seal::to_block`]'s form; `None` for anything else.
@@ -270,14 +278,14 @@ impl SealedHead {
         )
     }
 
-    /// SHA-256 over label, origin, protected bytes, head, size and signature, each length-prefixed.
+    /// SHA-256 over all that a signature is verified with, each part length-prefixed.
     fn memory_key(&self, label: &str, origin: &str) -> Digest {
-        let protected = protected_bytes(self.algorithm, &self.kid);
         let size = self.size.to_be_bytes();
-        let parts: [&[u8]; 6] = [
+        let parts: [&[u8]; 7] = [
             label.as_bytes(),
             origin.as_bytes(),
-            &protected,
+            self.algorithm.name().as_bytes(),
+            self.kid.as_ref(),
             self.head.as_ref(),
             &size,
             &self.signature,
@@ -318,11 +326,6 @@ fn protected(algorithm: Algorithm, kid: &Digest) -> coset::Header {
         .content_type(SEAL_CONTENT_TYPE.to_owned())
         .key_id(kid.0.to_vec())
         .build()
-}
-
-fn protected_bytes(algorithm: Algorithm, kid: &Digest) -> Vec<u8> {
-    // Encoding three known values cannot fail; an empty result would only miss the memory.
-    protected(algorithm, kid).to_vec().unwrap_or_default()
 }
 
 fn cose_bytes(algorithm: Algorithm, kid: &Digest, signature: &[u8]) -> Result<Vec<u8>, SealError> {

@@ -22,12 +22,11 @@ impl Consumer {
         draft: &Draft,
     ) -> Result<(), ExchangeError> {
         let registry = self.adapter.mirror().snapshot();
-        let mut open = header.clone();
         if draft.is_one_piece() {
-            open.payload.form = Form::Whole;
+            header.payload.form = Form::Whole;
         }
         let demanded = draft.sealed
-            || authorise(&registry, &open, open.issued_at_ms)
+            || authorise(&registry, header, header.issued_at_ms)
                 .is_err_and(|denial| denial.code == Code::EncryptionRequired);
         if demanded && !draft.is_one_piece() {
             let reason = match draft.items {
@@ -41,7 +40,6 @@ impl Consumer {
             return Err(ExchangeError::Unsent(reason.to_owned()));
         }
         if !demanded {
-            header.payload = open.payload;
             return Ok(());
         }
         if registry.encryption_key(&header.provider).is_none() {
@@ -52,7 +50,7 @@ impl Consumer {
                 "the payload is sealed and may have {SEALED_BYTES_MAX} bytes"
             )));
         }
-        header.payload = open.payload.sealed();
+        header.payload.form = Form::Sealed;
         Ok(())
     }
 

@@ -4,7 +4,6 @@
 
 use audit::receipt::Receipt;
 use bytes::Bytes;
-use prost::Message as _;
 use proto::authorise::authorise;
 use proto::entry::Kind;
 use proto::envelope::Envelope;
@@ -51,7 +50,7 @@ impl<'a> Noted<'a> {
     /// Notes a submission that the switch holds. It is open until its answer was collected.
     pub(super) fn submitted(&self, receipt: Option<&Receipt>, try_: &Try, payload: &Bytes) {
         let mut record = self.record();
-        record.request_receipt = receipt.map(bytes_of);
+        record.request_receipt = receipt.map(Receipt::encode);
         let permitted = receipt.and_then(|receipt| permitted_in(&receipt.facts));
         let registry = self.adapter.mirror().snapshot();
         let days = permitted.map_or(0, |(agreement, grant)| {
@@ -82,7 +81,7 @@ impl<'a> Noted<'a> {
     pub(super) fn withdrawn(&self, receipt: &Receipt) {
         let mut record = self.record();
         record.outcome = Outcome::Cancelled.name().to_owned();
-        record.answer_receipt = Some(bytes_of(receipt));
+        record.answer_receipt = Some(receipt.encode());
         self.adapter.journal().note(record);
     }
 
@@ -95,9 +94,9 @@ impl<'a> Noted<'a> {
     ) {
         let mut record = self.record();
         record.outcome = Outcome::Answered.name().to_owned();
-        record.request_receipt = Some(bytes_of(&opened.request_entry.to_receipt()));
+        record.request_receipt = Some(opened.request_entry.to_receipt().encode());
         record.answer = Some(SealedBytes::from(trailer));
-        record.answer_receipt = Some(bytes_of(receipt));
+        record.answer_receipt = Some(receipt.encode());
         let registry = self.adapter.mirror().snapshot();
         let days = permitted_in(&opened.request_entry.facts).map_or(0, |(agreement, grant)| {
             retention_days(&registry, &agreement, grant)
@@ -117,8 +116,8 @@ impl<'a> Noted<'a> {
         record.outcome = "untrusted".to_owned();
         record.answer = Some(SealedBytes::from(&returned.envelope));
         if verify::proof(returned, Kind::Closing, self.adapter.notes()).is_ok() {
-            record.request_receipt = Some(bytes_of(&returned.request.to_receipt()));
-            record.answer_receipt = Some(bytes_of(&returned.receipt));
+            record.request_receipt = Some(returned.request.to_receipt().encode());
+            record.answer_receipt = Some(returned.receipt.encode());
         }
         self.adapter.journal().note(record);
     }
@@ -180,9 +179,9 @@ impl<'a> Noted<'a> {
 
     fn answered(&self, record: &mut Record, answer: &Answer) -> Option<(Bytes, u32)> {
         record.outcome = answer.status.outcome().name().to_owned();
-        record.request_receipt = Some(bytes_of(&answer.request_entry.to_receipt()));
+        record.request_receipt = Some(answer.request_entry.to_receipt().encode());
         record.answer = Some(SealedBytes::from(&answer.envelope));
-        record.answer_receipt = Some(bytes_of(&answer.receipt));
+        record.answer_receipt = Some(answer.receipt.encode());
         permitted_in(&answer.request_entry.facts)
     }
 
@@ -197,7 +196,7 @@ impl<'a> Noted<'a> {
 fn refused_in(record: &mut Record, refused: &Refused) -> Option<(Bytes, u32)> {
     record.outcome = refused.code.name().to_owned();
     let receipt = refused.receipt.as_ref().filter(|_| refused.proven)?;
-    let bytes = Some(bytes_of(receipt));
+    let bytes = Some(receipt.encode());
     if receipt.kind != Kind::Closing {
         record.request_receipt = bytes;
         return None;
@@ -210,8 +209,4 @@ fn refused_in(record: &mut Record, refused: &Refused) -> Option<(Bytes, u32)> {
 fn permitted_in(facts: &[u8]) -> Option<(Bytes, u32)> {
     let facts = facts::exchange(facts).ok()?;
     (facts.grant > 0).then_some((facts.agreement, facts.grant))
-}
-
-fn bytes_of(receipt: &Receipt) -> Bytes {
-    receipt.to_wire().encode_to_vec().into()
 }

@@ -1,6 +1,6 @@
 //! One question, tried once or several times; each try is an exchange of its own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::authorise::{Choice, SealedRequest, choose};
 use proto::commitment::{Commitment, Salt};
@@ -20,7 +20,7 @@ use super::verify::{self, Returned, Untrusted};
 use super::{Ask, Consumer, Draft, Try, refusal};
 use crate::connection::Backoff;
 use crate::journal::JournalError;
-use crate::sealer::Sealed;
+use crate::sealer::{Sealed, Waited};
 
 /// How much longer than the deadline the switch is waited for: it records the deadline itself.
 pub(super) const GRACE: Duration = Duration::from_secs(3);
@@ -130,8 +130,13 @@ impl Consumer {
     ) -> Result<Answer, ExchangeError> {
         let floor = self.adapter.checkpoints().floor();
         let outgoing = self.outgoing(draft, header, sealed, try_)?;
+        let began = Instant::now();
         let returned = match self.call(draft, &outgoing.envelope).await {
-            Ok(response) => verify::open(response),
+            Ok(response) => {
+                let sealer = self.adapter.sealer();
+                sealer.took(Waited::Answer, began.elapsed());
+                verify::open(response)
+            }
             Err(CallError::Status(status)) => {
                 // A receipt inside a refusal may be what convicts the switch.
                 let error = refusal::read(&status, sealed, try_, &self.adapter);

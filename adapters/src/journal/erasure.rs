@@ -205,7 +205,7 @@ impl Sender {
         }
         let mut out = BytesMut::new();
         for part in [&header[..], &seal.to_block(), &bytes] {
-            frames::put(&mut out, part);
+            frames::put(&mut out, |out| out.extend_from_slice(part));
         }
         Ok(out.freeze())
     }

@@ -10,13 +10,16 @@ const MARK: [u8; 4] = *b"MJR1";
 /// Bytes before the body.
 const HEAD: usize = 12;
 
-/// Appends a frame.
-pub(super) fn put(out: &mut BytesMut, body: &[u8]) {
-    out.extend_from_slice(&MARK);
+/// Appends a frame with the body that `write` appends, which lies nowhere else before.
+pub(super) fn put(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
+    let head = out.len();
+    out.extend_from_slice(&[0; HEAD]);
+    write(out);
+    let (head, body) = out[head..].split_at_mut(HEAD);
+    head[..4].copy_from_slice(&MARK);
     // A record is far below 4 GiB.
-    out.extend_from_slice(&(body.len() as u32).to_be_bytes());
-    out.extend_from_slice(&crc32c::crc32c(body).to_be_bytes());
-    out.extend_from_slice(body);
+    head[4..8].copy_from_slice(&(body.len() as u32).to_be_bytes());
+    head[8..].copy_from_slice(&crc32c::crc32c(body).to_be_bytes());
 }
 
 /// What stands at a place in a file.
@@ -108,7 +111,7 @@ mod tests {
     fn file(bodies: &[&[u8]]) -> Bytes {
         let mut out = BytesMut::new();
         for body in bodies {
-            put(&mut out, body);
+            put(&mut out, |out| out.extend_from_slice(body));
         }
         out.freeze()
     }

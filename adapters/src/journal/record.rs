@@ -131,24 +131,23 @@ impl Record {
             + bytes(&self.answer_receipt)
     }
 
-    pub(super) fn encode(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(self.weight());
+    /// Appends its bytes.
+    pub(super) fn put(&self, out: &mut BytesMut) {
         out.put_u8(VERSION);
         out.put_u8(self.role as u8);
         out.put_slice(self.exchange.as_bytes());
         out.put_u64(self.at_ms);
-        put(&mut out, Some(self.other.as_str().as_bytes()));
-        put(&mut out, Some(self.outcome.as_bytes()));
+        put(out, Some(self.other.as_str().as_bytes()));
+        put(out, Some(self.outcome.as_bytes()));
         for sealed in [&self.request, &self.answer] {
-            put(&mut out, sealed.as_ref().map(|sealed| &sealed.header[..]));
-            put(&mut out, sealed.as_ref().map(|sealed| &sealed.seal[..]));
+            put(out, sealed.as_ref().map(|sealed| &sealed.header[..]));
+            put(out, sealed.as_ref().map(|sealed| &sealed.seal[..]));
         }
-        put(&mut out, self.request_receipt.as_deref());
-        put(&mut out, self.answer_receipt.as_deref());
-        out.freeze()
+        put(out, self.request_receipt.as_deref());
+        put(out, self.answer_receipt.as_deref());
     }
 
-    /// `None` for anything but what [`Record::encode`] wrote.
+    /// `None` for anything but what [`Record::put`] wrote.
     pub(super) fn decode(mut bytes: Bytes) -> Option<Self> {
         if bytes.len() < 26 || bytes.get_u8() != VERSION {
             return None;
@@ -230,7 +229,9 @@ pub(super) mod tests {
         full.answer = full.request.clone();
         full.answer_receipt = Some(Bytes::new());
         for record in [record(1), full] {
-            let bytes = record.encode();
+            let mut bytes = BytesMut::new();
+            record.put(&mut bytes);
+            let bytes = bytes.freeze();
             assert_eq!(Record::decode(bytes.clone()), Some(record));
             for cut in 0..bytes.len() {
                 assert_eq!(Record::decode(bytes.slice(..cut)), None, "{cut}");

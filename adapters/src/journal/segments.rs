@@ -237,7 +237,7 @@ mod tests {
 
     fn frame(body: &[u8]) -> Bytes {
         let mut out = BytesMut::new();
-        put(&mut out, body);
+        put(&mut out, |out| out.extend_from_slice(body));
         out.freeze()
     }
 

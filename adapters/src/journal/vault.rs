@@ -17,7 +17,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand;
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use certs::key_files::{KeyFileError, read_private, write_private};
 use proto::commitment::Salt;
 use proto::id::ExchangeId;
@@ -30,11 +30,13 @@ use super::segments::{make_dir, sync_dir};
 
 mod slot;
 
-use slot::{ID_BYTES, IdBytes, KEY_BYTES, Place, SLOT_BYTES, Slot};
-use slot::{fresh_key, open, seal, wrap, wrapping_key};
+use slot::{Bound, ID_BYTES, IdBytes, KEY_BYTES, Place, SLOT_BYTES, Slot};
+use slot::{fresh, open, seal, wrap, wrapping_key};
 
 const KEYS: &str = ".keys";
 const DATA: &str = ".data";
+/// Encrypted bytes that are written together: what the processor still has at hand.
+const TOGETHER_BYTES: usize = 128 << 10;
 /// What wipes, so many bytes at a time.
 const ZEROS: [u8; 8192] = [0; 8192];
 
@@ -127,18 +129,19 @@ impl Vault {
             let wrapping = wrapping_key(&master, day)?;
             // Data first: a key names its data's place, and data without a key is noise.
             let (mut file, mut at) = open_end(&self.path(day, DATA), 1)?;
-            let (mut slots, mut data) = (BytesMut::new(), BytesMut::new());
-            for item in items {
-                let key = fresh_key()?;
-                let sealed = seal(&key[..], day, item)?;
+            let bound = Bound::to(day);
+            let mut slots = Vec::with_capacity(items.len() * SLOT_BYTES);
+            let mut data = Vec::new();
+            for (item, fresh) in items.iter().zip(fresh(items.len())?.iter()) {
                 // Bounded by the largest payload.
-                let place = Place {
-                    at,
-                    len: sealed.len() as u32,
-                };
-                slots.put_slice(&wrap(&wrapping, day, item.id.bytes(), place, &key[..])?);
-                at += sealed.len() as u64;
-                data.put_slice(&sealed);
+                let len = seal(fresh, &bound, item, &mut data)? as u32;
+                let place = Place { at, len };
+                slots.extend_from_slice(&wrap(&wrapping, &bound, item.id.bytes(), place, fresh)?);
+                at += u64::from(len);
+                if data.len() >= TOGETHER_BYTES {
+                    file.write_all(&data)?;
+                    data.clear();
+                }
             }
             file.write_all(&data)?;
             file.sync_data()?;

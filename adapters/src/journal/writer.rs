@@ -128,7 +128,7 @@ impl Writer {
         match job {
             Job::Record(record) => {
                 self.weight += record.weight();
-                frames::put(&mut self.frames, &record.encode());
+                frames::put(&mut self.frames, |out| record.put(out));
             }
             Job::Keep(item) => {
                 self.weight += item.payload.len() + 256;

@@ -13,7 +13,7 @@
 use audit::checkpoint::NoteMemory;
 use audit::receipt::{Proven, Receipt};
 use proto::act::SubjectField;
-use proto::authorise::{Permission, authorise, locate, verify_request};
+use proto::authorise::{Permission, SealedRequest, authorise, locate, verify_opened_request};
 use proto::chunks::ChunkPlan;
 use proto::commitment::Form;
 use proto::envelope::Envelope;
@@ -74,27 +74,24 @@ pub fn proof(
     }
 }
 
-/// Decides again, with this adapter's own mirror and clock, what the switch decided.
+/// Decides again, with this adapter's own mirror and clock, what the switch decided. What `asked` holds as opened is what
+/// its bytes opened to.
 ///
 /// # Errors
 /// The code of the first thing that does not hold.
 pub fn permission(
-    envelope: &Envelope,
+    asked: SealedRequest<'_>,
     logged: &Logged,
     own: Own<'_>,
-) -> Result<(RequestHeader, Permission), Code> {
-    let request = verify_request(
-        own.registry,
-        &envelope.header,
-        &envelope.seal,
-        Some((own.memory, own.now_ms)),
-    )?;
+) -> Result<Permission, Code> {
+    let request = asked.opened;
+    verify_opened_request(own.registry, asked, Some((own.memory, own.now_ms)))?;
     if request.provider != *own.system {
         // Nobody published it here. An honest switch never brings it.
         return Err(Code::UnknownService);
     }
-    let permitted = authorise(own.registry, &request, own.now_ms).map_err(|denial| denial.code)?;
-    locate(own.registry, &request)?;
+    let permitted = authorise(own.registry, request, own.now_ms).map_err(|denial| denial.code)?;
+    locate(own.registry, request)?;
     // Recorded under another agreement or grant, or as another kind of request: what was logged is not what is asked of us.
     let facts = &logged.facts;
     if facts.agreement[..] != permitted.agreement.0
@@ -114,7 +111,7 @@ pub fn permission(
     if !in_time {
         return Err(Code::Stale);
     }
-    Ok((request, permitted))
+    Ok(permitted)
 }
 
 /// Opens the payload: it is what the header commits to, and it asks for the header's operation; so does each of its items.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use audit::receipt::Receipt;
 use bytes::Bytes;
-use proto::authorise::{Row, row_scope};
+use proto::authorise::{Row, SealedRequest, row_scope};
 use proto::commitment::Form;
 use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, RequestHeader};
@@ -188,7 +188,8 @@ impl Desk {
                 days,
                 ..
             }) if delivered.request.is_upload() => {
-                (self.take(delivered, index, &rows, intake).await?, days)
+                let taken = Box::pin(self.take(delivered, index, &rows, intake));
+                (taken.await?, days)
             }
             Ok(Judged {
                 index,
@@ -199,13 +200,15 @@ impl Desk {
                 // What is sealed, and results of items, come in one piece.
                 let whole = delivered.is_sealed() || items.is_some();
                 let long = match delivered.takes_chunks && !whole {
-                    true => self.ask_long(delivered, index, &rows).await,
+                    true => Box::pin(self.ask_long(delivered, index, &rows)).await,
                     false => Ok(None),
                 };
                 match long {
                     Ok(Some(long)) => {
-                        let opened = self.open_long(delivered, long, days, unrecorded).await;
-                        return opened.map(|(answer, opening)| (answer, Some(opening)));
+                        let opened = Box::pin(self.open_long(delivered, long, days, unrecorded));
+                        return opened
+                            .await
+                            .map(|(answer, opening)| (answer, Some(opening)));
                     }
                     Ok(None) => (self.answer(delivered, index, rows, items).await, days),
                     Err(failure) => (Outcome::of(status_of(&failure, delivered)), days),
@@ -282,20 +285,26 @@ impl Desk {
             window_ms: config.window_ms,
             memory: adapter.seals(),
         };
-        let (request, permission) = checks::permission(envelope, &logged, own)?;
-        let rows = row_scope(&registry, &request, &permission);
+        let request = delivered.request();
+        let asked = SealedRequest {
+            header: &envelope.header,
+            opened: request,
+            seal: &envelope.seal,
+        };
+        let permission = checks::permission(asked, &logged, own)?;
+        let rows = row_scope(&registry, request, &permission);
         self.memory
-            .first(&request, index, (config.window_ms, now_ms))?;
+            .first(request, index, (config.window_ms, now_ms))?;
         // What the header commits to is what we opened.
         let envelope = self.unseal(delivered)?;
-        checks::contents(&request, envelope, |content_type, payload| {
+        checks::contents(request, envelope, |content_type, payload| {
             self.backend.operation_of(content_type, payload)
         })?;
-        let items = self.asked(&registry, &request, envelope, now_ms)?;
+        let items = self.asked(&registry, request, envelope, now_ms)?;
         adapter.standing().hold().map_err(|_| Code::NotLogged)?;
         let days = retention_days(&registry, &permission.agreement.0, permission.grant);
         self.keep(
-            &request,
+            request,
             Half::Request,
             days,
             &envelope.salt,
@@ -323,9 +332,12 @@ impl Desk {
                 .claim(&delivered.request, self.adapter.clock().now_ms())
             {
                 Claim::Refuse(code) => return Outcome::of(AnswerStatus::Refused(code)),
+                Claim::Ended(outcome) => return outcome,
                 Claim::Run(run) => {
                     let outcome = match &items {
-                        Some(items) => self.ask_items(delivered, request_index, &rows, items).await,
+                        Some(items) => {
+                            Box::pin(self.ask_items(delivered, request_index, &rows, items)).await
+                        }
                         None => {
                             self.ask_backend(delivered, request_index, rows.clone())
                                 .await

@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use proto::commitment::Commitment;
+use proto::digest::Digest;
 use proto::header::{AnswerStatus, RequestHeader};
-use proto::id::{ExchangeId, Part, SystemId};
 use proto::limits::KEPT_ANSWER_MS;
 use proto::refusal::Code;
 use tokio::sync::watch;
 
 use super::Reply;
+use super::memory::asked_by;
 
 /// Answers kept at most, however small.
 const KEPT_MAX: usize = 100_000;
@@ -66,13 +67,47 @@ impl Outcome {
     }
 }
 
-type Key = (SystemId, ExchangeId);
+/// Who asked under which first exchange id. A hundred thousand of these lie about, so what is kept of each question is
+/// digests, in one place: its texts would each be fetched from memory again when it is forgotten.
+type Key = Digest;
+
+fn key_of(request: &RequestHeader) -> Key {
+    let first = request.attempt_of.unwrap_or(request.exchange_id);
+    asked_by(&request.consumer, first)
+}
 
 /// What a retry must repeat.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Question {
-    asked: (Part, Part, Part, Vec<Part>),
-    payload: Commitment,
+    asked: Digest,
+    payload: Digest,
+}
+
+impl Question {
+    fn of(request: &RequestHeader) -> Self {
+        let mut asked = Vec::with_capacity(256);
+        let parts = [&request.service, &request.operation, &request.purpose];
+        for part in parts.into_iter().chain(&request.fields) {
+            asked.extend_from_slice(part.as_str().as_bytes());
+            // No part holds one.
+            asked.push(b'/');
+        }
+        let Commitment {
+            form,
+            content_type,
+            length,
+            hmac,
+        } = &request.payload;
+        let mut payload = Vec::with_capacity(128);
+        payload.push(*form as u8);
+        payload.extend_from_slice(&length.to_be_bytes());
+        payload.extend_from_slice(hmac.as_ref());
+        payload.extend_from_slice(content_type.as_bytes());
+        Self {
+            asked: Digest::of(&asked),
+            payload: Digest::of(&payload),
+        }
+    }
 }
 
 /// The kept answers of one adapter.
@@ -96,7 +131,15 @@ struct Slot {
     until_ms: u64,
     bytes: usize,
     run: u64,
-    outcome: watch::Receiver<Option<Arc<Outcome>>>,
+    state: State,
+}
+
+/// How far a question is.
+#[derive(Debug)]
+enum State {
+    Running(watch::Receiver<Option<Arc<Outcome>>>),
+    /// Who waited was told; nobody else needs to be.
+    Ended(Arc<Outcome>),
 }
 
 /// What to do with a request.
@@ -104,8 +147,10 @@ struct Slot {
 pub(super) enum Claim {
     /// Nobody asked before: ask the backend, then [`Run::finish`].
     Run(Run),
-    /// It is being answered, or was: wait here. An error means that the run was dropped.
+    /// It is being answered: wait here. An error means that the run was dropped.
     Wait(watch::Receiver<Option<Arc<Outcome>>>),
+    /// It was answered.
+    Ended(Arc<Outcome>),
     /// Another question under the same id.
     Refuse(Code),
 }
@@ -130,19 +175,7 @@ impl Kept {
 
     /// Takes the question's place, or finds who has it.
     pub(super) fn claim(self: &Arc<Self>, request: &RequestHeader, now_ms: u64) -> Claim {
-        let key = (
-            request.consumer.clone(),
-            request.attempt_of.unwrap_or(request.exchange_id),
-        );
-        let question = Question {
-            asked: (
-                request.service.clone(),
-                request.operation.clone(),
-                request.purpose.clone(),
-                request.fields.clone(),
-            ),
-            payload: request.payload.clone(),
-        };
+        let (key, question) = (key_of(request), Question::of(request));
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.forget(now_ms, self.bytes_max);
         if let Some(slot) = slots.by_key.get(&key) {
@@ -151,21 +184,24 @@ impl Kept {
             } else if slot.question.payload != question.payload {
                 Claim::Refuse(Code::PayloadMismatch)
             } else {
-                Claim::Wait(slot.outcome.clone())
+                match &slot.state {
+                    State::Running(outcome) => Claim::Wait(outcome.clone()),
+                    State::Ended(outcome) => Claim::Ended(Arc::clone(outcome)),
+                }
             };
         }
         let (sender, outcome) = watch::channel(None);
         slots.runs += 1;
         let run = slots.runs;
-        slots.oldest_first.push_back((key.clone(), run));
+        slots.oldest_first.push_back((key, run));
         slots.by_key.insert(
-            key.clone(),
+            key,
             Slot {
                 question,
                 until_ms: now_ms.saturating_add(KEPT_ANSWER_MS),
                 bytes: 0,
                 run,
-                outcome,
+                state: State::Running(outcome),
             },
         );
         Claim::Run(Run {
@@ -223,6 +259,7 @@ impl Run {
         };
         if outcome.is_final() {
             slot.bytes = outcome.bytes();
+            slot.state = State::Ended(Arc::clone(outcome));
             slots.bytes += slot.bytes;
         } else {
             slots.by_key.remove(&self.key);

@@ -275,7 +275,7 @@ impl Link {
                     let credit = streams.begin(id);
                     let _ = out.send(message(Out::Answer(answer))).await;
                     let to = (&chunks, &*unrecorded);
-                    let sending = work.desk.send_long(&delivered, opening, &credit, to);
+                    let sending = Box::pin(work.desk.send_long(&delivered, opening, &credit, to));
                     tokio::select! {
                         () = sending => {}
                         () = cancelled.cancelled() => {}

@@ -6,6 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use proto::digest::Digest;
 use proto::header::RequestHeader;
 use proto::id::{ExchangeId, SystemId};
 use proto::refusal::Code;
@@ -21,10 +22,16 @@ pub(super) struct Memory {
     known: Mutex<Known>,
 }
 
+/// By [`asked_by`]: what is looked up among hundreds of thousands should lie in one place.
 #[derive(Debug, Default)]
 struct Known {
-    ids: HashSet<(SystemId, ExchangeId)>,
-    oldest_first: VecDeque<(u64, SystemId, ExchangeId)>,
+    ids: HashSet<Digest>,
+    oldest_first: VecDeque<(u64, Digest)>,
+}
+
+/// Names an exchange of a consumer. The id has one length, so no two pairs are the same bytes.
+pub(super) fn asked_by(consumer: &SystemId, id: ExchangeId) -> Digest {
+    Digest::of(&[consumer.as_str().as_bytes(), id.as_bytes()].concat())
 }
 
 impl Memory {
@@ -64,24 +71,23 @@ impl Memory {
         if request_index < self.floor {
             return Err(Code::Duplicate);
         }
+        let asked = asked_by(consumer, id);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((until, consumer, id)) = known.oldest_first.pop_front() {
+        while let Some((until, over)) = known.oldest_first.pop_front() {
             if until >= now_ms {
-                known.oldest_first.push_front((until, consumer, id));
+                known.oldest_first.push_front((until, over));
                 break;
             }
-            known.ids.remove(&(consumer, id));
+            known.ids.remove(&over);
         }
-        if known.ids.contains(&(consumer.clone(), id)) {
+        if known.ids.contains(&asked) {
             return Err(Code::Duplicate);
         }
         if known.ids.len() >= REMEMBERED_MAX {
             return Err(Code::Overloaded);
         }
-        known.ids.insert((consumer.clone(), id));
-        known
-            .oldest_first
-            .push_back((until_ms, consumer.clone(), id));
+        known.ids.insert(asked);
+        known.oldest_first.push_back((until_ms, asked));
         Ok(())
     }
 }

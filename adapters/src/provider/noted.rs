@@ -15,7 +15,7 @@ use super::exchange::{Delivered, Desk};
 use super::streams::Streams;
 use super::unrecorded::{Sent, Stage, Unrecorded};
 use crate::journal::{Half, Record, Role};
-use crate::sealer::Sealed;
+use crate::sealer::{Sealed, Waited};
 
 impl Desk {
     /// Proves that an answer of ours stands in the log as we sealed it.
@@ -31,6 +31,10 @@ impl Desk {
         let Some(sent) = unrecorded.take(id) else {
             return;
         };
+        if sent.stage == Stage::Answer {
+            let sealer = self.adapter.sealer();
+            sealer.took(Waited::Receipt, sent.at.elapsed());
+        }
         let proved = self.prove_recorded(&sent, message.receipt);
         if sent.stage == Stage::Opening {
             streams.recorded(id, proved.is_ok());
@@ -88,7 +92,7 @@ impl Desk {
             .receipt
             .as_ref()
             .filter(|_| is_proved)
-            .map(|receipt| receipt.to_wire().encode_to_vec().into());
+            .map(Receipt::encode);
         self.adapter.journal().note(record);
     }
 

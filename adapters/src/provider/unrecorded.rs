@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use proto::header::AnswerStatus;
 use proto::id::{ExchangeId, SystemId};
@@ -29,6 +30,8 @@ pub(super) struct Sent {
     /// Who asked.
     pub(super) consumer: SystemId,
     pub(super) stage: Stage,
+    /// When.
+    pub(super) at: Instant,
 }
 
 /// What was sent, and so what its entry must be.
@@ -54,6 +57,7 @@ impl Sent {
             status,
             consumer: delivered.consumer().clone(),
             stage,
+            at: Instant::now(),
         }
     }
 }

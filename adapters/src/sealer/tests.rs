@@ -1,5 +1,7 @@
 //! The sealer: batches hold, numbers are given once, labels are never mixed.
 
+use std::time::Instant;
+
 use proto::commitment::Commitment;
 use proto::digest::Digest;
 use proto::id::{ExchangeId, Part, SystemId};
@@ -53,17 +55,12 @@ fn dispute() -> DisputeHeader {
     }
 }
 
-fn desk(signer: &Arc<dyn Signer>, together: usize) -> Desk {
-    Desk {
-        signer: Arc::new(ArcSwap::from_pointee(Held {
-            signer: Arc::clone(signer),
-            run_id: [9; 16],
-        })),
-        origin: ORIGIN.to_owned(),
+fn shared(signer: &Arc<dyn Signer>, together: usize) -> Shared {
+    let held = Held {
+        signer: Arc::clone(signer),
         run_id: [9; 16],
-        sequence: 0,
-        together,
-    }
+    };
+    Shared::new(held, ORIGIN, together)
 }
 
 #[test]
@@ -78,7 +75,7 @@ fn settings_that_say_so_seal_each_alone() {
         replies.push(sealed);
     }
     drop(queue);
-    desk(&signer, 1).run(jobs);
+    shared(&signer, 1).serve(jobs);
     for reply in replies {
         let sealed = reply.blocking_recv().unwrap().unwrap();
         assert_eq!((sealed.seal.tree_size, sealed.seal.path.len()), (1, 0));
@@ -89,7 +86,7 @@ fn settings_that_say_so_seal_each_alone() {
 fn what_waits_together_is_sealed_together_and_each_verifies_alone() {
     let (_dir, signer) = signer();
     let (queue, jobs) = mpsc::channel(QUEUE);
-    let desk = desk(&signer, SEAL_SIZE_MAX as usize);
+    let shared = shared(&signer, SEAL_SIZE_MAX as usize);
     // 70 requests and one dispute wait before the thread looks.
     let mut replies = Vec::new();
     for number in 0..71 {
@@ -103,7 +100,7 @@ fn what_waits_together_is_sealed_together_and_each_verifies_alone() {
         replies.push(sealed);
     }
     drop(queue);
-    desk.run(jobs);
+    shared.serve(jobs);
     let mut sequences = Vec::new();
     let mut sizes = Vec::new();
     for (number, reply) in replies.into_iter().enumerate() {
@@ -155,4 +152,55 @@ async fn a_header_over_its_limit_is_not_sealed() {
         sealer.request(header).await,
         Err(SealerError::TooLarge(_))
     ));
+}
+
+/// A sealer without a thread: whoever is not sealed at once waits in the queue.
+fn unserved(signer: &Arc<dyn Signer>) -> (Sealer, mpsc::Receiver<Job>) {
+    let (queue, jobs) = mpsc::channel(QUEUE);
+    let shared = Arc::new(shared(signer, SEAL_SIZE_MAX as usize));
+    (Sealer { queue, shared }, jobs)
+}
+
+#[test]
+fn one_that_comes_alone_is_sealed_by_whoever_asks_and_the_next_waits_for_company() {
+    let (_dir, signer) = signer();
+    let (sealer, _jobs) = unserved(&signer);
+    let ask = || sealer.at_once(Unsealed::Request(Box::new(request())));
+    let first = ask().unwrap().unwrap();
+    assert_eq!(RequestHeader::open(&first.header).unwrap().sequence, 1);
+    // Long before the pause is over.
+    sealer.shared.desk().sealed = Some(Instant::now() + Duration::from_secs(60));
+    assert!(ask().is_err());
+    {
+        let mut desk = sealer.shared.desk();
+        desk.sealed = Instant::now().checked_sub(Duration::from_secs(1));
+        // Whatever else this machine did meanwhile.
+        desk.slow = false;
+    }
+    let second = ask().unwrap().unwrap();
+    assert_eq!(RequestHeader::open(&second.header).unwrap().sequence, 2);
+}
+
+#[test]
+fn nobody_is_sealed_at_once_while_others_wait_are_to_come_or_signing_is_slow() {
+    let (_dir, signer) = signer();
+    let (sealer, _jobs) = unserved(&signer);
+    let is_at_once = || {
+        sealer.shared.desk().sealed = None;
+        let asked = sealer.at_once(Unsealed::Request(Box::new(request())));
+        asked.is_ok()
+    };
+    let change = |change: fn(&mut Desk)| change(&mut sealer.shared.desk());
+    assert!(is_at_once());
+    change(|desk| desk.gathering = true);
+    assert!(!is_at_once());
+    change(|desk| (desk.gathering, desk.slow) = (false, true));
+    assert!(!is_at_once());
+    change(|desk| (desk.slow, desk.carried) = (false, 2));
+    assert!(!is_at_once());
+    change(|desk| desk.carried = 1);
+    let (reply, _sealed) = oneshot::channel();
+    let unsealed = Unsealed::Dispute(dispute());
+    sealer.queue.try_send(Job { unsealed, reply }).unwrap();
+    assert!(!is_at_once());
 }

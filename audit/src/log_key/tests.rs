@@ -7,7 +7,7 @@ use proto::limits::LOG_KEY_OVERLAP_MS_MAX;
 
 use super::*;
 use crate::checkpoint::tests::TestSigner;
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, NoteMemory, Notes};
 use crate::note::NoteError;
 
 pub(crate) const ORIGIN: &str = "log.example/one";
@@ -104,6 +104,21 @@ fn whoever_has_not_followed_still_verifies_during_the_overlap_and_no_longer() {
     key.follow(&chain()[..1]).unwrap();
     checkpoint::open(&note(11, &[2, 1]), &key).unwrap();
     assert!(checkpoint::open(&note(11, &[1]), &key).is_err());
+}
+
+#[test]
+fn what_one_reader_remembers_counts_for_another_by_its_own_key_only() {
+    let notes = Notes::default();
+    let among = |seed| NoteMemory::among(held(seed), notes.clone());
+    let (one, same, other) = (among(1), among(1), among(2));
+    let signed = note(11, &[1]);
+    one.open(&signed).unwrap();
+    same.open(&signed).unwrap();
+    assert!(other.open(&signed).is_err());
+    // Whoever followed to the next key takes nothing more from the one before.
+    one.key().follow(&chain()[..1]).unwrap();
+    assert!(one.open(&signed).is_err());
+    same.open(&signed).unwrap();
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A receipt proves the holder's own bytes, and nothing else.
 
 use proptest::prelude::*;
+use prost::Message as _;
+use proto::digest::leaf_hash;
 use proto::entry::Draft;
 
 use super::tlog_proof::TlogProof;
@@ -123,6 +125,23 @@ fn each_altered_part_fails_at_its_step() {
         error,
         ReceiptError::Entry(EntryError::TooLarge(_))
     ));
+}
+
+#[test]
+fn a_receipt_is_encoded_as_its_message() {
+    let full = sample().receipt;
+    let mut large = full.clone();
+    large.index = u64::MAX;
+    large.proof = vec![Digest::of(b"node"); PROOF_HASHES_MAX];
+    let mut bare = full.clone();
+    bare.index = 0;
+    bare.facts = Bytes::new();
+    bare.proof.clear();
+    bare.checkpoint = Bytes::new();
+    for receipt in [full, large, bare] {
+        let message = receipt.to_wire();
+        assert_eq!(receipt.encode(), message.encode_to_vec());
+    }
 }
 
 #[test]

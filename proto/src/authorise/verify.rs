@@ -1,7 +1,6 @@
 //! The checks that bind headers to keys: whether the system that a header names sealed it.
 
-use std::fmt;
-
+use super::AnswerFault;
 use crate::act::{Erased, Erasure, Hold, Review};
 use crate::canonical::HeaderError;
 use crate::commitment::Form;
@@ -25,15 +24,37 @@ pub fn verify_request(
     memory: Option<(&SealMemory, u64)>,
 ) -> Result<RequestHeader, Code> {
     let request = RequestHeader::open(header).map_err(|error| code_of(&error))?;
+    let asked = SealedRequest {
+        header,
+        opened: &request,
+        seal,
+    };
+    verify_opened_request(registry, asked, memory)?;
+    Ok(request)
+}
+
+/// As [`verify_request`], of a header that was opened before: `request.opened` must be what its bytes opened to.
+///
+/// # Errors
+/// The refusal's code.
+pub fn verify_opened_request(
+    registry: &Registry,
+    request: SealedRequest<'_>,
+    memory: Option<(&SealMemory, u64)>,
+) -> Result<(), Code> {
+    let SealedRequest {
+        header,
+        opened,
+        seal,
+    } = request;
     verify_seal(
         registry,
-        request.label(),
+        opened.label(),
         header,
         seal,
-        &request.consumer,
+        &opened.consumer,
         memory,
-    )?;
-    Ok(request)
+    )
 }
 
 /// Opens an answer header and verifies that it answers this very request: sealed by a key bound to
@@ -370,31 +391,4 @@ pub struct SealedRequest<'a> {
     pub opened: &'a RequestHeader,
     /// Its seal.
     pub seal: &'a Seal,
-}
-
-/// Why an answer does not hold. The caller hears `answer_invalid`; the log keeps this word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AnswerFault {
-    /// The header is not in its one form, or contradicts itself.
-    Malformed,
-    /// Not sealed by a key bound to the provider.
-    Seal,
-    /// For another exchange or another request.
-    OtherExchange,
-    /// A field that was not asked for.
-    Field(String),
-    /// Open where the question was sealed, or one where items were asked; or the reverse.
-    Form,
-}
-
-impl fmt::Display for AnswerFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed => f.write_str("malformed"),
-            Self::Seal => f.write_str("seal"),
-            Self::OtherExchange => f.write_str("other_exchange"),
-            Self::Field(field) => write!(f, "field {field}"),
-            Self::Form => f.write_str("form"),
-        }
-    }
 }

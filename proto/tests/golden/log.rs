@@ -106,6 +106,7 @@ impl GoldenLog {
         let bytes = entry.encode().unwrap();
         assert_eq!(Entry::decode(&bytes).unwrap(), entry);
         let leaf = leaf_hash(&bytes);
+        assert_eq!(entry.leaf().unwrap(), leaf);
         self.book.text(&format!("{name}.index"), &index.to_string());
         self.book.put(&format!("{name}.stamp"), stamp.encode());
         self.book.put(&format!("{name}.facts"), &entry.facts);

@@ -9,7 +9,7 @@ use bytes::BufMut as _;
 use proto::commitment::Salt;
 use proto::id::ExchangeId;
 use proto::limits::{PAYLOAD_BYTES_MAX, SALT_BYTES};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{Day, Item, Opened, VaultError, wipe};
 
@@ -87,66 +87,91 @@ impl Slot {
         let mut key = Zeroizing::new(rest[..KEY_BYTES + TAG_BYTES].to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
         wrapping
-            .open_in_place(nonce, Aad::from(aad(day, head)), &mut key)
+            .open_in_place(nonce, Aad::from(Bound::to(day).with(head)), &mut key)
             .ok()?;
         key.truncate(KEY_BYTES);
         Some(key)
     }
 }
 
-/// Wraps `key` under the day's key, with a nonce of its own.
+/// Random bytes for one item: its key, and the nonce under which that key is wrapped.
+pub(super) type Fresh = [u8; KEY_BYTES + NONCE_LEN];
+
+/// Fresh keys and nonces for so many items, drawn at once.
+pub(super) fn fresh(items: usize) -> Result<Zeroizing<Vec<Fresh>>, VaultError> {
+    let mut all = Zeroizing::new(vec![[0; KEY_BYTES + NONCE_LEN]; items]);
+    rand::fill(all.as_flattened_mut()).map_err(|_| VaultError::Crypto)?;
+    Ok(all)
+}
+
+/// Wraps an item's fresh key under the day's key, with its nonce.
 pub(super) fn wrap(
     wrapping: &LessSafeKey,
-    day: Day,
+    bound: &Bound,
     id: IdBytes,
     place: Place,
-    key: &[u8],
+    fresh: &Fresh,
 ) -> Result<[u8; SLOT_BYTES], VaultError> {
+    const HEAD: usize = ID_BYTES + PLACE_BYTES;
+    let (key, nonce) = fresh.split_at(KEY_BYTES);
     let mut slot = [0; SLOT_BYTES];
     let mut rest = &mut slot[..];
     rest.put_slice(&id);
     rest.put_u64(place.at);
     rest.put_u32(place.len);
-    let mut nonce = [0; NONCE_LEN];
-    rand::fill(&mut nonce).map_err(|_| VaultError::Crypto)?;
-    rest.put_slice(&nonce);
-    let mut wrapped = Zeroizing::new(Vec::with_capacity(KEY_BYTES + TAG_BYTES));
-    wrapped.extend_from_slice(key);
-    let nonce = Nonce::assume_unique_for_key(nonce);
-    let head = aad(day, &slot[..ID_BYTES + PLACE_BYTES]);
-    wrapping
-        .seal_in_place_append_tag(nonce, Aad::from(head), &mut *wrapped)
+    rest.put_slice(nonce);
+    rest.put_slice(key);
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| VaultError::Crypto)?;
+    let (head, rest) = slot.split_at_mut(HEAD);
+    let (wrapped, rest) = rest[NONCE_LEN..].split_at_mut(KEY_BYTES);
+    let tag = wrapping
+        .seal_in_place_separate_tag(nonce, Aad::from(bound.with(head)), wrapped)
         .map_err(|_| VaultError::Crypto)?;
-    let at = ID_BYTES + PLACE_BYTES + NONCE_LEN;
-    slot[at..at + KEY_BYTES + TAG_BYTES].copy_from_slice(&wrapped);
+    rest[..TAG_BYTES].copy_from_slice(tag.as_ref());
     let crc = crc32c::crc32c(&slot[..SLOT_BYTES - 4]);
     slot[SLOT_BYTES - 4..].copy_from_slice(&crc.to_be_bytes());
     Ok(slot)
 }
 
-pub(super) fn fresh_key() -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    rand::fill(&mut key[..]).map_err(|_| VaultError::Crypto)?;
-    Ok(key)
-}
-
-/// Encrypts salt and payload. The key encrypts nothing else, so the nonce may stand still.
-pub(super) fn seal(key: &[u8], day: Day, item: &Item) -> Result<Vec<u8>, VaultError> {
-    let mut bytes = Vec::with_capacity(SALT_BYTES + item.payload.len() + TAG_BYTES);
-    bytes.extend_from_slice(&item.salt.0);
-    bytes.extend_from_slice(&item.payload);
+/// Appends salt and payload, encrypted where they lie; gives how many bytes that are. The fresh key encrypts nothing else,
+/// so the nonce may stand still.
+pub(super) fn seal(
+    fresh: &Fresh,
+    bound: &Bound,
+    item: &Item,
+    out: &mut Vec<u8>,
+) -> Result<usize, VaultError> {
+    let from = out.len();
+    out.reserve(SALT_BYTES + item.payload.len() + TAG_BYTES);
+    out.extend_from_slice(&item.salt.0);
+    out.extend_from_slice(&item.payload);
     let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-    cipher(key)?
-        .seal_in_place_append_tag(nonce, Aad::from(aad(day, &item.id.bytes())), &mut bytes)
-        .map_err(|_| VaultError::Crypto)?;
-    Ok(bytes)
+    let sealed = cipher(&fresh[..KEY_BYTES]).and_then(|cipher| {
+        cipher
+            .seal_in_place_separate_tag(
+                nonce,
+                Aad::from(bound.with(&item.id.bytes())),
+                &mut out[from..],
+            )
+            .map_err(|_| VaultError::Crypto)
+    });
+    match sealed {
+        Ok(tag) => out.extend_from_slice(tag.as_ref()),
+        Err(error) => {
+            // Nothing in the clear stays behind.
+            out[from..].zeroize();
+            out.truncate(from);
+            return Err(error);
+        }
+    }
+    Ok(out.len() - from)
 }
 
 pub(super) fn open(key: &[u8], day: Day, id: &[u8], mut sealed: Vec<u8>) -> Option<Opened> {
     let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
     let clear = cipher(key)
         .ok()?
-        .open_in_place(nonce, Aad::from(aad(day, id)), &mut sealed)
+        .open_in_place(nonce, Aad::from(Bound::to(day).with(id)), &mut sealed)
         .ok()?;
     let (salt, payload) = clear.split_first_chunk::<SALT_BYTES>()?;
     Some(Opened {
@@ -172,7 +197,15 @@ pub(super) fn wrapping_key(master: &[u8], day: Day) -> Result<LessSafeKey, Vault
     cipher(&key[..])
 }
 
-/// Binds what is encrypted to its use, its day and its id.
-fn aad(day: Day, id: &[u8]) -> Vec<u8> {
-    [LABEL, day.to_string().as_bytes(), id].concat()
+/// Binds what is encrypted to its use and its day, and then to its id.
+pub(super) struct Bound(Vec<u8>);
+
+impl Bound {
+    pub(super) fn to(day: Day) -> Self {
+        Self([LABEL, day.to_string().as_bytes()].concat())
+    }
+
+    fn with(&self, id: &[u8]) -> Vec<u8> {
+        [&self.0, id].concat()
+    }
 }

@@ -31,7 +31,13 @@ fn judged(
         window_ms: 30_000,
         memory: &memory,
     };
-    permission(envelope, &logged, own).map(|(request, _)| request)
+    let request = RequestHeader::open(&envelope.header).map_err(|_| Code::Malformed)?;
+    let asked = SealedRequest {
+        header: &envelope.header,
+        opened: &request,
+        seal: &envelope.seal,
+    };
+    permission(asked, &logged, own).map(|_| request)
 }
 
 #[test]

@@ -49,10 +49,10 @@ async fn a_retry_gets_the_kept_answer_and_another_question_is_refused() {
         Some(&outcome)
     );
     // And after it ended.
-    let Claim::Wait(waits) = kept.claim(&retry(&first, |_| {}), NOW + 599_000) else {
+    let Claim::Ended(kept_outcome) = kept.claim(&retry(&first, |_| {}), NOW + 599_000) else {
         panic!("ran twice");
     };
-    assert_eq!(waits.borrow().as_ref(), Some(&outcome));
+    assert_eq!(kept_outcome, outcome);
     let refused = |change: fn(&mut RequestHeader)| match kept.claim(&retry(&first, change), NOW) {
         Claim::Refuse(code) => code,
         other => panic!("{other:?}"),
@@ -65,10 +65,23 @@ async fn a_retry_gets_the_kept_answer_and_another_question_is_refused() {
         refused(|header| header.fields = vec![part("name")]),
         Code::OperationMismatch
     );
+    // The same texts, otherwise divided.
     assert_eq!(
-        refused(|header| header.payload.length += 1),
-        Code::PayloadMismatch
+        refused(|header| {
+            header.operation = part("lookup-benefit");
+            header.purpose = part("x");
+        }),
+        Code::OperationMismatch
     );
+    let changes: [fn(&mut RequestHeader); 4] = [
+        |header| header.payload.length += 1,
+        |header| header.payload.hmac.0[31] ^= 1,
+        |header| header.payload.content_type.push('x'),
+        |header| header.payload.form = proto::commitment::Form::Items,
+    ];
+    for change in changes {
+        assert_eq!(refused(change), Code::PayloadMismatch);
+    }
     // Another consumer's retry is another question.
     let foreign = retry(&first, |header| header.consumer = header.provider.clone());
     run(kept.claim(&foreign, NOW));
@@ -91,7 +104,7 @@ async fn what_broke_or_was_cancelled_may_run_again() {
     run(kept.claim(&retry(&first, |_| {}), NOW)).finish(&Outcome::of(AnswerStatus::NotFound));
     assert!(matches!(
         kept.claim(&retry(&first, |_| {}), NOW),
-        Claim::Wait(_)
+        Claim::Ended(_)
     ));
 }
 
@@ -105,7 +118,7 @@ fn the_oldest_make_room() {
     // Judging makes room: of five at about a thousand bytes each, less than three thousand stay.
     assert!(matches!(
         kept.claim(&retry(&requests[4], |_| {}), NOW),
-        Claim::Wait(_)
+        Claim::Ended(_)
     ));
     assert!(matches!(
         kept.claim(&retry(&requests[0], |_| {}), NOW),
