@@ -183,7 +183,7 @@ impl Sealer {
     /// # Errors
     /// [`SealerError`].
     pub async fn trailer(&self, header: TrailerHeader) -> Result<Sealed, SealerError> {
-        self.seal(Unsealed::Trailer(header)).await
+        self.seal(Unsealed::Trailer(Box::new(header))).await
     }
 
     /// Seals the trailer of a request in chunks.
@@ -191,7 +191,7 @@ impl Sealer {
     /// # Errors
     /// [`SealerError`].
     pub async fn upload_trailer(&self, header: TrailerHeader) -> Result<Sealed, SealerError> {
-        self.seal(Unsealed::UploadTrailer(header)).await
+        self.seal(Unsealed::UploadTrailer(Box::new(header))).await
     }
 
     /// Seals an event.

@@ -18,8 +18,8 @@ pub(super) enum Unsealed {
     Request(Box<RequestHeader>),
     Answer(Box<AnswerHeader>),
     Dispute(DisputeHeader),
-    Trailer(TrailerHeader),
-    UploadTrailer(TrailerHeader),
+    Trailer(Box<TrailerHeader>),
+    UploadTrailer(Box<TrailerHeader>),
     /// Of anything that is neither numbered nor answered: a label, and canonical bytes.
     Other(&'static str, Bytes),
 }

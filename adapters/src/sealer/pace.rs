@@ -42,7 +42,7 @@ impl Pace {
             Waited::Receipt => &self.receipts_us,
         };
         // What is longer changes nothing more, and must not be remembered for long: a backend may take minutes.
-        let taken = taken.min(BETWEEN_MAX * PART);
+        let taken = taken.min(BETWEEN_MAX * (2 * PART));
         let taken_us = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX);
         // Two at once may lose one of them: it is a mean.
         let before = mean.load(Ordering::Relaxed);
