@@ -6,7 +6,8 @@
 //!
 //! What it takes all the same it takes from the switch, on one machine. So each of these is held against the same load
 //! beside an equal flood *elsewhere*: at a second switch on this machine that refuses all of it. Machine and flood are then the
-//! same on both sides, and what is left between them is what the flood does inside the switch.
+//! same on both sides, and what is left between them is what the flood does inside the switch. Whoever floods has its requests
+//! sealed before the window: on a machine of its own that would cost the switch nothing.
 
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ use clap::Args;
 use cli::bench::cost;
 use cli::bench::evidence::{Evidence, verified};
 use cli::bench::load::{Arrival, Order, Outcome};
-use cli::bench::window::{Measured, Watched, begin, expect, measure, outcome};
+use cli::bench::window::{Measured, Watched, begin, expect, measure, outcome, prepare};
 use serde::Serialize;
 
 use crate::harness::Ground;
@@ -69,6 +70,8 @@ struct Round {
     flooded: Beside,
     /// The same beside as much as is asked of the provider that hangs, elsewhere.
     asked_elsewhere: Beside,
+    /// The same beside an agency whose provider hangs, elsewhere.
+    hanging_elsewhere: Beside,
     /// The same beside an agency whose provider hangs.
     hanging: Beside,
 }
@@ -123,7 +126,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
 
 async fn whole(plan: &Plan, ground: &Ground) -> anyhow::Result<Report> {
     let load_average_before = cost::load_average()?;
-    let progress = Progress::of(u64::from(plan.rounds) * 8);
+    let progress = Progress::of(u64::from(plan.rounds) * 9);
     let mut world = World::start(&ground.dir, &ground.logs).await?;
     let mut rounds = Vec::new();
     for number in 1..=plan.rounds {
@@ -145,6 +148,11 @@ async fn whole(plan: &Plan, ground: &Ground) -> anyhow::Result<Report> {
 }
 
 impl Plan {
+    /// The window of whatever disturbs: all of the other one's time, and a margin.
+    fn longer_ms(&self) -> u64 {
+        self.warm_up_ms + self.measure_ms + 2 * MARGIN_MS
+    }
+
     fn order(&self, arrival: Arrival, may_refuse: bool) -> Order {
         Order {
             arrival,
@@ -164,12 +172,14 @@ async fn round(
     let done = |what: &str, said: String| progress.done(&format!("round {number}, {what}: {said}"));
     let watched = world.watched(&world.many)?;
     let order = plan.order(Arrival::InFlight(usize::from(plan.in_flight)), false);
+    prepare(&mut world.many, order).await?;
     let peak = measure(&mut world.many, order, &watched)
         .await
         .context("the peak")?;
     let rate = peak.exchanges_per_s;
     done("peak", format!("{rate:.0}/s"));
     let twice = plan.order(Arrival::PerSecond(2.0 * rate), true);
+    prepare(&mut world.many, twice).await?;
     let double = measure(&mut world.many, twice, &watched)
         .await
         .context("twice the peak")?;
@@ -189,22 +199,14 @@ async fn round(
         .await
         .context("one agency alone")?;
     done("alone", said(&alone.outcome));
-    let (flood, asks) = (2.0 * rate, STEADY_SHARE * rate);
-    let mut pairs = Vec::new();
-    for (pair, rate) in [
-        (Pair::FloodElsewhere, flood),
-        (Pair::Flood, flood),
-        (Pair::FloodElsewhere, asks),
-        (Pair::Hanging, asks),
-    ] {
-        let met = beside(plan, world, steady, (pair, rate)).await?;
-        done(&format!("{pair:?}"), said(&met.steady));
-        pairs.push(met);
-    }
-    let pairs: [Beside; 4] = pairs
-        .try_into()
-        .map_err(|_| anyhow::anyhow!("four pairs"))?;
-    let [flood_elsewhere, flooded, asked_elsewhere, hanging] = pairs;
+    let pairs = pairs(plan, world, steady, rate, &done).await?;
+    let [
+        flood_elsewhere,
+        flooded,
+        asked_elsewhere,
+        hanging_elsewhere,
+        hanging,
+    ] = pairs;
     Ok(Round {
         peak,
         peak_beside_elsewhere,
@@ -213,8 +215,33 @@ async fn round(
         flood_elsewhere,
         flooded,
         asked_elsewhere,
+        hanging_elsewhere,
         hanging,
     })
+}
+
+/// The steady one beside each that disturbs, in the order of a round's fields.
+async fn pairs(
+    plan: &Plan,
+    world: &mut World,
+    steady: Order,
+    rate: f64,
+    done: &impl Fn(&str, String),
+) -> anyhow::Result<[Beside; 5]> {
+    let (flood, asks) = (2.0 * rate, STEADY_SHARE * rate);
+    let mut pairs = Vec::new();
+    for (pair, rate) in [
+        (Pair::FloodElsewhere, flood),
+        (Pair::Flood, flood),
+        (Pair::AskedElsewhere, asks),
+        (Pair::HangingElsewhere, asks),
+        (Pair::Hanging, asks),
+    ] {
+        let met = beside(plan, world, steady, (pair, rate)).await?;
+        done(&format!("{pair:?}"), said(&met.steady));
+        pairs.push(met);
+    }
+    pairs.try_into().map_err(|_| anyhow::anyhow!("five pairs"))
 }
 
 impl Beside {
@@ -242,8 +269,22 @@ enum Pair {
     FloodElsewhere,
     /// The steady one, beside a flood here.
     Flood,
+    /// The steady one, beside as much elsewhere as is asked of the provider that hangs.
+    AskedElsewhere,
+    /// The steady one, beside one whose provider hangs at another switch.
+    HangingElsewhere,
     /// The steady one, beside one whose provider hangs.
     Hanging,
+}
+
+impl Pair {
+    /// Whoever disturbs asks no more than the steady one.
+    fn asks_little(self) -> bool {
+        match self {
+            Self::PeakElsewhere | Self::FloodElsewhere | Self::Flood => false,
+            Self::AskedElsewhere | Self::HangingElsewhere | Self::Hanging => true,
+        }
+    }
 }
 
 /// Runs one order inside another one's.
@@ -255,8 +296,11 @@ async fn beside(
 ) -> anyhow::Result<Beside> {
     let switch = Watched::one("switch", world.switch.id()?);
     let (own, other) = match pair {
-        Pair::PeakElsewhere => (&mut world.many, &mut world.elsewhere.flood),
-        Pair::FloodElsewhere => (&mut world.steady, &mut world.elsewhere.flood),
+        Pair::PeakElsewhere => (&mut world.many, &mut world.elsewhere.many),
+        Pair::FloodElsewhere | Pair::AskedElsewhere => {
+            (&mut world.steady, &mut world.elsewhere.flood)
+        }
+        Pair::HangingElsewhere => (&mut world.steady, &mut world.hangs_elsewhere.flood),
         Pair::Flood => (&mut world.steady, &mut world.flood),
         Pair::Hanging => (&mut world.steady, &mut world.asks_hanging),
     };
@@ -266,9 +310,15 @@ async fn beside(
         used.collect::<anyhow::Result<Vec<u64>>>()
     };
     let longer = Order {
-        measure_ms: plan.warm_up_ms + plan.measure_ms + 2 * MARGIN_MS,
+        measure_ms: plan.longer_ms(),
         ..plan.order(Arrival::PerSecond(per_s), true)
     };
+    // Not what is asked of a provider that hangs: its deadlines are short, and count from the time in the header. Nor what that is
+    // held against.
+    if !pair.asks_little() {
+        prepare(own, steady).await?;
+        prepare(other, longer).await?;
+    }
     begin(other, longer).await?;
     begin(own, steady).await?;
     let before = used()?;

@@ -2,8 +2,8 @@
 //! adapter has for itself (a mirror of the registry, a journal, a sealing thread).
 //!
 //! One adapter stands for all of them where the registry is needed. Every header is sealed alone, and every answer is
-//! verified as an adapter verifies it, unless the load is there to overload: then answers are counted and not looked at, so that
-//! the generator takes as little of the machine as it can.
+//! verified as an adapter verifies it, unless the load is there to overload: then answers are counted and not looked at, and
+//! requests are sealed before the window ([`ahead`]), so that the generator takes as little of the machine as it can.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use anyhow::{Context as _, bail, ensure};
 use audit::checkpoint::NoteMemory;
 use audit::clock::Clock;
 use clap::Args;
-use cli::bench::load::{self, Asker, Payload, Payloads, Reply, say};
-use cli::bench::ours::{ASKED, CONTENT_TYPE, OPERATION, ORIGIN, PURPOSE};
+use cli::bench::load::{self, Asker, Order, Payload, Payloads, Reply, say};
+use cli::bench::ours::{ASKED, CONTENT_TYPE, OPERATION, PURPOSE};
 use proto::Code;
 use proto::authorise::{Choice, SealedRequest, choose};
 use proto::commitment::{Commitment, Salt};
@@ -26,8 +26,7 @@ use proto::entry::Kind;
 use proto::envelope::Envelope;
 use proto::header::RequestHeader;
 use proto::id::{ExchangeId, Part, ServiceId, SystemId};
-use proto::limits::label;
-use proto::seal::{Seal, SealMemory};
+use proto::seal::SealMemory;
 use proto::wire::exchange::v1 as wire;
 use tokio::task::JoinSet;
 use tonic::Status;
@@ -35,6 +34,10 @@ use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
 use crate::crowd::home_of;
+
+mod ahead;
+
+use ahead::Stock;
 
 /// Connections that are made at once.
 const TOGETHER: usize = 64;
@@ -84,6 +87,7 @@ struct Own {
     /// A request as it stands but for ids, time and payload.
     header: RequestHeader,
     sequence: AtomicU64,
+    stock: Stock,
 }
 
 /// Serves the harness's orders until dismissed.
@@ -133,6 +137,7 @@ impl Thin {
             shared,
             home,
             sequence: AtomicU64::new(0),
+            stock: Stock::default(),
         };
         let registry = own.shared.adapter.mirror().snapshot();
         let known = registry.service(service);
@@ -179,36 +184,70 @@ impl Thin {
     }
 }
 
+impl Own {
+    /// One more request, as of this time.
+    fn seal(&self, issued_at_ms: u64) -> anyhow::Result<(RequestHeader, Envelope)> {
+        let Payload::Whole(payload) = self.shared.payloads.take() else {
+            bail!("a thin consumer takes no chunks");
+        };
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
+        let own = (sequence, issued_at_ms, payload);
+        ahead::sealed(&self.header, own, &**self.home.signer())
+    }
+
+    async fn send(
+        &self,
+        envelope: wire::Envelope,
+    ) -> Result<tonic::Response<wire::CallResponse>, Status> {
+        let mut request = tonic::Request::new(wire::CallRequest {
+            envelope: Some(envelope),
+        });
+        let deadline = Duration::from_millis(u64::from(self.shared.deadline_ms));
+        request.set_timeout(deadline + GRACE);
+        self.connection.exchange().call(request).await
+    }
+}
+
 impl Asker for Thin {
     async fn ask(&self) -> anyhow::Result<Reply> {
         let own = &self.0;
-        let Payload::Whole(payload) = own.shared.payloads.take() else {
-            bail!("a thin consumer takes no chunks");
+        let (sent, answered) = match own.stock.take() {
+            Some(sealed) => (None, own.send(sealed).await),
+            None => {
+                let (header, envelope) = own.seal(Clock::System.now_ms())?;
+                let wire = envelope.to_wire();
+                (Some((header, envelope)), own.send(wire).await)
+            }
         };
-        let salt = Salt::random()?;
-        let header = RequestHeader {
-            exchange_id: ExchangeId::from_uuid(Uuid::now_v7()).context("an exchange id")?,
-            sequence: own.sequence.fetch_add(1, Ordering::Relaxed) + 1,
-            issued_at_ms: Clock::System.now_ms(),
-            payload: Commitment::new(CONTENT_TYPE, &payload, &salt),
-            ..own.header.clone()
-        };
-        let bytes = header.encode();
-        let seal = Seal::one(label::REQUEST, ORIGIN, &bytes, &**own.home.signer())?;
-        let envelope = Envelope::new(bytes, seal, salt, payload);
-        let mut request = tonic::Request::new(wire::CallRequest {
-            envelope: Some(envelope.to_wire()),
-        });
-        let deadline = Duration::from_millis(u64::from(own.shared.deadline_ms));
-        request.set_timeout(deadline + GRACE);
-        match own.connection.exchange().call(request).await {
-            Ok(_) if own.shared.unverified => Ok(Reply::Answered),
+        match answered {
             Ok(response) => {
-                self.prove(response.into_inner(), &header, &envelope)?;
+                if let Some((header, envelope)) = sent.filter(|_| !own.shared.unverified) {
+                    self.prove(response.into_inner(), &header, &envelope)?;
+                }
                 Ok(Reply::Answered)
             }
             Err(status) => refused(&status),
         }
+    }
+
+    /// Whoever verifies seals as it asks, as an adapter does.
+    async fn prepare(askers: &[Self], order: Order) -> anyhow::Result<()> {
+        let now_ms = Clock::System.now_ms();
+        let count = askers.len();
+        let mut sealing = JoinSet::new();
+        for asker in askers.iter().filter(|one| one.0.shared.unverified) {
+            let own = Arc::clone(&asker.0);
+            sealing.spawn_blocking(move || {
+                let due = ahead::due_ms(order, count);
+                let sealed = due.map(|due_ms| Ok(own.seal(now_ms + due_ms)?.1.to_wire()));
+                own.stock.put(sealed.collect::<anyhow::Result<_>>()?);
+                anyhow::Ok(())
+            });
+        }
+        while let Some(sealed) = sealing.join_next().await {
+            sealed??;
+        }
+        Ok(())
     }
 }
 

@@ -12,6 +12,15 @@ const GOODPUT_GOAL: f64 = 0.9;
 const BESIDE_GOAL: f64 = 1.2;
 
 impl Report {
+    /// So many of whoever disturbs, by a second of its window.
+    fn per_s(&self, count: u64) -> f64 {
+        count as f64 * 1e3 / self.plan.longer_ms() as f64
+    }
+
+    fn refused_per_s(&self, beside: &Beside) -> f64 {
+        self.per_s(beside.other.refused)
+    }
+
     fn over(&self, value: impl Fn(&Round) -> f64) -> Spread {
         let none = Spread {
             median: 0.0,
@@ -74,6 +83,8 @@ impl Report {
         let elsewhere = self.over(|one| spared(one) / one.peak.exchanges_per_s);
         let name = "peak beside as many refused elsewhere ÷ peak";
         line(f, name, (elsewhere, 2), "")?;
+        let refused = self.over(|one| self.refused_per_s(&one.peak_beside_elsewhere));
+        line(f, "  refusals/s elsewhere", (refused, 0), "")?;
         let goodput = self.over(|one| one.double.exchanges_per_s / spared(one));
         let met = verdict(goodput.median >= GOODPUT_GOAL);
         let goal = format!("goal ≥ {GOODPUT_GOAL}: {met}");
@@ -108,12 +119,13 @@ impl Report {
         writeln!(f, "\none agency at a fifth of the peak")?;
         let alone = self.over(|one| one.alone.outcome.latency.p99_ms());
         line(f, "alone: p99 ms", (alone, 2), "")?;
+        let refused: Which = |one| (&one.hanging, &one.asked_elsewhere);
         let cases: [(&str, Which); 2] = [
             ("beside an agency that floods", |one| {
                 (&one.flooded, &one.flood_elsewhere)
             }),
             ("beside a provider that hangs", |one| {
-                (&one.hanging, &one.asked_elsewhere)
+                (&one.hanging, &one.hanging_elsewhere)
             }),
         ];
         let p99 = |beside: &Beside| beside.steady.latency.p99_ms();
@@ -130,8 +142,16 @@ impl Report {
             line(f, "  p99 ÷ that", (ratio, 2), &goal)?;
             let refused = self.over(|one| which(one).0.steady.refused as f64);
             line(f, "  its own refusals", (refused, 0), "")?;
-            let answered = self.over(|one| which(one).0.other.answered as f64);
-            line(f, "  answers to the other one", (answered, 0), "")?;
+            let p50 = self.over(|one| which(one).0.steady.latency.p50_ms());
+            line(f, "  p50 ms", (p50, 2), "")?;
+            let p50 = self.over(|one| which(one).1.steady.latency.p50_ms());
+            line(f, "  beside the same elsewhere: p50 ms", (p50, 2), "")?;
+            let answered = self.over(|one| self.per_s(which(one).0.other.answered));
+            line(f, "  answers/s to the other one", (answered, 0), "")?;
+            let refused = self.over(|one| self.refused_per_s(which(one).0));
+            line(f, "  refusals/s of the other one", (refused, 0), "")?;
+            let refused = self.over(|one| self.refused_per_s(which(one).1));
+            line(f, "  refusals/s elsewhere", (refused, 0), "")?;
             let switch = self.over(|one| which(one).0.switch_percent);
             line(f, "  CPU of the switch, % of one core", (switch, 0), "")?;
             let generators = self.over(|one| which(one).0.generators_percent);
@@ -142,7 +162,9 @@ impl Report {
                 "",
             )?;
         }
-        Ok(())
+        let ratio = self.over(|one| p99(refused(one).0) / p99(refused(one).1));
+        let name = "  p99 ÷ beside as many refused elsewhere";
+        line(f, name, (ratio, 2), "")
     }
 
     fn beside(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,7 @@
 //! The load: a closed loop (so many in flight, each answered before the next) or an open one (so many a second, whether
 //! or not the last was answered).
 //!
-//! Takes orders as JSON lines on standard input. Says `begin` and `end` when the measured window does, so that
+//! Takes orders as JSON lines on standard input; one after the word `prepare` is only made ready for. Says `begin` and `end` when the measured window does, so that
 //! the harness reads every process's CPU at those instants, and then one JSON line with what came of it. The
 //! arithmetic is done after `end`: it is in nobody's window.
 
@@ -23,6 +23,11 @@ pub mod payloads;
 pub use latency::Latency;
 pub use payloads::{Payload, Payloads};
 
+/// What stands before an order that is only to be prepared for.
+pub(super) const PREPARE: &str = "prepare ";
+/// What a load says once it is.
+pub(super) const PREPARED: &str = "prepared";
+
 /// What came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -36,6 +41,13 @@ pub enum Reply {
 pub trait Asker: Clone + Send + Sync + 'static {
     /// One request and what came back. An error is what makes a run worthless.
     fn ask(&self) -> impl Future<Output = anyhow::Result<Reply>> + Send;
+
+    /// Makes ready for `order`, which comes next, what can be made before its time: in nobody's window. Nothing, where it is not
+    /// written.
+    fn prepare(askers: &[Self], order: Order) -> impl Future<Output = anyhow::Result<()>> + Send {
+        let _ = (askers, order);
+        std::future::ready(Ok(()))
+    }
 }
 
 /// When requests are sent.
@@ -233,6 +245,11 @@ pub async fn serve<A: Asker>(askers: &[A]) -> anyhow::Result<()> {
 pub async fn serve_orders<A: Asker>(askers: &[A]) -> anyhow::Result<()> {
     let mut orders = orders();
     while let Some(line) = orders.recv().await {
+        if let Some(order) = line.strip_prefix(PREPARE) {
+            A::prepare(askers, serde_json::from_str(order)?).await?;
+            say(PREPARED)?;
+            continue;
+        }
         let outcome = run(askers, serde_json::from_str(&line)?).await?;
         say(&serde_json::to_string(&outcome)?)?;
     }

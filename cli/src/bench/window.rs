@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::child::Child;
 use super::cost;
-use super::load::{Order, Outcome};
+use super::load::{Order, Outcome, PREPARE, PREPARED};
 
 /// Beyond its own length, how long one measurement may take.
 const SLACK: Duration = Duration::from_secs(90);
@@ -127,6 +127,16 @@ pub async fn measure(
         stolen_percent: machine.stolen_us as f64 / (seconds * 1e4),
         load_average: cost::load_average()?,
     })
+}
+
+/// Has `load` make ready for `order`, which it is given next.
+///
+/// # Errors
+/// The load has ended, could not make ready, or says something else.
+pub async fn prepare(load: &mut Child, order: Order) -> anyhow::Result<()> {
+    let order = format!("{PREPARE}{}", serde_json::to_string(&order)?);
+    load.order(&order).await?;
+    expect(load, PREPARED).await
 }
 
 /// Gives `order` and returns when its window begins.
