@@ -111,7 +111,7 @@ const MARGIN_MS: u64 = 500;
 /// Measures and reports.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
     let ground = Ground::make(plan.dir.as_ref())?;
-    let report = whole(plan, &ground).await;
+    let report = Box::pin(whole(plan, &ground)).await;
     if report.is_err() {
         ground.tell_logs();
     }
@@ -133,7 +133,7 @@ async fn whole(plan: &Plan, ground: &Ground) -> anyhow::Result<Report> {
         let round = round(plan, number, &mut world, &progress).await?;
         rounds.push(round);
     }
-    let (log, key) = world.stop().await?;
+    let (log, key) = Box::pin(world.stop()).await?;
     let (log, refusals_recorded) = verified(&log, key)?;
     Ok(Report {
         machine: cost::machine(),

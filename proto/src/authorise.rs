@@ -4,11 +4,9 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `verify`, `fault` | the checks that bind headers to keys, and what they find |
-//! | `choose` | which agreement a request can name |
-//! | `explain` | the decision in advance |
+//! | `choose`, `explain` | which agreement a request can name, the decision in advance |
 //! | `missing`, `change` | what would change it, in both languages |
-//! | `readers` | who may read a field |
-//! | `rows` | which records a permitted request may see |
+//! | `readers`, `rows` | who may read a field, which records a permitted request may see |
 //! | `border` | whether a grant holds across a border |
 //! | `suppose` | what would be decided if agreements stood otherwise |
 

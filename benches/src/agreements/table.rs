@@ -8,6 +8,9 @@ use cli::bench::window::Measured;
 
 use super::{Asked, Report, Start};
 
+/// What a line of the drawing is called, and shows.
+type Line = (&'static str, fn(&Start) -> f64);
+
 /// Throughput with the fewest agreements ÷ with more.
 const THROUGHPUT_GOAL: f64 = 1.2;
 
@@ -221,7 +224,7 @@ pub(super) fn drawing(report: &Report) -> String {
             }
         })
         .collect();
-    let lines: [(&str, fn(&Start) -> f64); 4] = [
+    let lines: [Line; 4] = [
         ("switch, MiB", |start| start.switch_rss_mib),
         ("adapter, MiB", |start| start.adapter_rss_mib),
         ("switch listens, s", |start| start.switch_s),

@@ -133,6 +133,45 @@ fn or_else(step: Step, party: Option<Party>) -> Vec<(Kind, String)> {
     }
 }
 
+impl House {
+    /// Kills `party` at `step`. `false` where everything had passed before it was killed, the trailer too, for it came in one record
+    /// with the last chunk: there was no such place, and the whole file is there.
+    async fn killed_at(&mut self, step: Step, party: Party, cases: &mut Cases) -> bool {
+        let mut consumer = self.stands_at(step, cases).await;
+        self.kill(party, &mut consumer).await;
+        let (code, told, errors) = ended(consumer).await;
+        let left = names(&self.at("saved"));
+        let whole = vec!["register".to_owned()];
+        match (step, party) {
+            // A half that has no name, for the next run to sweep.
+            (_, Party::Consumer) => {
+                assert_eq!((code, left.len()), (-1, 1));
+                assert!(left[0].starts_with(".register.") && left[0].ends_with(".part"));
+            }
+            // It had given everything.
+            (Step::BeforeEnd, Party::Provider) => {
+                assert_eq!((code, left), (0, whole), "{errors}");
+                std::fs::remove_file(self.at("saved/register")).unwrap();
+            }
+            (Step::BeforeTrailer, _) if code == 0 => {
+                assert_eq!(left, whole, "{errors}");
+                std::fs::remove_file(self.at("saved/register")).unwrap();
+                cases.push((step, None));
+                return false;
+            }
+            _ => {
+                assert!(
+                    matches!(code, 3 | 5),
+                    "{step:?} {party:?}: {code} {told} {errors}"
+                );
+                assert_eq!(left, Vec::<String>::new(), "{step:?} {party:?}");
+            }
+        }
+        cases.push((step, Some(party)));
+        true
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_killed_at_whichever_step_there_is_the_whole_file_or_none() {
     let mut house = House::giving().await;
@@ -141,32 +180,14 @@ async fn whoever_is_killed_at_whichever_step_there_is_the_whole_file_or_none() {
     for step in STEPS {
         for party in PARTIES {
             println!("{step:?}: {party:?} is killed");
-            let mut consumer = house.stands_at(step, &mut cases).await;
-            house.kill(party, &mut consumer).await;
-            let (code, told, errors) = ended(consumer).await;
-            let left = names(&house.at("saved"));
-            match (step, party) {
-                // A half that has no name, for the next run to sweep.
-                (_, Party::Consumer) => {
-                    assert_eq!((code, left.len()), (-1, 1));
-                    assert!(left[0].starts_with(".register.") && left[0].ends_with(".part"));
-                }
-                // It had given everything.
-                (Step::BeforeEnd, Party::Provider) => {
-                    assert_eq!((code, left), (0, vec!["register".to_owned()]), "{errors}");
-                    std::fs::remove_file(house.at("saved/register")).unwrap();
-                }
-                _ => {
-                    assert!(
-                        matches!(code, 3 | 5),
-                        "{step:?} {party:?}: {code} {told} {errors}"
-                    );
-                    assert_eq!(left, Vec::<String>::new(), "{step:?} {party:?}");
-                }
+            let mut tries = 0;
+            while !house.killed_at(step, party, &mut cases).await {
+                house.mend().await;
+                tries += 1;
+                assert!(tries < 20, "{step:?} is not to be found for {party:?}");
             }
             house.mend().await;
             house.saved_whole().await;
-            cases.push((step, Some(party)));
         }
     }
     let told = house.finish().await;
