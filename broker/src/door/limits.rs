@@ -10,7 +10,6 @@
 //! |---|---|
 //! | [`turns`] | who waits, who is worked on |
 //! | [`pace`] | how many at once |
-//! | [`calm`] | how many of those who ask much, until they are closed, while somebody asks little |
 //! | [`held`] | how long a no is held back in a flood |
 
 use std::collections::HashMap;
@@ -20,14 +19,13 @@ use std::time::{Duration, Instant};
 use proto::Code;
 use proto::id::{AgencyId, SystemId};
 
-mod calm;
 mod held;
 mod pace;
 mod turns;
 
 use self::held::Held;
+use self::turns::Turns;
 pub use self::turns::{Turn, Work};
-use self::turns::{Turns, Whole};
 
 /// The bounds of everything that [`Limits`] counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +70,6 @@ pub struct Permit {
     agency: AgencyId,
     /// Whom it asks, once that is known.
     provider: Option<SystemId>,
-    /// From its turn on.
-    whole: Option<Whole>,
 }
 
 impl Limits {
@@ -126,7 +122,6 @@ impl Limits {
             limits: Arc::clone(self),
             agency: agency.clone(),
             provider: None,
-            whole: None,
         })
     }
 
@@ -138,11 +133,6 @@ impl Limits {
     /// Work on an exchange that was begun: what is begun is ended, so it never waits.
     pub fn go_on(&self) -> Work {
         self.turns.go_on()
-    }
-
-    /// Calls whoever can begin now, where nobody has ended who would have called them.
-    pub fn look(&self) {
-        self.turns.look();
     }
 
     /// Exchanges under way now.
@@ -160,11 +150,6 @@ impl Limits {
 }
 
 impl Permit {
-    /// Its turn has come, of which `work` is the beginning.
-    pub(crate) fn begins(&mut self, work: &mut Work) {
-        self.whole = work.whole();
-    }
-
     /// Counts it with the provider that it asks: one that hangs must not hold the places of all others.
     ///
     /// # Errors
@@ -227,8 +212,6 @@ fn give_back(counts: &mut HashMap<AgencyId, usize>, agency: &AgencyId) {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
     fn agency(name: &str) -> AgencyId {
@@ -285,19 +268,6 @@ mod tests {
         let again = ask("MOSS", &hangs).unwrap();
         drop((held, again));
         assert_eq!(limits.lock().by_provider.len(), 1);
-    }
-
-    #[test]
-    fn an_exchange_is_under_way_until_its_place_is_given_back() {
-        let limits = Limits::new(8, 8);
-        let (mut permit, turn) = limits.enter(&agency("MOSS")).unwrap();
-        let mut work = turn.now_or_never().unwrap().unwrap();
-        permit.begins(&mut work);
-        // Recorded, and at its provider.
-        work.done();
-        assert_eq!(limits.turns.under_way(), 1);
-        drop(permit);
-        assert_eq!(limits.turns.under_way(), 0);
     }
 
     #[test]

@@ -15,13 +15,8 @@ use proto::Code;
 use proto::id::AgencyId;
 use tokio::sync::oneshot;
 
-use super::calm::Calm;
 use super::pace::Pace;
 use crate::links::lanes::Lanes;
-
-mod whole;
-
-pub(super) use whole::Whole;
 
 /// An agency with less than one such part of what each has on average does not wait. A small part: among agencies that
 /// ask alike, each has now and then much less than the others here, with the rest at providers.
@@ -46,7 +41,6 @@ struct State {
     lanes: Lanes<AgencyId, Waiter>,
     next: u64,
     pace: Pace,
-    calm: Calm,
 }
 
 #[derive(Debug)]
@@ -58,8 +52,8 @@ struct Waiter {
 /// What a waiter is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Called {
-    /// It can begin, beside so many others; from this time on.
-    Beside(usize, Instant),
+    /// It can begin, beside so many others.
+    Beside(usize),
     /// It made room for an agency that has less waiting.
     Away,
 }
@@ -75,11 +69,7 @@ pub struct Turn {
 #[derive(Debug)]
 enum Waits {
     /// It is its turn.
-    No {
-        beside: usize,
-        began: Instant,
-        little: bool,
-    },
+    No { beside: usize },
     For {
         number: u64,
         called: oneshot::Receiver<Called>,
@@ -96,8 +86,7 @@ pub struct Work {
     agency: Option<AgencyId>,
     began: Instant,
     beside: usize,
-    is_done: bool,
-    whole: Option<Whole>,
+    whole: bool,
 }
 
 impl Turns {
@@ -112,7 +101,6 @@ impl Turns {
                 lanes: Lanes::default(),
                 next: 0,
                 pace: Pace::new(most, Instant::now()),
-                calm: Calm::new(most, Instant::now()),
             }),
         })
     }
@@ -120,22 +108,13 @@ impl Turns {
     /// A turn for `agency`; `None` when as many wait as may, and none of the others has more of them.
     pub(super) fn take(self: &Arc<Self>, agency: &AgencyId) -> Option<Turn> {
         let mut state = self.lock();
-        let now = Instant::now();
-        let waits = if let Some(little) = state.is_free_for(agency, now) {
+        let waits = if state.is_free_for(agency) {
             state.working += 1;
-            if !little {
-                state.calm.begins(now);
-            }
             Waits::No {
                 beside: state.working - 1,
-                began: now,
-                little,
             }
         } else {
-            // Not where it is for calm that it waits.
-            if state.working >= state.pace.at_once() {
-                state.pace.wanted();
-            }
+            state.pace.wanted();
             if state.lanes.len() >= self.waiting {
                 let own = state.lanes.lane_len(agency);
                 // Taking from somebody who would then have less than this one is no gain in fairness.
@@ -170,8 +149,10 @@ impl Turns {
 
     /// One piece of work less. Whoever can begin now is called.
     fn end(&self, work: Option<&Work>, agency: Option<&AgencyId>) {
-        self.change(|state, now| {
+        let mut called = {
+            let mut state = self.lock();
             if let Some(work) = work {
+                let now = Instant::now();
                 let took = now.saturating_duration_since(work.began);
                 state.pace.note(took, work.beside, now);
             }
@@ -179,56 +160,20 @@ impl Turns {
                 state.is_gone(agency);
             }
             state.working = state.working.saturating_sub(1);
-        });
-    }
-
-    /// Somebody hears only now that it was called at that time: so long waits everything that is ready here.
-    fn heard(&self, at: Instant) {
-        let now = Instant::now();
-        let late = now.saturating_duration_since(at);
-        self.lock().calm.note(late, now);
-    }
-
-    /// A turn that had come and was not used.
-    fn give_up(&self, agency: &AgencyId, began: Option<Instant>) {
-        self.end(None, Some(agency));
-        if let Some(began) = began {
-            self.change(|state, now| state.calm.closes(began, now));
-        }
-    }
-
-    /// Exchanges under way that count while it is calm.
-    #[cfg(test)]
-    pub(super) fn under_way(&self) -> usize {
-        self.lock().calm.under_way()
-    }
-
-    /// Calls whoever can begin: what is under way for long counts no more, and nobody ends with that.
-    pub(super) fn look(&self) {
-        self.change(|_, _| {});
-    }
-
-    /// Changes the state, and calls whoever can begin then.
-    fn change(&self, change: impl FnOnce(&mut State, Instant)) {
-        let now = Instant::now();
-        let mut called = {
-            let mut state = self.lock();
-            change(&mut state, now);
-            state.call(now)
+            state.call()
         };
         // Outside the lock: whoever is called is woken.
         while !called.is_empty() {
             let told = called
                 .into_iter()
-                .map(|(waiter, beside)| waiter.call.send(Called::Beside(beside, now)));
+                .map(|(waiter, beside)| waiter.call.send(Called::Beside(beside)));
             let unheard = told.filter(Result::is_err).count();
             if unheard == 0 {
                 return;
             }
             let mut state = self.lock();
             state.working = state.working.saturating_sub(unheard);
-            (0..unheard).for_each(|_| state.calm.closes(now, now));
-            called = state.call(now);
+            called = state.call();
         }
     }
 
@@ -239,21 +184,20 @@ impl Turns {
 }
 
 impl State {
-    /// Whether one more of `agency` can begin at once; if it can, whether only because it asks little.
-    fn is_free_for(&mut self, agency: &AgencyId, now: Instant) -> Option<bool> {
+    /// Whether one more of `agency` can begin at once.
+    fn is_free_for(&mut self, agency: &AgencyId) -> bool {
         let at_once = self.pace.at_once();
-        if self.working < at_once && self.lanes.len() == 0 && self.calm.has_room(now) {
-            return Some(false);
+        if self.working < at_once && self.lanes.len() == 0 {
+            return true;
         }
         let own = self.by_agency.get(agency).copied().unwrap_or(0) + 1;
         let agencies = self.by_agency.len() + usize::from(own == 1);
         // `here ÷ agencies` is what each has on average.
         let little = own * LITTLE * agencies <= self.here && own <= (at_once / FEW.1).max(FEW.0);
         if little {
-            self.pace.calm(now);
-            self.calm.begin(now);
+            self.pace.calm(Instant::now());
         }
-        little.then_some(true)
+        little
     }
 
     /// Counts one more of `agency`.
@@ -274,16 +218,13 @@ impl State {
     }
 
     /// Takes those whose turn it is out of the lanes.
-    fn call(&mut self, now: Instant) -> Vec<(Waiter, usize)> {
+    fn call(&mut self) -> Vec<(Waiter, usize)> {
         let mut called = Vec::new();
         while self.working < self.pace.at_once()
-            && self.lanes.len() > 0
-            && self.calm.has_room(now)
             && let Some(next) = self.lanes.pop()
         {
             called.push((next, self.working));
             self.working += 1;
-            self.calm.begins(now);
         }
         called
     }
@@ -294,29 +235,19 @@ impl Future for Turn {
     type Output = Result<Work, Code>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let begins = match &mut this.state {
-            Waits::No {
-                beside,
-                began,
-                little,
-            } => Some((*beside, *began, *little)),
+        let beside = match &mut self.state {
+            Waits::No { beside } => Some(*beside),
             Waits::For { called, .. } => match ready!(Pin::new(called).poll(cx)) {
-                Ok(Called::Beside(beside, at)) => {
-                    this.turns.heard(at);
-                    Some((beside, at, false))
-                }
+                Ok(Called::Beside(beside)) => Some(beside),
                 Ok(Called::Away) | Err(_) => None,
             },
             Waits::Over => None,
         };
-        this.state = Waits::Over;
-        Poll::Ready(match begins {
-            Some((beside, began, little)) => {
-                let agency = Some(this.agency.clone());
-                let mut work = Work::new(Arc::clone(&this.turns), agency, beside);
-                work.whole = Some(Whole::new(Arc::clone(&this.turns), began, little));
-                Ok(work)
+        self.state = Waits::Over;
+        Poll::Ready(match beside {
+            Some(beside) => {
+                let agency = Some(self.agency.clone());
+                Ok(Work::new(Arc::clone(&self.turns), agency, beside))
             }
             None => Err(Code::Overloaded),
         })
@@ -326,10 +257,7 @@ impl Future for Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         match &mut self.state {
-            Waits::No { began, little, .. } => {
-                let began = (!*little).then_some(*began);
-                self.turns.give_up(&self.agency, began);
-            }
+            Waits::No { .. } => self.turns.end(None, Some(&self.agency)),
             Waits::For { number, called } => {
                 let waited = {
                     let mut state = self.turns.lock();
@@ -347,7 +275,7 @@ impl Drop for Turn {
                 // It was called, or made room, in the same moment; one that is called later hears that nobody waits.
                 called.close();
                 match called.try_recv() {
-                    Ok(Called::Beside(_, began)) => self.turns.give_up(&self.agency, Some(began)),
+                    Ok(Called::Beside(_)) => self.turns.end(None, Some(&self.agency)),
                     Ok(Called::Away) => {}
                     Err(_) => self.turns.lock().is_gone(&self.agency),
                 }
@@ -364,25 +292,19 @@ impl Work {
             agency,
             began: Instant::now(),
             beside,
-            is_done: false,
-            whole: None,
+            whole: false,
         }
-    }
-
-    /// The exchange of which this is the beginning, for whoever holds it until it is closed.
-    pub(super) fn whole(&mut self) -> Option<Whole> {
-        self.whole.take()
     }
 
     /// It was done, and not broken off: how long it took says how fast the switch is.
     pub fn done(mut self) {
-        self.is_done = true;
+        self.whole = true;
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        let noted = self.is_done.then_some(&*self);
+        let noted = self.whole.then_some(&*self);
         self.turns.end(noted, self.agency.as_ref());
     }
 }

@@ -1,7 +1,5 @@
 //! Turns without a network: who waits, who goes first, who makes room, and that nothing stays behind.
 
-use std::time::Duration;
-
 use futures_util::FutureExt as _;
 
 use super::*;
@@ -27,18 +25,9 @@ fn is_over(turn: &mut Turn) -> bool {
     matches!(turn.now_or_never(), Some(Err(Code::Overloaded)))
 }
 
-/// Whether it was called.
-fn has_come(turn: &mut Turn) -> bool {
-    match &turn.state {
-        Waits::For { called, .. } => !called.is_empty(),
-        _ => true,
-    }
-}
-
 fn is_empty(turns: &Turns) -> bool {
     let state = turns.lock();
-    let left = (state.working, state.here, state.by_agency.len());
-    (left, state.calm.under_way()) == ((0, 0, 0), 0) && state.lanes.len() == 0
+    (state.working, state.here, state.by_agency.len()) == (0, 0, 0) && state.lanes.len() == 0
 }
 
 #[test]
@@ -131,33 +120,5 @@ fn what_goes_away_is_not_waited_for() {
     );
     ends.done();
     drop(working);
-    assert!(is_empty(&turns));
-}
-
-#[test]
-fn while_somebody_asks_little_a_flood_has_less_under_way_until_it_is_closed() {
-    let turns = Turns::new(512, 4_096);
-    let mut working = busy(&turns);
-    let mut waiting: Vec<_> = (0..400).map(|_| turns.take(&agency(1)).unwrap()).collect();
-    let mut little = begin(turns.take(&agency(2)).unwrap()).unwrap();
-    // However long this test takes.
-    let later = Instant::now() + Duration::from_secs(60);
-    turns.lock().calm.begin(later);
-    // What was recorded goes on to its provider, and the next ones begin.
-    let mut whole = Vec::new();
-    while !working.is_empty() {
-        let at_provider = |mut work: Work| work.whole().unwrap();
-        whole.extend(working.drain(..).map(at_provider));
-        working.extend(waiting.extract_if(.., has_come).filter_map(begin));
-    }
-    let most = turns.lock().calm.window();
-    assert_eq!((whole.len(), waiting.len()), (most, 32 + 400 - most));
-    // One is closed, and one begins. What whoever asks little has under way takes no room of theirs.
-    whole.pop();
-    let next: Vec<_> = waiting.extract_if(.., has_come).collect();
-    assert_eq!(next.len(), 1);
-    drop(little.whole());
-    assert!(waiting.iter_mut().all(|turn| !has_come(turn)));
-    drop((waiting, little, next, whole));
     assert!(is_empty(&turns));
 }
