@@ -313,12 +313,18 @@ async fn beside(
         measure_ms: plan.longer_ms(),
         ..plan.order(Arrival::PerSecond(per_s), true)
     };
-    // Not what is asked of a provider that hangs: its deadlines are short, and count from the time in the header. Nor what that is
-    // held against.
-    if !pair.asks_little() {
-        prepare(own, steady).await?;
-        prepare(other, longer).await?;
-    }
+    // Nothing, of what is asked of a provider that hangs, and of what that is held against: its deadlines are short, and count from
+    // the time in the header. Then what is left of an earlier order goes: it would be stale.
+    let ahead = match pair.asks_little() {
+        true => Order {
+            warm_up_ms: 0,
+            measure_ms: 0,
+            ..longer
+        },
+        false => longer,
+    };
+    prepare(own, steady).await?;
+    prepare(other, ahead).await?;
     begin(other, longer).await?;
     begin(own, steady).await?;
     let before = used()?;

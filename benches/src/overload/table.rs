@@ -119,13 +119,13 @@ impl Report {
         writeln!(f, "\none agency at a fifth of the peak")?;
         let alone = self.over(|one| one.alone.outcome.latency.p99_ms());
         line(f, "alone: p99 ms", (alone, 2), "")?;
-        let refused: Which = |one| (&one.hanging, &one.asked_elsewhere);
+        let hangs: Which = |one| (&one.hanging, &one.hanging_elsewhere);
         let cases: [(&str, Which); 2] = [
             ("beside an agency that floods", |one| {
                 (&one.flooded, &one.flood_elsewhere)
             }),
             ("beside a provider that hangs", |one| {
-                (&one.hanging, &one.hanging_elsewhere)
+                (&one.hanging, &one.asked_elsewhere)
             }),
         ];
         let p99 = |beside: &Beside| beside.steady.latency.p99_ms();
@@ -162,8 +162,8 @@ impl Report {
                 "",
             )?;
         }
-        let ratio = self.over(|one| p99(refused(one).0) / p99(refused(one).1));
-        let name = "  p99 ÷ beside as many refused elsewhere";
+        let ratio = self.over(|one| p99(hangs(one).0) / p99(hangs(one).1));
+        let name = "  p99 ÷ beside one that hangs elsewhere";
         line(f, name, (ratio, 2), "")
     }
 

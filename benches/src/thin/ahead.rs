@@ -96,6 +96,11 @@ mod tests {
         assert_eq!((due.len(), due[1], due[2_999]), (3_000, 1, 2_999));
         let closed = order(Arrival::InFlight(8), 1_000);
         assert_eq!(due_ms(closed, 16).count(), 2_000);
+        let nothing = Order {
+            warm_up_ms: 0,
+            ..order(Arrival::PerSecond(4_000.0), 0)
+        };
+        assert_eq!(due_ms(nothing, 4).count(), 0);
         let long = order(Arrival::PerSecond(1_000.0), 600_000);
         assert!(due_ms(long, 1).all(|due_ms| due_ms < WINDOW_MS));
     }

@@ -1,9 +1,9 @@
 //! The load: a closed loop (so many in flight, each answered before the next) or an open one (so many a second, whether
 //! or not the last was answered).
 //!
-//! Takes orders as JSON lines on standard input; one after the word `prepare` is only made ready for. Says `begin` and `end` when the measured window does, so that
-//! the harness reads every process's CPU at those instants, and then one JSON line with what came of it. The
-//! arithmetic is done after `end`: it is in nobody's window.
+//! Takes orders as JSON lines on standard input; one after the word `prepare` is only made ready for. Says `begin` and `end`
+//! when the measured window does, so that the harness reads every process's CPU at those instants, and then one JSON line with
+//! what came of it. The arithmetic is done after `end`: it is in nobody's window.
 
 use std::collections::BTreeMap;
 use std::future::Future;
