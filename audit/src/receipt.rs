@@ -4,8 +4,8 @@
 //! the inclusion proof and the checkpoint. The holder adds its own header and seal; the leaf is
 //! rebuilt from both. A receipt over somebody else's bytes therefore proves nothing.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use prost::encoding::{self, WireType};
+use bytes::Bytes;
+use prost::Message as _;
 use proto::digest::Digest;
 use proto::entry::{Entry, EntryError, Kind, Stamp};
 use proto::seal::Seal;
@@ -17,9 +17,6 @@ use crate::note::NOTE_BYTES_MAX;
 use crate::tree::{PROOF_HASHES_MAX, TreeError, verify_inclusion};
 
 pub mod tlog_proof;
-
-/// Bytes of a message's numbers, and of the keys and lengths of its fields but the proof's, at most.
-const FIELD_HEADS_MAX: usize = 48;
 
 /// The log's answer to an entry. Holding one proves nothing until [`Receipt::verify`] says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,28 +104,9 @@ impl Receipt {
         })
     }
 
-    /// The bytes of [`Receipt::to_wire`], without the message between.
+    /// The message's bytes.
     pub fn encode(&self) -> Bytes {
-        let stamp = self.stamp.encode();
-        let hashes = self.proof.len() * (Digest::LEN + 2);
-        let parts = stamp.len() + self.facts.len() + self.checkpoint.len();
-        let mut out = BytesMut::with_capacity(FIELD_HEADS_MAX + hashes + parts);
-        if self.index != 0 {
-            encoding::uint64::encode(1, &self.index, &mut out);
-        }
-        // No kind is 0, and no stamp is empty.
-        encoding::uint32::encode(2, &u32::from(self.kind as u8), &mut out);
-        put_bytes(3, &stamp, &mut out);
-        if !self.facts.is_empty() {
-            put_bytes(4, &self.facts, &mut out);
-        }
-        for hash in &self.proof {
-            put_bytes(5, hash.as_ref(), &mut out);
-        }
-        if !self.checkpoint.is_empty() {
-            put_bytes(6, &self.checkpoint, &mut out);
-        }
-        out.freeze()
+        self.to_wire().encode_to_vec().into()
     }
 
     /// The message on the wire.
@@ -180,13 +158,6 @@ impl Receipt {
             checkpoint: message.checkpoint,
         })
     }
-}
-
-/// Writes one field of bytes.
-fn put_bytes(tag: u32, bytes: &[u8], out: &mut BytesMut) {
-    encoding::encode_key(tag, WireType::LengthDelimited, out);
-    encoding::encode_varint(bytes.len() as u64, out);
-    out.put_slice(bytes);
 }
 
 /// The step at which a receipt failed.

@@ -31,7 +31,7 @@ struct Known {
 
 /// Names an exchange of a consumer. The id has one length, so no two pairs are the same bytes.
 pub(super) fn asked_by(consumer: &SystemId, id: ExchangeId) -> Digest {
-    Digest::of(&[consumer.as_str().as_bytes(), id.as_bytes()].concat())
+    Digest::of_parts(&[consumer.as_str().as_bytes(), id.as_bytes()])
 }
 
 impl Memory {
