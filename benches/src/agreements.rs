@@ -16,7 +16,7 @@ use cli::bench::load::{Arrival, Order};
 use cli::bench::window::{Measured, measure};
 use serde::Serialize;
 
-use crate::harness::Ground;
+use crate::harness::{Ground, draw, give_out};
 use crate::progress::Progress;
 
 mod table;
@@ -124,23 +124,12 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
         !plan.agreements.is_empty(),
         "--agreements names no number; 10,1000,100000 is what stands there without it"
     );
-    let ground = Ground::make(plan.dir.as_ref())?;
-    let report = whole(&plan, &ground).await;
-    if report.is_err() {
-        ground.tell_logs();
-    }
-    let report = report?;
-    if let Some(path) = &plan.svg {
-        std::fs::write(path, table::drawing(&report))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        eprintln!("drawn into {}", path.display());
-    }
-    if plan.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    let report = Ground::measured(plan.dir.as_ref(), async |ground| {
+        Box::pin(whole(&plan, ground)).await
+    })
+    .await?;
+    draw(plan.svg.as_ref(), || table::drawing(&report))?;
+    give_out(&report, plan.json)
 }
 
 async fn whole(plan: &Plan, ground: &Ground) -> anyhow::Result<Report> {

@@ -16,7 +16,7 @@ use cli::bench::load::{Arrival, Order, Outcome};
 use cli::bench::window::{self, Measured, Watched, measure};
 use serde::Serialize;
 
-use crate::harness::Ground;
+use crate::harness::{Ground, draw, give_out};
 use crate::progress::Progress;
 
 pub(crate) mod holder;
@@ -132,22 +132,12 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
     plan.adapters.dedup();
     let most = *plan.adapters.last().context("no number of adapters")?;
     world::enough_files(most)?;
-    let ground = Ground::make(plan.dir.as_ref())?;
-    let report = whole(&plan, most, &ground).await;
-    if report.is_err() {
-        ground.tell_logs();
-    }
-    let report = report?;
-    if let Some(path) = &plan.svg {
-        std::fs::write(path, table::drawing(&report))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    if plan.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    let report = Ground::measured(plan.dir.as_ref(), async |ground| {
+        Box::pin(whole(&plan, most, ground)).await
+    })
+    .await?;
+    draw(plan.svg.as_ref(), || table::drawing(&report))?;
+    give_out(&report, plan.json)
 }
 
 async fn whole(plan: &Plan, most: u32, ground: &Ground) -> anyhow::Result<Report> {

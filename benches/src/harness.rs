@@ -4,6 +4,7 @@
 //! While one side is measured the others stand idle, and none begins before the one before has finished what it
 //! put off. Rounds are interleaved, so what the machine does meanwhile hits all sides alike.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -14,6 +15,7 @@ use cli::bench::load::Arrival;
 use cli::bench::ours::Ours;
 use cli::bench::round::Load;
 use cli::bench::window::{Watched, measure};
+use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::crowd::Asking;
@@ -26,11 +28,7 @@ use crate::side::Side;
 /// Measures and reports.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
     let report = whole(plan).await?;
-    if let Some(path) = &plan.svg {
-        std::fs::write(path, crate::report::drawing(&report))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        eprintln!("drawn into {}", path.display());
-    }
+    draw(plan.svg.as_ref(), || crate::report::drawing(&report))?;
     if plan.json {
         println!("{}", serde_json::to_string_pretty(&report.json())?);
     } else {
@@ -86,6 +84,19 @@ impl Ground {
         }
     }
 
+    /// Measures on one of its own below `base`; where that fails, what the parts said last is told.
+    pub(crate) async fn measured<R>(
+        base: Option<&PathBuf>,
+        whole: impl AsyncFnOnce(&Self) -> anyhow::Result<R>,
+    ) -> anyhow::Result<R> {
+        let ground = Self::make(base)?;
+        let report = whole(&ground).await;
+        if report.is_err() {
+            ground.tell_logs();
+        }
+        report
+    }
+
     /// Whether the folder lies in memory.
     pub(crate) fn is_memory_only(&self) -> anyhow::Result<bool> {
         cost::is_memory_only(self.folder.path())
@@ -123,6 +134,25 @@ async fn whole(plan: &Plan) -> anyhow::Result<Report> {
         report.profiles.push(compared?);
     }
     Ok(report)
+}
+
+/// Gives a report out: for people, or as JSON.
+pub(crate) fn give_out(report: &(impl Serialize + fmt::Display), json: bool) -> anyhow::Result<()> {
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(report)?),
+        false => print!("{report}"),
+    }
+    Ok(())
+}
+
+/// Draws a report where the plan says so.
+pub(crate) fn draw(path: Option<&PathBuf>, drawing: impl FnOnce() -> String) -> anyhow::Result<()> {
+    if let Some(path) = path {
+        std::fs::write(path, drawing())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("drawn into {}", path.display());
+    }
+    Ok(())
 }
 
 /// A side that runs.

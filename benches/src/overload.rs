@@ -19,7 +19,7 @@ use cli::bench::load::{Arrival, Order, Outcome};
 use cli::bench::window::{Measured, Watched, begin, expect, measure, outcome, prepare};
 use serde::Serialize;
 
-use crate::harness::Ground;
+use crate::harness::{Ground, give_out};
 use crate::progress::Progress;
 
 mod elsewhere;
@@ -70,8 +70,6 @@ struct Round {
     flooded: Beside,
     /// The same beside as much as is asked of the provider that hangs, elsewhere.
     asked_elsewhere: Beside,
-    /// The same beside an agency whose provider hangs, elsewhere.
-    hanging_elsewhere: Beside,
     /// The same beside an agency whose provider hangs.
     hanging: Beside,
 }
@@ -110,23 +108,16 @@ const MARGIN_MS: u64 = 500;
 
 /// Measures and reports.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
-    let ground = Ground::make(plan.dir.as_ref())?;
-    let report = Box::pin(whole(plan, &ground)).await;
-    if report.is_err() {
-        ground.tell_logs();
-    }
-    let report = report?;
-    if plan.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    let report = Ground::measured(plan.dir.as_ref(), async |ground| {
+        Box::pin(whole(plan, ground)).await
+    })
+    .await?;
+    give_out(&report, plan.json)
 }
 
 async fn whole(plan: &Plan, ground: &Ground) -> anyhow::Result<Report> {
     let load_average_before = cost::load_average()?;
-    let progress = Progress::of(u64::from(plan.rounds) * 9);
+    let progress = Progress::of(u64::from(plan.rounds) * 8);
     let mut world = World::start(&ground.dir, &ground.logs).await?;
     let mut rounds = Vec::new();
     for number in 1..=plan.rounds {
@@ -200,13 +191,7 @@ async fn round(
         .context("one agency alone")?;
     done("alone", said(&alone.outcome));
     let pairs = pairs(plan, world, steady, rate, &done).await?;
-    let [
-        flood_elsewhere,
-        flooded,
-        asked_elsewhere,
-        hanging_elsewhere,
-        hanging,
-    ] = pairs;
+    let [flood_elsewhere, flooded, asked_elsewhere, hanging] = pairs;
     Ok(Round {
         peak,
         peak_beside_elsewhere,
@@ -215,7 +200,6 @@ async fn round(
         flood_elsewhere,
         flooded,
         asked_elsewhere,
-        hanging_elsewhere,
         hanging,
     })
 }
@@ -227,21 +211,20 @@ async fn pairs(
     steady: Order,
     rate: f64,
     done: &impl Fn(&str, String),
-) -> anyhow::Result<[Beside; 5]> {
+) -> anyhow::Result<[Beside; 4]> {
     let (flood, asks) = (2.0 * rate, STEADY_SHARE * rate);
     let mut pairs = Vec::new();
     for (pair, rate) in [
         (Pair::FloodElsewhere, flood),
         (Pair::Flood, flood),
         (Pair::AskedElsewhere, asks),
-        (Pair::HangingElsewhere, asks),
         (Pair::Hanging, asks),
     ] {
         let met = beside(plan, world, steady, (pair, rate)).await?;
         done(&format!("{pair:?}"), said(&met.steady));
         pairs.push(met);
     }
-    pairs.try_into().map_err(|_| anyhow::anyhow!("five pairs"))
+    pairs.try_into().map_err(|_| anyhow::anyhow!("four pairs"))
 }
 
 impl Beside {
@@ -271,8 +254,6 @@ enum Pair {
     Flood,
     /// The steady one, beside as much elsewhere as is asked of the provider that hangs.
     AskedElsewhere,
-    /// The steady one, beside one whose provider hangs at another switch.
-    HangingElsewhere,
     /// The steady one, beside one whose provider hangs.
     Hanging,
 }
@@ -282,7 +263,7 @@ impl Pair {
     fn asks_little(self) -> bool {
         match self {
             Self::PeakElsewhere | Self::FloodElsewhere | Self::Flood => false,
-            Self::AskedElsewhere | Self::HangingElsewhere | Self::Hanging => true,
+            Self::AskedElsewhere | Self::Hanging => true,
         }
     }
 }
@@ -300,7 +281,6 @@ async fn beside(
         Pair::FloodElsewhere | Pair::AskedElsewhere => {
             (&mut world.steady, &mut world.elsewhere.flood)
         }
-        Pair::HangingElsewhere => (&mut world.steady, &mut world.hangs_elsewhere.flood),
         Pair::Flood => (&mut world.steady, &mut world.flood),
         Pair::Hanging => (&mut world.steady, &mut world.asks_hanging),
     };

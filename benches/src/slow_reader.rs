@@ -21,7 +21,7 @@ use proto::limits::{STREAM_IDLE_MS, STREAMS_PER_CONSUMER_MAX};
 use serde::Serialize;
 
 use crate::crowd::Founding;
-use crate::harness::Ground;
+use crate::harness::{Ground, give_out};
 use crate::peer::program::free_address;
 use crate::progress::Progress;
 
@@ -99,18 +99,11 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
         plan.warm_up_ms + plan.measure_ms < STREAM_IDLE_MS,
         "within {STREAM_IDLE_MS} ms a stream that nobody reads is void: shorten --warm-up-ms or --measure-ms"
     );
-    let ground = Ground::make(plan.dir.as_ref())?;
-    let report = whole(plan, &ground).await;
-    if report.is_err() {
-        ground.tell_logs();
-    }
-    let report = report?;
-    if plan.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    let report = Ground::measured(plan.dir.as_ref(), async |ground| {
+        Box::pin(whole(plan, ground)).await
+    })
+    .await?;
+    give_out(&report, plan.json)
 }
 
 async fn whole(plan: &Plan, ground: &Ground) -> anyhow::Result<Report> {

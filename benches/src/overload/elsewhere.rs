@@ -1,10 +1,9 @@
-//! Another switch on the same machine that has the flood: what that flood takes of the machine, and nothing of the
+//! A second switch on the same machine that refuses a flood: what that flood takes of the machine, and nothing of the
 //! switch that is measured.
 //!
-//! Two of them. At one, each agency may have one exchange under way, with a provider that never answers it: everything else is refused at the door,
-//! as a flood is refused at the switch that is measured. As many flood here as there: what one agency can have refused in a
-//! second is bounded by its connections, and by how long a no is held back from it. The other one is like the switch that is
-//! measured, and an agency asks a provider that hangs there: what hangs there costs the machine what it costs here.
+//! Each agency may have one exchange under way, with a provider that never answers it: everything else is refused at the
+//! door, as a flood is refused at the switch that is measured. As many flood here as there: what one agency can have refused
+//! in a second is bounded by its connections, and by how long a no is held back from it.
 
 use std::path::Path;
 
@@ -12,12 +11,9 @@ use anyhow::ensure;
 use cli::bench::child::Child;
 use cli::bench::ours;
 
-use super::world::{EACH, HANGING_DEADLINE_MS, MANY};
+use super::world::{EACH, MANY};
 use crate::crowd::Founding;
 use crate::peer::program::free_address;
-
-/// How long whoever is refused would wait.
-const DEADLINE_MS: &str = "30000";
 
 /// The other switch and who floods it.
 pub(super) struct Elsewhere {
@@ -30,60 +26,40 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// One that refuses all but one of an agency, founded in `dir`.
-    pub(super) async fn refusing(dir: &Path, logs: &Path) -> anyhow::Result<Self> {
-        Self::start(dir, logs, ("elsewhere", true, MANY, DEADLINE_MS)).await
-    }
-
-    /// One with the limits of the one that is measured, founded in `dir`.
-    pub(super) async fn hanging(dir: &Path, logs: &Path) -> anyhow::Result<Self> {
-        Self::start(
-            dir,
-            logs,
-            ("hangs-elsewhere", false, 1, HANGING_DEADLINE_MS),
-        )
-        .await
-    }
-
-    async fn start(
-        dir: &Path,
-        logs: &Path,
-        (name, refuses, many, deadline_ms): (&str, bool, usize, &str),
-    ) -> anyhow::Result<Self> {
+    /// Founds it in `dir` and starts it.
+    pub(super) async fn start(dir: &Path, logs: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let text = |path: &Path| path.display().to_string();
         let (folder, homes, keys) = (dir.join("switch"), dir.join("homes"), dir.join("keys"));
         let [exchange, enrol] = [free_address()?, free_address()?];
         ours::init(&text(&folder), [&exchange, &enrol]).await?;
-        if refuses {
-            one_under_way(&folder)?;
-        }
-        let (hangs, home) = ("EG/GOV/HANGS", dir.join("hangs"));
+        one_under_way(&folder)?;
+        let (name, home) = ("EG/GOV/HANGS", dir.join("hangs"));
         let founding = Founding::open(&folder).await?;
         let agencies = founding
-            .crowd(((many + 1) * EACH, EACH), &homes, &keys)
+            .crowd(((MANY + 1) * EACH, EACH), &homes, &keys)
             .await?;
-        let provider = founding.agency(hangs, &keys).await?;
+        let provider = founding.agency(name, &keys).await?;
         let system = founding.system(&provider, "registry", &home).await?;
         founding.publish(&provider, &system).await?;
         for agency in &agencies {
             founding.agree(agency, &provider, &system).await?;
         }
         founding.close().await?;
-        let switch = ours::switch(&format!("{name}-switch"), &text(&folder), logs).await?;
+        let switch = ours::switch("elsewhere-switch", &text(&folder), logs).await?;
         let hanging = ["provider", &text(&home), "--hangs"];
-        let hanging = Child::part(&format!("{name}-provider"), &hanging, logs).await?;
-        let asked = format!("{hangs}/registry/echo.v1");
+        let hanging = Child::part("elsewhere-provider", &hanging, logs).await?;
+        let asked = format!("{name}/registry/echo.v1");
         let homes = text(&homes);
         let flood = async |what: &str, first: usize, agencies: usize| {
             let [first, count] = [first * EACH, agencies * EACH].map(|one| one.to_string());
             let flood = ["thin-load", "1024", &homes, &first, &count, "--unverified"];
-            let asked = ["--service", &asked, "--deadline-ms", deadline_ms];
-            Child::role(what, &[&flood[..], &asked].concat(), logs).await
+            let flood = [&flood[..], &["--service", &asked]].concat();
+            Child::role(what, &flood, logs).await
         };
         Ok(Self {
-            many: flood(&format!("{name}-many"), 0, many).await?,
-            flood: flood(&format!("{name}-flood"), many, 1).await?,
+            many: flood("elsewhere-many", 0, MANY).await?,
+            flood: flood("elsewhere-flood", MANY, 1).await?,
             switch,
             hanging,
         })

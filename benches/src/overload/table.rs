@@ -119,7 +119,6 @@ impl Report {
         writeln!(f, "\none agency at a fifth of the peak")?;
         let alone = self.over(|one| one.alone.outcome.latency.p99_ms());
         line(f, "alone: p99 ms", (alone, 2), "")?;
-        let hangs: Which = |one| (&one.hanging, &one.hanging_elsewhere);
         let cases: [(&str, Which); 2] = [
             ("beside an agency that floods", |one| {
                 (&one.flooded, &one.flood_elsewhere)
@@ -162,9 +161,7 @@ impl Report {
                 "",
             )?;
         }
-        let ratio = self.over(|one| p99(hangs(one).0) / p99(hangs(one).1));
-        let name = "  p99 ÷ beside one that hangs elsewhere";
-        line(f, name, (ratio, 2), "")
+        Ok(())
     }
 
     fn beside(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

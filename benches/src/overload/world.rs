@@ -16,7 +16,7 @@ pub(super) const EACH: usize = 4;
 /// Agencies that ask together.
 pub(super) const MANY: usize = 10;
 /// How long whoever asks the hanging provider waits: long enough that what is under way reaches the agency's limit.
-pub(super) const HANGING_DEADLINE_MS: &str = "5000";
+const HANGING_DEADLINE_MS: &str = "5000";
 
 /// All of them, running.
 pub(super) struct World {
@@ -31,8 +31,6 @@ pub(super) struct World {
     pub(super) asks_hanging: Child,
     /// Where an equal flood is refused by somebody else.
     pub(super) elsewhere: Elsewhere,
-    /// Where an equal provider hangs.
-    pub(super) hangs_elsewhere: Elsewhere,
     provider: Child,
     hanging: Child,
     log: PathBuf,
@@ -85,8 +83,7 @@ impl World {
             HANGING_DEADLINE_MS,
         ];
         Ok(Self {
-            elsewhere: Elsewhere::refusing(&dir.join("elsewhere"), logs).await?,
-            hangs_elsewhere: Elsewhere::hanging(&dir.join("hangs-elsewhere"), logs).await?,
+            elsewhere: Elsewhere::start(&dir.join("elsewhere"), logs).await?,
             many: thin("many", 0..MANY, &["--unverified"]).await?,
             flood: thin("flood", MANY..MANY + 1, &["--unverified"]).await?,
             steady: thin("steady", MANY + 1..MANY + 2, &[]).await?,
@@ -114,7 +111,6 @@ impl World {
             load.dismiss().await?;
         }
         self.elsewhere.stop().await?;
-        self.hangs_elsewhere.stop().await?;
         self.provider.dismiss().await?;
         self.hanging.dismiss().await?;
         self.switch.terminate().await?;
