@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use adapters::consumer::Broken;
 use adapters::{Body, Consumer, ExchangeError, UploadError, Uploaded, provider};
 use proto::Code;
 use proto::entry::Kind;
 use proto::header::AnswerStatus;
+use proto::limits::CHUNK_BYTES_DEFAULT;
 use serde_json::json;
 use tests::agency::TestAgency;
 use tests::provider::{Backend, Does};
@@ -254,7 +256,12 @@ async fn a_hang_up_a_lost_link_a_revoked_agreement_and_an_ended_key_void_it() {
 
     let terms = tests::agreements::Terms::for_agency(&world.moss);
     world.civil.agree(&world.switch, &world.moss, &terms).await;
+    let before = archive.read();
     let sending = begun(&consumer, &archive).await;
+    // It reads no more, and chunks wait for it: they are dropped all the same, though nobody cancels what a lost link brought.
+    let taken = 20 * CHUNK_BYTES_DEFAULT as u64;
+    until("it stands still", || archive.read() == before + taken).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     drop(handle);
     let error = sending.await.unwrap().unwrap_err();
     assert_eq!(refused(&error), Code::ProviderFailed);

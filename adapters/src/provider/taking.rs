@@ -187,8 +187,12 @@ impl Desk {
             match frame.ok_or(Cut::Lost)? {
                 Frame::Chunk(chunk) => {
                     chunks.push(&chunk).map_err(|_| Code::PayloadMismatch)?;
-                    // A backend that wants no more of it has answered, and waits for the end.
-                    let _ = pieces.send(Piece::Chunk(chunk)).await;
+                    // A backend that wants no more of it has answered, and waits for the end. One that stands still is not waited for
+                    // where nobody is left to answer.
+                    tokio::select! {
+                        _ = pieces.send(Piece::Chunk(chunk)) => {}
+                        () = intake.gone.cancelled() => return Err(Cut::Lost),
+                    }
                     taken += 1;
                     if taken == CREDIT_STEP {
                         credit(delivered, taken, intake).await?;
