@@ -1,8 +1,8 @@
 //! How long headers gather between two signatures.
 //!
 //! A signature costs its maker and each of its two verifiers far more than anything else in an exchange, so under load it
-//! should carry many headers. Takes how long the switch has taken lately; gives a pause that is a small part of it: where an
-//! exchange is done within a millisecond nobody waits for company, and where it queues for twenty a wait of two is not what
+//! should carry many headers. Takes how long answers and receipts took to come lately, the other side's time with them; gives
+//! a pause that is a small part of it: where an exchange is done within a millisecond nobody waits for company, and where it queues for twenty a wait of two is not what
 //! makes it late.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use proto::limits::label;
 const BETWEEN_MIN: Duration = Duration::from_micros(500);
 /// And at most, however long the switch takes.
 const BETWEEN_MAX: Duration = Duration::from_millis(4);
-/// What part of the switch's time headers wait for each other.
+/// What part of that time headers wait for each other.
 const PART: u32 = 8;
 /// The weight of what is known against one thing more.
 const STEADY: u64 = 16;
@@ -28,7 +28,7 @@ pub(crate) enum Waited {
     Receipt,
 }
 
-/// Moving means of what the switch took, microseconds.
+/// Moving means of what they took to come, microseconds.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     answers_us: AtomicU64,
