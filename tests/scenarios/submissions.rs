@@ -185,6 +185,21 @@ async fn what_the_log_does_not_hold_is_set_aside_and_never_delivered() {
     assert_eq!(told.story(one.exchange_id), []);
 }
 
+/// Waits until it waits for another attempt after so many.
+async fn waits_after(consumer: &adapters::Consumer, one: &Submitted, attempts: u32) {
+    soon("it waits again", async {
+        loop {
+            let now = standing(consumer, one).await;
+            if now.state() == State::Waiting && now.attempts == attempts {
+                assert!(now.next_at_ms > 0);
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_cannot_answer_or_goes_away_is_asked_again() {
     let world = world("").await;
@@ -194,20 +209,13 @@ async fn a_provider_that_cannot_answer_or_goes_away_is_asked_again() {
         .civil
         .serve(world.switch.ground(), backend.clone())
         .await;
-    until("it was asked", || backend.seen() == 1).await;
+    // The test's clock stands still, and a pause begins when the switch knows of the failure, not when its
+    // backend was asked: moved before that, the clock would never reach the pause's end.
+    waits_after(&consumer, &one, 1).await;
+    assert_eq!(backend.seen(), 1);
     world.switch.clock().advance_ms(2_000);
-    until("it was asked again", || backend.seen() == 2).await;
-    soon("it waits again", async {
-        loop {
-            let now = standing(&consumer, &one).await;
-            if now.state() == State::Waiting && now.attempts == 2 {
-                assert!(now.next_at_ms > 0);
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    waits_after(&consumer, &one, 2).await;
+    assert_eq!(backend.seen(), 2);
     handle.drain().await.unwrap();
     // One that takes it and is gone.
     let mut gone = world.raw_provider(1).await;
