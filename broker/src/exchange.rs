@@ -74,6 +74,8 @@ use crate::registry::RegistryHandle;
 
 /// How often one request is judged again because the registry moved in between; after that the switch is busy.
 const JUDGEMENTS_MAX: u32 = 16;
+/// How often whoever waits for its turn looks whether it has come: what is under way for long makes room without a word.
+const LOOK: Duration = Duration::from_secs(1);
 /// Receipts of events that may wait to be looked at; more are dropped, and their events brought again.
 const EVENT_RECEIPTS: usize = 1_024;
 /// How long exchanges have for their closing entries once they were told to end.
@@ -272,12 +274,16 @@ impl Exchange {
         &self,
         agency: &AgencyId,
     ) -> Result<(Permit, Work), Code> {
-        let (permit, turn) = self.limits.enter(agency)?;
-        let work = tokio::select! {
-            biased;
-            work = turn => work?,
-            () = self.stop.cancelled() => return Err(Code::Overloaded),
+        let (mut permit, mut turn) = self.limits.enter(agency)?;
+        let mut work = loop {
+            tokio::select! {
+                biased;
+                work = &mut turn => break work?,
+                () = self.stop.cancelled() => return Err(Code::Overloaded),
+                () = tokio::time::sleep(LOOK) => self.limits.look(),
+            }
         };
+        permit.begins(&mut work);
         Ok((permit, work))
     }
 

@@ -3,13 +3,14 @@
 //! Takes an agency, from the connection alone: nothing of a request is read or verified before it is let in. Gives a
 //! [`Permit`] that is held until the exchange is closed, not until its caller is gone: hanging up frees nothing.
 //! And a [`Turn`]: the switch works on so many at once as it can ([`pace`]), further ones wait, and agencies are
-//! served in turn. When as many wait as may, the agency that has most waiting gives up its last. What is over a limit is
+//! served in turn, those with little under way first ([`Share`]). When as many wait as may, the agency that has most waiting gives up its last. What is over a limit is
 //! told so at once, and not recorded.
 //!
 //! | | holds |
 //! |---|---|
 //! | [`turns`] | who waits, who is worked on |
 //! | [`pace`] | how many at once |
+//! | [`calm`] | how many of those who ask much, until they are closed, while somebody asks little |
 //! | [`held`] | how long a no is held back in a flood |
 
 use std::collections::HashMap;
@@ -19,13 +20,22 @@ use std::time::{Duration, Instant};
 use proto::Code;
 use proto::id::{AgencyId, SystemId};
 
+mod calm;
 mod held;
 mod pace;
 mod turns;
 
 use self::held::Held;
-use self::turns::Turns;
 pub use self::turns::{Turn, Work};
+use self::turns::{Turns, Whole};
+
+/// Whoever has less under way than one such part of what each agency has on average asks little: it does not wait, and while
+/// it is here, those who ask much have less under way. A small part: among agencies that ask alike, each has now and then
+/// less than the others.
+const LITTLE: usize = 4;
+/// Whoever has at least one such part asks much. All of many that flood do, also those that have somewhat less than the others;
+/// and whoever is slowed by a flood and has more under way for that alone stays below it.
+const MUCH: usize = 2;
 
 /// The bounds of everything that [`Limits`] counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +73,17 @@ struct Asked {
     by_agency: HashMap<AgencyId, usize>,
 }
 
+/// What an agency has under way, until it is closed, beside the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    /// Less than one [`LITTLE`]th of what each has on average.
+    Little,
+    /// Less than one [`MUCH`]th.
+    Less,
+    /// At least that.
+    Much,
+}
+
 /// The right to have one exchange under way. Dropping it gives the place back.
 #[derive(Debug)]
 pub struct Permit {
@@ -70,6 +91,8 @@ pub struct Permit {
     agency: AgencyId,
     /// Whom it asks, once that is known.
     provider: Option<SystemId>,
+    /// From its turn on.
+    whole: Option<Whole>,
 }
 
 impl Limits {
@@ -101,12 +124,12 @@ impl Limits {
     /// [`Code::RateLimited`] when the agency has all its places, [`Code::Overloaded`] when the switch has, or as many
     /// wait as may and no agency has more of them than this one.
     pub fn enter(self: &Arc<Self>, agency: &AgencyId) -> Result<(Permit, Turn), Code> {
-        let permit = self.permit(agency)?;
-        let turn = self.turns.take(agency).ok_or(Code::Overloaded)?;
+        let (permit, share) = self.permit(agency)?;
+        let turn = self.turns.take(agency, share).ok_or(Code::Overloaded)?;
         Ok((permit, turn))
     }
 
-    fn permit(self: &Arc<Self>, agency: &AgencyId) -> Result<Permit, Code> {
+    fn permit(self: &Arc<Self>, agency: &AgencyId) -> Result<(Permit, Share), Code> {
         let mut under_way = self.lock();
         // The agency first: whoever is over its own limit should not be told that the switch is full.
         let own = under_way.by_agency.get(agency).copied().unwrap_or(0);
@@ -118,11 +141,14 @@ impl Limits {
         }
         under_way.all += 1;
         under_way.by_agency.insert(agency.clone(), own + 1);
-        Ok(Permit {
+        let share = Share::of(own + 1, under_way.all, under_way.by_agency.len());
+        let permit = Permit {
             limits: Arc::clone(self),
             agency: agency.clone(),
             provider: None,
-        })
+            whole: None,
+        };
+        Ok((permit, share))
     }
 
     /// How long `agency` waits for one more no: nothing, unless it gets very many.
@@ -133,6 +159,11 @@ impl Limits {
     /// Work on an exchange that was begun: what is begun is ended, so it never waits.
     pub fn go_on(&self) -> Work {
         self.turns.go_on()
+    }
+
+    /// Calls whoever can begin now, where nobody has ended who would have called them.
+    pub fn look(&self) {
+        self.turns.look();
     }
 
     /// Exchanges under way now.
@@ -149,7 +180,26 @@ impl Limits {
     }
 }
 
+impl Share {
+    /// Of an agency that has `own` of `all` under way, beside `agencies`, itself among them.
+    fn of(own: usize, all: usize, agencies: usize) -> Self {
+        let parts = |part: usize| own * part * agencies;
+        if parts(LITTLE) <= all {
+            Self::Little
+        } else if parts(MUCH) <= all {
+            Self::Less
+        } else {
+            Self::Much
+        }
+    }
+}
+
 impl Permit {
+    /// Its turn has come, of which `work` is the beginning.
+    pub(crate) fn begins(&mut self, work: &mut Work) {
+        self.whole = work.whole();
+    }
+
     /// Counts it with the provider that it asks: one that hangs must not hold the places of all others.
     ///
     /// # Errors
@@ -212,6 +262,8 @@ fn give_back(counts: &mut HashMap<AgencyId, usize>, agency: &AgencyId) {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn agency(name: &str) -> AgencyId {
@@ -248,7 +300,7 @@ mod tests {
         });
         let (hangs, other) = (system("HANGS"), system("CIVIL"));
         let ask = |name: &str, provider| {
-            let mut permit = limits.permit(&agency(name)).unwrap();
+            let mut permit = limits.permit(&agency(name)).unwrap().0;
             permit.asks(provider).map(|()| permit)
         };
         let mut held: Vec<_> = (0..6).map(|_| ask("MOSS", &hangs).unwrap()).collect();
@@ -268,6 +320,32 @@ mod tests {
         let again = ask("MOSS", &hangs).unwrap();
         drop((held, again));
         assert_eq!(limits.lock().by_provider.len(), 1);
+    }
+
+    #[test]
+    fn what_an_agency_has_under_way_is_held_against_what_each_has() {
+        let of_two = |own| Share::of(own, 1_000 + own, 2);
+        let shares = [1, 142, 143, 333, 334, 1_000].map(of_two);
+        let [much, less, little] = [Share::Much, Share::Less, Share::Little];
+        assert_eq!(shares, [little, little, less, less, much, much]);
+        assert_eq!(Share::of(1, 1, 1), much, "whoever is alone");
+        // Of ten that ask alike none asks little, and none less than much.
+        assert!((52..=150).all(|own| Share::of(own, 1_000, 10) == much));
+        assert!((26..=150).all(|own| Share::of(own, 1_000, 10) != little));
+    }
+
+    #[test]
+    fn an_exchange_is_under_way_until_its_place_is_given_back() {
+        let limits = Limits::new(8, 8);
+        limits.turns.stand_still();
+        let (mut permit, turn) = limits.enter(&agency("MOSS")).unwrap();
+        let mut work = turn.now_or_never().unwrap().unwrap();
+        permit.begins(&mut work);
+        // Recorded, and at its provider.
+        work.done();
+        assert_eq!(limits.turns.under_way(), 1);
+        drop(permit);
+        assert_eq!(limits.turns.under_way(), 0);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Whose turn it is: exchanges that wait to be worked on, and those that are.
 //!
 //! Takes an agency; gives a [`Turn`], which becomes [`Work`] when there is room. Agencies are served one after the
-//! other, whatever each has waiting, and one that asks far less than its share does not wait at all. Never holds a
+//! other, whatever each has waiting, those that have less under way than others first, and one that asks little does not wait at
+//! all. While it is here, those that ask much have only so many under way until they are closed ([`Calm`]). Never holds a
 //! lock while it wakes somebody, and never waits for a provider: work ends when the request is on its way.
 
 use std::collections::HashMap;
@@ -15,13 +16,17 @@ use proto::Code;
 use proto::id::AgencyId;
 use tokio::sync::oneshot;
 
+use super::Share;
+use super::calm::Calm;
 use super::pace::Pace;
-use crate::links::lanes::Lanes;
 
-/// An agency with less than one such part of what each has on average does not wait. A small part: among agencies that
-/// ask alike, each has now and then much less than the others here, with the rest at providers.
-const LITTLE: usize = 16;
-/// And with no more than these, or one such part of what is worked on.
+mod waiting;
+mod whole;
+
+use waiting::{Called, Waiter, Waiting};
+pub(super) use whole::Whole;
+
+/// An agency that asks little does not wait with no more than these here, or one such part of what is worked on.
 const FEW: (usize, usize) = (8, 4);
 
 /// Everybody's turns.
@@ -35,27 +40,20 @@ pub(super) struct Turns {
 struct State {
     /// Pieces of work under way, of exchanges that begin and that end.
     working: usize,
-    /// Exchanges that wait or are being begun, in all and of each agency.
-    here: usize,
-    by_agency: HashMap<AgencyId, usize>,
-    lanes: Lanes<AgencyId, Waiter>,
+    /// Exchanges of each agency that wait or are being begun.
+    here: HashMap<AgencyId, usize>,
+    waiting: Waiting,
     next: u64,
     pace: Pace,
+    calm: Calm,
 }
 
+/// One that is called.
 #[derive(Debug)]
-struct Waiter {
-    number: u64,
-    call: oneshot::Sender<Called>,
-}
-
-/// What a waiter is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Called {
-    /// It can begin, beside so many others.
-    Beside(usize),
-    /// It made room for an agency that has less waiting.
-    Away,
+struct Next {
+    waiter: Waiter,
+    much: bool,
+    beside: usize,
 }
 
 /// One exchange's turn. Waiting for it gives [`Work`]; dropping it gives it up.
@@ -63,13 +61,15 @@ enum Called {
 pub struct Turn {
     turns: Arc<Turns>,
     agency: AgencyId,
+    /// It asks much: counts among those of which only so many are under way while somebody asks little.
+    much: bool,
     state: Waits,
 }
 
 #[derive(Debug)]
 enum Waits {
     /// It is its turn.
-    No { beside: usize },
+    No { beside: usize, began: Instant },
     For {
         number: u64,
         called: oneshot::Receiver<Called>,
@@ -86,7 +86,8 @@ pub struct Work {
     agency: Option<AgencyId>,
     began: Instant,
     beside: usize,
-    whole: bool,
+    is_done: bool,
+    whole: Option<Whole>,
 }
 
 impl Turns {
@@ -96,29 +97,36 @@ impl Turns {
             waiting,
             state: Mutex::new(State {
                 working: 0,
-                here: 0,
-                by_agency: HashMap::new(),
-                lanes: Lanes::default(),
+                here: HashMap::new(),
+                waiting: Waiting::default(),
                 next: 0,
                 pace: Pace::new(most, Instant::now()),
+                calm: Calm::new(most, Instant::now()),
             }),
         })
     }
 
     /// A turn for `agency`; `None` when as many wait as may, and none of the others has more of them.
-    pub(super) fn take(self: &Arc<Self>, agency: &AgencyId) -> Option<Turn> {
+    pub(super) fn take(self: &Arc<Self>, agency: &AgencyId, share: Share) -> Option<Turn> {
+        let much = share == Share::Much;
+        let now = Instant::now();
         let mut state = self.lock();
-        let waits = if state.is_free_for(agency) {
+        let waits = if state.is_free_for(agency, share, now) {
+            if much {
+                state.calm.begins(now);
+            }
             state.working += 1;
             Waits::No {
                 beside: state.working - 1,
+                began: now,
             }
         } else {
-            state.pace.wanted();
-            if state.lanes.len() >= self.waiting {
-                let own = state.lanes.lane_len(agency);
-                // Taking from somebody who would then have less than this one is no gain in fairness.
-                let (other, waiter) = state.lanes.pop_longest(own + 1)?;
+            // Not where it is for calm that it waits.
+            if state.working >= state.pace.at_once() {
+                state.pace.wanted();
+            }
+            if state.waiting.len() >= self.waiting {
+                let (other, waiter) = state.waiting.make_room_for(agency)?;
                 state.is_gone(&other);
                 // Whoever is gone needs no word.
                 let _ = waiter.call.send(Called::Away);
@@ -127,13 +135,14 @@ impl Turns {
             let number = state.next;
             state.next += 1;
             let waiter = Waiter { number, call };
-            state.lanes.push(agency.clone(), waiter);
+            state.waiting.push(agency.clone(), share, waiter);
             Waits::For { number, called }
         };
         state.comes(agency);
         Some(Turn {
             turns: Arc::clone(self),
             agency: agency.clone(),
+            much,
             state: waits,
         })
     }
@@ -149,10 +158,8 @@ impl Turns {
 
     /// One piece of work less. Whoever can begin now is called.
     fn end(&self, work: Option<&Work>, agency: Option<&AgencyId>) {
-        let mut called = {
-            let mut state = self.lock();
+        self.change(|state, now| {
             if let Some(work) = work {
-                let now = Instant::now();
                 let took = now.saturating_duration_since(work.began);
                 state.pace.note(took, work.beside, now);
             }
@@ -160,20 +167,64 @@ impl Turns {
                 state.is_gone(agency);
             }
             state.working = state.working.saturating_sub(1);
-            state.call()
+        });
+    }
+
+    /// Somebody hears only now that it was called at that time: so long waits everything that is ready here.
+    fn heard(&self, at: Instant) {
+        let now = Instant::now();
+        let late = now.saturating_duration_since(at);
+        self.lock().calm.note(late, now);
+    }
+
+    /// A turn that had come and was not used.
+    fn give_up(&self, turn: &Turn, began: Instant) {
+        self.end(None, Some(&turn.agency));
+        if turn.much {
+            self.change(|state, now| state.calm.closes(began, now));
+        }
+    }
+
+    /// See [`Calm::stand_still`].
+    #[cfg(test)]
+    pub(super) fn stand_still(&self) {
+        self.lock().calm.stand_still(Instant::now());
+    }
+
+    /// Exchanges under way that count while it is calm.
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.lock().calm.under_way()
+    }
+
+    /// Calls whoever can begin: what is under way for long counts no more, and nobody ends with that.
+    pub(super) fn look(&self) {
+        self.change(|_, _| {});
+    }
+
+    /// Changes the state, and calls whoever can begin then.
+    fn change(&self, change: impl FnOnce(&mut State, Instant)) {
+        let now = Instant::now();
+        let mut called = {
+            let mut state = self.lock();
+            change(&mut state, now);
+            state.call(now)
         };
         // Outside the lock: whoever is called is woken.
         while !called.is_empty() {
-            let told = called
-                .into_iter()
-                .map(|(waiter, beside)| waiter.call.send(Called::Beside(beside)));
-            let unheard = told.filter(Result::is_err).count();
-            if unheard == 0 {
+            let told = called.into_iter().filter_map(|called| {
+                let word = Called::Beside(called.beside, now);
+                called.waiter.call.send(word).err().map(|_| called.much)
+            });
+            let unheard: Vec<bool> = told.collect();
+            if unheard.is_empty() {
                 return;
             }
             let mut state = self.lock();
-            state.working = state.working.saturating_sub(unheard);
-            called = state.call();
+            state.working = state.working.saturating_sub(unheard.len());
+            let much = unheard.into_iter().filter(|much| *much);
+            much.for_each(|_| state.calm.closes(now, now));
+            called = state.call(now);
         }
     }
 
@@ -185,46 +236,51 @@ impl Turns {
 
 impl State {
     /// Whether one more of `agency` can begin at once.
-    fn is_free_for(&mut self, agency: &AgencyId) -> bool {
+    fn is_free_for(&mut self, agency: &AgencyId, share: Share, now: Instant) -> bool {
         let at_once = self.pace.at_once();
-        if self.working < at_once && self.lanes.len() == 0 {
+        let little = share == Share::Little;
+        if little && (self.waiting.len() > 0 || self.working >= at_once) {
+            self.pace.calm(now);
+            self.calm.begin(now);
+        }
+        let is_next = !self.waiting.is_before(share) && self.working < at_once;
+        if is_next && (share != Share::Much || self.calm.has_room(now)) {
             return true;
         }
-        let own = self.by_agency.get(agency).copied().unwrap_or(0) + 1;
-        let agencies = self.by_agency.len() + usize::from(own == 1);
-        // `here ÷ agencies` is what each has on average.
-        let little = own * LITTLE * agencies <= self.here && own <= (at_once / FEW.1).max(FEW.0);
-        if little {
-            self.pace.calm(Instant::now());
-        }
-        little
+        let own = self.here.get(agency).copied().unwrap_or(0);
+        little && own < (at_once / FEW.1).max(FEW.0)
     }
 
     /// Counts one more of `agency`.
     fn comes(&mut self, agency: &AgencyId) {
-        self.here += 1;
-        match self.by_agency.get_mut(agency) {
+        match self.here.get_mut(agency) {
             Some(own) => *own += 1,
             None => {
-                self.by_agency.insert(agency.clone(), 1);
+                self.here.insert(agency.clone(), 1);
             }
         }
     }
 
     /// Counts one less of `agency`.
     fn is_gone(&mut self, agency: &AgencyId) {
-        self.here = self.here.saturating_sub(1);
-        super::give_back(&mut self.by_agency, agency);
+        super::give_back(&mut self.here, agency);
     }
 
-    /// Takes those whose turn it is out of the lanes.
-    fn call(&mut self) -> Vec<(Waiter, usize)> {
+    /// Takes out those whose turn it is.
+    fn call(&mut self, now: Instant) -> Vec<Next> {
         let mut called = Vec::new();
         while self.working < self.pace.at_once()
-            && let Some(next) = self.lanes.pop()
+            && let Some((waiter, much)) = self.waiting.pop(|| self.calm.has_room(now))
         {
-            called.push((next, self.working));
+            called.push(Next {
+                waiter,
+                much,
+                beside: self.working,
+            });
             self.working += 1;
+            if much {
+                self.calm.begins(now);
+            }
         }
         called
     }
@@ -235,19 +291,27 @@ impl Future for Turn {
     type Output = Result<Work, Code>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let beside = match &mut self.state {
-            Waits::No { beside } => Some(*beside),
+        let this = &mut *self;
+        let begins = match &mut this.state {
+            Waits::No { beside, began } => Some((*beside, *began)),
             Waits::For { called, .. } => match ready!(Pin::new(called).poll(cx)) {
-                Ok(Called::Beside(beside)) => Some(beside),
+                Ok(Called::Beside(beside, at)) => {
+                    this.turns.heard(at);
+                    Some((beside, at))
+                }
                 Ok(Called::Away) | Err(_) => None,
             },
             Waits::Over => None,
         };
-        self.state = Waits::Over;
-        Poll::Ready(match beside {
-            Some(beside) => {
-                let agency = Some(self.agency.clone());
-                Ok(Work::new(Arc::clone(&self.turns), agency, beside))
+        this.state = Waits::Over;
+        Poll::Ready(match begins {
+            Some((beside, began)) => {
+                let agency = Some(this.agency.clone());
+                let mut work = Work::new(Arc::clone(&this.turns), agency, beside);
+                work.whole = this
+                    .much
+                    .then(|| Whole::new(Arc::clone(&this.turns), began));
+                Ok(work)
             }
             None => Err(Code::Overloaded),
         })
@@ -257,13 +321,14 @@ impl Future for Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         match &mut self.state {
-            Waits::No { .. } => self.turns.end(None, Some(&self.agency)),
+            Waits::No { began, .. } => {
+                let began = *began;
+                self.turns.give_up(self, began);
+            }
             Waits::For { number, called } => {
                 let waited = {
                     let mut state = self.turns.lock();
-                    let found = state
-                        .lanes
-                        .remove(&self.agency, |one| one.number == *number);
+                    let found = state.waiting.remove(&self.agency, *number);
                     if found.is_some() {
                         state.is_gone(&self.agency);
                     }
@@ -275,7 +340,7 @@ impl Drop for Turn {
                 // It was called, or made room, in the same moment; one that is called later hears that nobody waits.
                 called.close();
                 match called.try_recv() {
-                    Ok(Called::Beside(_)) => self.turns.end(None, Some(&self.agency)),
+                    Ok(Called::Beside(_, began)) => self.turns.give_up(self, began),
                     Ok(Called::Away) => {}
                     Err(_) => self.turns.lock().is_gone(&self.agency),
                 }
@@ -292,19 +357,25 @@ impl Work {
             agency,
             began: Instant::now(),
             beside,
-            whole: false,
+            is_done: false,
+            whole: None,
         }
+    }
+
+    /// The exchange of which this is the beginning, for whoever holds it until it is closed.
+    pub(super) fn whole(&mut self) -> Option<Whole> {
+        self.whole.take()
     }
 
     /// It was done, and not broken off: how long it took says how fast the switch is.
     pub fn done(mut self) {
-        self.whole = true;
+        self.is_done = true;
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        let noted = self.whole.then_some(&*self);
+        let noted = self.is_done.then_some(&*self);
         self.turns.end(noted, self.agency.as_ref());
     }
 }
