@@ -262,8 +262,6 @@ async fn compare(
                 if let (Profile::Zipf, Arrival::InFlight(in_flight)) = (profile, order.arrival) {
                     order.arrival = Arrival::Zipf(in_flight);
                 }
-                // At a fixed rate a stall can overrun a proxy, which then fails calls: told, and no reason to end the run.
-                order.may_refuse = side.peer().is_some() && *load == Load::Half;
                 let watched = runner.watched()?;
                 let measured = measure(runner.load(), order, &watched)
                     .await

@@ -42,7 +42,9 @@ impl Load {
             },
             warm_up_ms: size.warm_up_ms,
             measure_ms: size.measure_ms,
-            may_refuse: false,
+            // A stall (of the disk, of the machine) at a fixed rate can bring more than may wait. That is told, and no reason to
+            // end the run; what the log holds of refusals still is.
+            may_refuse: self == Self::Half,
         }
     }
 }

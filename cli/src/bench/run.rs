@@ -176,6 +176,21 @@ fn tell(bench: &Bench, report: &Report, output: Output) -> Result<(), Failure> {
             "تحذير: هذه نسخة غير محسّنة، فلا معنى لهذه الأرقام.",
         ));
     }
+    let windows = report.windows.iter();
+    let refused: u64 = windows.map(|one| one.measured.outcome.refused).sum();
+    if refused > 0 {
+        let all = refused.to_string();
+        output.note(output.say(
+            &format!(
+                "WARNING: {all} requests at the fixed rate were refused, and are in no latency: something stood still for so long that more came \
+                 than may wait. Look at the disk."
+            ),
+            &format!(
+                "تحذير: رُفض {} من الطلبات عند المعدل الثابت ولم يُحسب زمنها: توقّف شيء مدةً جاء فيها أكثر مما يُسمح بانتظاره. افحص القرص.",
+                isolated(&all)
+            ),
+        ));
+    }
     if report.in_memory {
         output.note(output.say(
             "WARNING: the folder lies in memory, where a sync costs nothing; give --dir on the log's disk.",
