@@ -30,7 +30,7 @@ pub use self::turns::{Turn, Work};
 use self::turns::{Turns, Whole};
 
 /// Whoever has less under way than one such part of what each agency has on average asks little: it does not wait, and while
-/// it is here, those who ask much have less under way. A small part: among agencies that ask alike, each has now and then
+/// it is here and somebody is told no, those who ask much have less under way. A small part: among agencies that ask alike, each has now and then
 /// less than the others.
 const LITTLE: usize = 4;
 /// Whoever has at least one such part asks much. All of many that flood do, also those that have somewhat less than the others;
@@ -124,7 +124,7 @@ impl Limits {
     /// [`Code::RateLimited`] when the agency has all its places, [`Code::Overloaded`] when the switch has, or as many
     /// wait as may and no agency has more of them than this one.
     pub fn enter(self: &Arc<Self>, agency: &AgencyId) -> Result<(Permit, Turn), Code> {
-        let (permit, share) = self.permit(agency)?;
+        let (permit, share) = self.permit(agency).inspect_err(|_| self.turns.refused())?;
         let turn = self.turns.take(agency, share).ok_or(Code::Overloaded)?;
         Ok((permit, turn))
     }

@@ -1,5 +1,5 @@
 //! How many exchanges of those who ask much are under way at once, from their turn until they are closed, while somebody
-//! asks little.
+//! asks little and more comes than can.
 //!
 //! Takes when exchanges begin and close, and how late whoever was called hears it: so long waits everything here that is ready,
 //! several times in each exchange, also those of whoever asks little, for what is under way keeps the processors busy here and

@@ -2,7 +2,7 @@
 //!
 //! Takes an agency; gives a [`Turn`], which becomes [`Work`] when there is room. Agencies are served one after the
 //! other, whatever each has waiting, those that have less under way than others first, and one that asks little does not wait at
-//! all. While it is here, those that ask much have only so many under way until they are closed ([`Calm`]). Never holds a
+//! all. While it is here and somebody is told no, those that ask much have only so many under way until they are closed ([`Calm`]). Never holds a
 //! lock while it wakes somebody, and never waits for a provider: work ends when the request is on its way.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::Code;
 use proto::id::AgencyId;
@@ -26,6 +26,8 @@ mod whole;
 use waiting::{Called, Waiter, Waiting};
 pub(super) use whole::Whole;
 
+/// So long after a no more comes than can. Where nobody is told no, whoever has much under way is no flood.
+const FLOODED: Duration = Duration::from_secs(1);
 /// An agency that asks little does not wait with no more than these here, or one such part of what is worked on.
 const FEW: (usize, usize) = (8, 4);
 
@@ -46,6 +48,8 @@ struct State {
     next: u64,
     pace: Pace,
     calm: Calm,
+    /// When somebody was told no.
+    refused: Option<Instant>,
 }
 
 /// One that is called.
@@ -102,6 +106,7 @@ impl Turns {
                 next: 0,
                 pace: Pace::new(most, Instant::now()),
                 calm: Calm::new(most, Instant::now()),
+                refused: None,
             }),
         })
     }
@@ -126,6 +131,7 @@ impl Turns {
                 state.pace.wanted();
             }
             if state.waiting.len() >= self.waiting {
+                state.refused = Some(now);
                 let (other, waiter) = state.waiting.make_room_for(agency)?;
                 state.is_gone(&other);
                 // Whoever is gone needs no word.
@@ -145,6 +151,11 @@ impl Turns {
             much,
             state: waits,
         })
+    }
+
+    /// Somebody was told no before it could wait for a turn.
+    pub(super) fn refused(&self) {
+        self.lock().refused = Some(Instant::now());
     }
 
     /// Work on an exchange that ends; it counts, and does not wait.
@@ -239,7 +250,10 @@ impl State {
     fn is_free_for(&mut self, agency: &AgencyId, share: Share, now: Instant) -> bool {
         let at_once = self.pace.at_once();
         let little = share == Share::Little;
-        if little && (self.waiting.len() > 0 || self.working >= at_once) {
+        let is_flooded = self
+            .refused
+            .is_some_and(|refused| now.saturating_duration_since(refused) < FLOODED);
+        if little && is_flooded && (self.waiting.len() > 0 || self.working >= at_once) {
             self.pace.calm(now);
             self.calm.begin(now);
         }
