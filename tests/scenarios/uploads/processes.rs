@@ -140,6 +140,14 @@ async fn ended(mut consumer: Child) -> Output {
         .unwrap()
 }
 
+/// It ends while its file does not: what else ends it is told to it while it waits for the next byte.
+async fn told_meanwhile(mut consumer: Child) -> Output {
+    let pipe = consumer.stdin.take();
+    let output = ended(consumer).await;
+    drop(pipe);
+    output
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_file_goes_through_three_processes_in_constant_memory() {
     carried(64).await;
@@ -207,9 +215,7 @@ async fn whoever_is_killed_in_the_middle_nothing_of_the_file_is_kept() {
 
     let consumer = three.begun().await;
     three.provider.kill().await.unwrap();
-    // Nobody announces that the switch knows of it; a file that ends before that has a trailer, on record.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    let done = ended(consumer).await;
+    let done = told_meanwhile(consumer).await;
     assert_eq!(done.status.code(), Some(3));
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(said.contains("cannot be resumed"), "{said}");
@@ -224,7 +230,7 @@ async fn whoever_is_killed_in_the_middle_nothing_of_the_file_is_kept() {
 
     let consumer = three.begun().await;
     three.broker.kill().await;
-    let done = ended(consumer).await;
+    let done = told_meanwhile(consumer).await;
     assert!(!done.status.success());
     until("the broker's half is gone", || {
         std::fs::read_dir(three.dir.path().join("taken"))

@@ -109,12 +109,18 @@ impl Sending<'_> {
         }
     }
 
-    /// Reads the next chunk and makes the tree over it.
+    /// Reads the next chunk and makes the tree over it. What is read may come slowly, or never: an end that is told meanwhile
+    /// is heard at once.
     async fn read(&mut self, body: &mut Body) -> Result<Option<Bytes>, Stop> {
-        let chunk = body
-            .next()
-            .await
-            .map_err(|error| self.void(Broken::Body(error)))?;
+        let mut reading = std::pin::pin!(body.next());
+        let chunk = loop {
+            tokio::select! {
+                biased;
+                chunk = &mut reading => break chunk,
+                part = self.next(NEXT_WAIT) => self.credited(part?).await?,
+            }
+        };
+        let chunk = chunk.map_err(|error| self.void(Broken::Body(error)))?;
         if let Some(chunk) = &chunk {
             let pushed = self.chunks.push(chunk);
             pushed.map_err(|error| self.void(Broken::Chunks(error)))?;
@@ -125,10 +131,17 @@ impl Sending<'_> {
     /// Waits until one chunk more may be sent.
     async fn credit_within(&mut self, wait: Duration) -> Result<(), Stop> {
         while self.credit == 0 {
-            match self.next(wait).await? {
-                In::Credit(more) => self.credit += u64::from(more),
-                _ => return Err(self.untrusted(Untrusted::Malformed("next part")).await),
-            }
+            let part = self.next(wait).await?;
+            self.credited(part).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes credit, which is all that may come before the trailer went.
+    async fn credited(&mut self, part: In) -> Result<(), Stop> {
+        match part {
+            In::Credit(more) => self.credit += u64::from(more),
+            _ => return Err(self.untrusted(Untrusted::Malformed("next part")).await),
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! `mohawel call --upload FILE`: a file of any length as the payload, sent in chunks as the provider takes them.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use adapters::Body;
@@ -8,6 +9,7 @@ use adapters::consumer::{Ask, Broken, UploadError, Uploaded};
 use proto::digest::Digest;
 use serde_json::{Value, json};
 use tokio::fs::File;
+use tokio::net::unix::pipe;
 
 use super::{kept, proof, settle, told};
 use crate::commands::new_file::NewFile;
@@ -73,8 +75,13 @@ impl Sending<'_> {
         if about.is_dir() {
             return Err(unread(std::io::ErrorKind::IsADirectory.into()));
         }
+        if about.file_type().is_fifo() {
+            // A read of it that nobody answers would hold up the end of this command, also after all is lost.
+            let pipe = pipe::Receiver::from_file(file.into_std().await).map_err(unread)?;
+            return Ok(Body::new(pipe));
+        }
         let body = Body::new(file);
-        // A pipe or a device says no length beforehand, and neither does an empty file.
+        // A device says no length beforehand, and neither does an empty file.
         Ok(match about.is_file() && about.len() > 0 {
             true => body.of_length(about.len()),
             false => body,
