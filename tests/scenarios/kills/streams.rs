@@ -36,6 +36,10 @@ const STEPS: [Step; 4] = [
     Step::BeforeEnd,
 ];
 
+/// How often a place is looked for that is not there each time: on a busy machine two of three trailers have no record of
+/// their own.
+const TRIES: u32 = 60;
+
 /// Every stream that was begun: where somebody was killed, and who.
 type Cases = Vec<(Step, Option<Party>)>;
 
@@ -68,7 +72,7 @@ impl House {
     /// Starts to save, and stands still at `step`. Where the trailer came in one TLS record with the end of the last chunk there
     /// is no such place: that one runs to its end, is noted among the cases, and another is begun.
     async fn stands_at(&self, step: Step, cases: &mut Cases) -> Child {
-        for _ in 0..20 {
+        for _ in 0..TRIES {
             match step {
                 Step::BeforeOpening => self.serves.out.hold_after(0),
                 Step::MidStream | Step::BeforeTrailer => self.serves.out.hold_after(LENGTH / 2),
@@ -124,11 +128,14 @@ fn expected(step: Step, party: Option<Party>) -> Vec<(Kind, String)> {
     story.map(|(kind, code)| (kind, code.to_owned())).collect()
 }
 
-/// The same, where a provider goes on although its consumer is gone: the switch hears of either first.
+/// The same, where a provider goes on although its consumer is gone: the switch hears of either first. And where the trailer was
+/// recorded while the switch was killed: then nobody was told of it.
 fn or_else(step: Step, party: Option<Party>) -> Vec<(Kind, String)> {
     match (step, party) {
         (Step::BeforeOpening, Some(Party::Consumer)) => expected(Step::MidStream, party),
-        (Step::BeforeTrailer, Some(Party::Consumer)) => expected(Step::BeforeEnd, party),
+        (Step::BeforeTrailer, Some(Party::Consumer | Party::Broker)) => {
+            expected(Step::BeforeEnd, party)
+        }
         _ => expected(step, party),
     }
 }
@@ -184,7 +191,7 @@ async fn whoever_is_killed_at_whichever_step_there_is_the_whole_file_or_none() {
             while !house.killed_at(step, party, &mut cases).await {
                 house.mend().await;
                 tries += 1;
-                assert!(tries < 20, "{step:?} is not to be found for {party:?}");
+                assert!(tries < TRIES, "{step:?} is not to be found for {party:?}");
             }
             house.mend().await;
             house.saved_whole().await;
