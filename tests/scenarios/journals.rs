@@ -9,7 +9,7 @@ use adapters::journal::erasure::{self, Order};
 use adapters::journal::{self, Half, Role, export, read};
 use audit::clock::Clock;
 use audit::log::Log;
-use audit::reconcile::{Has, Options, Report, reconcile, rule};
+use audit::reconcile::{Has, Options, Report, Row, reconcile, rule};
 use audit::tiles::TileStore;
 use audit::tiles::published::read_published;
 use proto::entry::{Draft, Entry, Kind};
@@ -351,15 +351,22 @@ async fn a_killed_adapter_leaves_a_journal_that_opens_with_everything_it_printed
     }
     drop(provider);
     let ground = world.switch.stop().await;
-    // Whatever was under way is known to the consumer, or to nobody: none of it is a finding.
+    // Whatever was under way is known to the consumer, or to nobody; or to the log alone, where the adapter was killed within the
+    // 200 ms in which a record may wait for its sync. What was printed never is.
     let report = compare(&ground.log_dir(), &ground, &[file]);
     let heavy: Vec<_> = report
         .rows
         .iter()
         .filter(|row| row.rule != rule::UNRECEIPTED)
         .collect();
-    assert!(
-        heavy.iter().all(|row| row.rule == rule::UNRECORDED),
-        "{heavy:?}"
-    );
+    let was_printed = |row: &Row| {
+        let id = row.exchange.map(|id| id.to_string());
+        id.is_some_and(|id| printed.contains(&id))
+    };
+    let may_be = |row: &Row| match row.rule {
+        rule::UNRECORDED => true,
+        rule::UNKNOWN_TO_CONSUMER => !was_printed(row),
+        _ => false,
+    };
+    assert!(heavy.iter().copied().all(may_be), "{heavy:?}");
 }
