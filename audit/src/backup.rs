@@ -213,6 +213,10 @@ fn copy_tail(
     let names = fs::read_dir(&source).map_err(io_at(&source))?;
     for entry in names {
         let path = entry.map_err(io_at(&source))?.path();
+        // Beside the segments stands one that is being made.
+        if path.extension().is_none_or(|ext| ext != "tail") {
+            continue;
+        }
         let target = copying.join(path.file_name().unwrap_or_default());
         match fs::read(&path) {
             Ok(bytes) => durable::write_file(&target, &bytes).map_err(io_at(&target))?,

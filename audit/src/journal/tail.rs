@@ -1,11 +1,12 @@
 //! The synced tail: the commit point of the log.
 //!
 //! Plain segment files `<first index, 20 digits>.tail`, preallocated, written front to back. A batch is
-//! one frame: one write, one fdatasync, and it is durable. Segments are replayed at start and deleted
+//! one frame: one write, one fdatasync, and it is durable. The next segment's file is made beforehand ([`spare`]). Segments are replayed at start and deleted
 //! when the store behind holds their entries durably and the published tiles cover them.
 //!
-//! Never: rewrites a byte, retries a sync, deletes the segment being written.
+//! Never: rewrites a byte of a frame, retries a sync, deletes the segment being written.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use proto::digest::Digest;
 
 use self::replay::SegmentFound;
 use self::segment::Segment;
+use self::spare::Spare;
 use super::{Head, JournalError};
 use crate::disk;
 
@@ -20,6 +22,7 @@ pub(super) mod frame;
 pub(super) mod replay;
 mod salvage;
 mod segment;
+mod spare;
 
 pub(super) use replay::{Replay, Step, replay};
 pub(super) use salvage::Salvage;
@@ -52,7 +55,8 @@ pub(super) struct Tail {
     segment_bytes: u64,
     /// Whole segments before the active one, oldest first: where each ends, and its file.
     sealed: Vec<(u64, PathBuf)>,
-    active: Segment,
+    pub(super) active: Segment,
+    pub(super) spare: Spare,
     buffer: Vec<u8>,
 }
 
@@ -79,6 +83,7 @@ impl Tail {
             segment_bytes,
             sealed: Vec::new(),
             active,
+            spare: Spare::new(dir, segment_bytes),
             buffer: Vec::new(),
         })
     }
@@ -102,6 +107,7 @@ impl Tail {
             segment_bytes,
             sealed,
             active,
+            spare: Spare::new(dir, segment_bytes),
             buffer: Vec::new(),
         }))
     }
@@ -113,6 +119,7 @@ impl Tail {
         entries: impl ExactSizeIterator<Item = &'a Bytes> + Clone,
         head: &Head,
     ) -> Result<Place, JournalError> {
+        self.look_ahead(before)?;
         self.buffer.clear();
         self.active.encode(&mut self.buffer, entries.clone(), head);
         if !self.active.fits(self.buffer.len()) {
@@ -147,10 +154,40 @@ impl Tail {
         self.rotate(head)
     }
 
-    /// Starts the next segment, durable before it takes a frame, and marks the active one as ended: a
-    /// replay that meets the mark knows that another segment must follow.
+    /// Has the next segment made ready in time, and goes over to it at once from one that is only reserved.
+    fn look_ahead(&mut self, before: &Head) -> Result<(), JournalError> {
+        if !self.active.is_due() {
+            return Ok(());
+        }
+        self.spare.make();
+        if !self.active.is_filled()
+            && let Some(file) = self.spare.take()
+        {
+            let next = self.filled(file, before)?;
+            self.go_over(next, before)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the next segment, durable before it takes a frame.
     fn rotate(&mut self, before: &Head) -> Result<(), JournalError> {
-        let next = Segment::create(&self.dir, &self.origin, self.segment_bytes, before)?;
+        let next = match self.spare.take() {
+            Some(file) => self.filled(file, before)?,
+            None => Segment::create(&self.dir, &self.origin, self.segment_bytes, before)?,
+        };
+        self.spare.begin_anew();
+        self.go_over(next, before)
+    }
+
+    /// The segment that follows `head`, in the file that was made for it.
+    fn filled(&self, file: File, head: &Head) -> Result<Segment, JournalError> {
+        let spare = (file, self.spare.path());
+        Segment::fill(spare, &self.dir, &self.origin, self.segment_bytes, head)
+    }
+
+    /// Marks the active segment as ended, and goes on in `next`: a replay that meets the mark knows that another segment must
+    /// follow.
+    fn go_over(&mut self, next: Segment, before: &Head) -> Result<(), JournalError> {
         self.buffer.clear();
         self.active.encode(&mut self.buffer, [].iter(), before);
         self.active.write_synced(&self.buffer)?;

@@ -15,6 +15,7 @@ use crate::tree::TreeHead;
 
 mod damage;
 mod lost_store;
+mod spare;
 
 /// A journal directory with what was recorded in it, for tests that open it again.
 struct Bench {
@@ -68,8 +69,13 @@ impl Bench {
 
     /// Records `count` entries, one a commit, every tenth a registry entry.
     fn record(&self, journal: &TailAndStore, count: usize) {
-        for _ in 0..count {
-            let index = self.acked.lock().unwrap().len();
+        (0..count).for_each(|_| self.record_together(journal, 1));
+    }
+
+    /// The same in one commit.
+    fn record_together(&self, journal: &TailAndStore, count: usize) {
+        let first = self.acked.lock().unwrap().len();
+        let admission = |index: usize| {
             let kind = if index.is_multiple_of(10) {
                 Kind::Agency
             } else {
@@ -82,21 +88,20 @@ impl Bench {
                 header: Bytes::new(),
                 seal: None,
             };
-            let admission = Admission {
+            Admission {
                 draft,
                 judged_registry: None,
-            };
-            let committed = journal
-                .commit(vec![admission], &mut |head, drafts| {
-                    stamp_batch(head, drafts, 9, 1)
-                })
-                .unwrap();
-            let recorded = committed.outcomes.into_iter().flatten();
-            self.acked
-                .lock()
-                .unwrap()
-                .extend(recorded.map(|one| one.bytes));
-        }
+            }
+        };
+        let admissions = (first..first + count).map(admission).collect();
+        let committed = journal
+            .commit(admissions, &mut |head, drafts| {
+                stamp_batch(head, drafts, 9, 1)
+            })
+            .unwrap();
+        let recorded = committed.outcomes.into_iter().flatten();
+        let recorded = recorded.map(|one| one.bytes);
+        self.acked.lock().unwrap().extend(recorded);
     }
 
     /// The head over the first `size` entries recorded.

@@ -20,6 +20,8 @@ use crate::journal::{Head, JournalError};
 
 /// Where frames start: the header's place, zero-filled.
 pub(super) const FRAMES_AT: usize = 8192;
+/// Of a segment that is only reserved: from here on the next one is made ready.
+const DUE_BYTES: usize = 64 << 10;
 const MAGIC: &[u8; 8] = b"MOHTAIL\n";
 const VERSION: u16 = 1;
 /// Magic, version, origin, first index, nonce, length of the head.
@@ -27,11 +29,13 @@ const FIXED: usize = 8 + 2 + Digest::LEN + 8 + 16 + 2;
 
 /// The segment being written.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(in crate::journal) struct Segment {
     file: File,
     name: Arc<Name>,
     offset: usize,
     capacity: usize,
+    /// Its zeros were written, and not only reserved.
+    is_filled: bool,
 }
 
 /// What finds and checks the frames of a segment.
@@ -85,29 +89,45 @@ impl Segment {
         segment_bytes: u64,
         head: &Head,
     ) -> Result<Self, JournalError> {
-        let path = dir.join(format!("{:020}.tail", head.size()));
-        let mut nonce = [0; 16];
-        rand::fill(&mut nonce)
-            .map_err(|_| JournalError::io("drawing random bytes for", &path, "no entropy"))?;
-        let header = SegmentHeader {
-            origin: *origin,
-            head: head.clone(),
-            nonce,
-        };
-        let create = || OpenOptions::new().write(true).create_new(true).open(&path);
-        let file =
-            disk::change(&path, create).map_err(|e| JournalError::io("creating", &path, e))?;
-        let capacity = preallocate(&file, &path, segment_bytes)?;
-        disk::change(&path, || file.write_all_at(&header.encode(), 0))
-            .map_err(|e| JournalError::io("writing", &path, e))?;
-        disk::sync_file(&path, || file.sync_all())
-            .map_err(|e| JournalError::io("syncing", &path, e))?;
+        let (name, header) = begun(dir, origin, head)?;
+        let path = &name.path;
+        let create = || OpenOptions::new().write(true).create_new(true).open(path);
+        let file = disk::change(path, create).map_err(|e| JournalError::io("creating", path, e))?;
+        let capacity = reserve(&file, path, segment_bytes)?;
+        write_header(&file, path, &header)?;
         sync_dir(dir)?;
         Ok(Self {
             file,
-            name: Arc::new(Name { path, nonce }),
+            name: Arc::new(name),
             offset: FRAMES_AT,
             capacity,
+            is_filled: false,
+        })
+    }
+
+    /// As [`Segment::create`], in a file of zeros that stands at `spare`, in the same directory.
+    pub(super) fn fill(
+        (file, spare): (File, &Path),
+        dir: &Path,
+        origin: &Digest,
+        segment_bytes: u64,
+        head: &Head,
+    ) -> Result<Self, JournalError> {
+        let (name, header) = begun(dir, origin, head)?;
+        let path = &name.path;
+        if path.exists() {
+            return Err(JournalError::io("creating", path, "it is already there"));
+        }
+        write_header(&file, spare, &header)?;
+        disk::change(path, || std::fs::rename(spare, path))
+            .map_err(|e| JournalError::io("naming", path, e))?;
+        sync_dir(dir)?;
+        Ok(Self {
+            file,
+            name: Arc::new(name),
+            offset: FRAMES_AT,
+            capacity: usize::try_from(segment_bytes).unwrap_or(usize::MAX),
+            is_filled: true,
         })
     }
 
@@ -124,7 +144,7 @@ impl Segment {
             .map_err(|e| JournalError::io("opening", &path, e))?;
         disk::change(&path, || file.set_len(end as u64))
             .map_err(|e| JournalError::io("cutting", &path, e))?;
-        let capacity = preallocate(&file, &path, segment_bytes)?;
+        let capacity = reserve(&file, &path, segment_bytes)?;
         disk::sync_file(&path, || file.sync_all())
             .map_err(|e| JournalError::io("syncing", &path, e))?;
         let nonce = found.header.nonce;
@@ -133,12 +153,27 @@ impl Segment {
             name: Arc::new(Name { path, nonce }),
             offset: end,
             capacity,
+            is_filled: false,
         })
     }
 
     /// Whether it holds no frame yet.
     pub(super) fn is_empty(&self) -> bool {
         self.offset == FRAMES_AT
+    }
+
+    /// Whether its zeros were written, and not only reserved.
+    pub(in crate::journal) fn is_filled(&self) -> bool {
+        self.is_filled
+    }
+
+    /// Whether it is time for the next one to be made ready. Not for a few entries; and while this one serves as well, not
+    /// before half of it is full.
+    pub(super) fn is_due(&self) -> bool {
+        match self.is_filled {
+            false => self.offset >= FRAMES_AT + DUE_BYTES,
+            true => self.offset >= self.capacity / 2,
+        }
     }
 
     /// Whether a frame of `len` bytes still fits. The first frame always does.
@@ -236,14 +271,40 @@ pub(in crate::journal) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
     disk::sync_dir(dir).map_err(|e| JournalError::io("syncing the directory", dir, e))
 }
 
-/// Reserves the segment's space, so that a full disk shows at creation and not at a commit. On a file
-/// system that cannot reserve, the file grows as it is written.
-fn preallocate(file: &File, path: &Path, bytes: u64) -> Result<usize, JournalError> {
+/// The name and the header of the segment that follows `head`.
+fn begun(dir: &Path, origin: &Digest, head: &Head) -> Result<(Name, SegmentHeader), JournalError> {
+    let path = dir.join(format!("{:020}.tail", head.size()));
+    let mut nonce = [0; 16];
+    rand::fill(&mut nonce)
+        .map_err(|_| JournalError::io("drawing random bytes for", &path, "no entropy"))?;
+    let header = SegmentHeader {
+        origin: *origin,
+        head: head.clone(),
+        nonce,
+    };
+    Ok((Name { path, nonce }, header))
+}
+
+/// Writes the header of the segment in `path` and makes the whole file durable.
+fn write_header(file: &File, path: &Path, header: &SegmentHeader) -> Result<(), JournalError> {
+    disk::change(path, || file.write_all_at(&header.encode(), 0))
+        .map_err(|e| JournalError::io("writing", path, e))?;
+    disk::sync_file(path, || file.sync_all()).map_err(|e| JournalError::io("syncing", path, e))
+}
+
+/// Reserves the segment's space, so that a full disk shows at creation and not at a commit. Gives its capacity.
+fn reserve(file: &File, path: &Path, bytes: u64) -> Result<usize, JournalError> {
+    disk::change(path, || preallocate(file, bytes))
+        .map_err(|e| JournalError::io("reserving space for", path, e))?;
+    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+/// Reserves space. On a file system that cannot, the file grows as it is written.
+pub(super) fn preallocate(file: &File, bytes: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
-    let reserve = || match fallocate(file, FallocateFlags::empty(), 0, bytes) {
-        Ok(()) | Err(Errno::OPNOTSUPP) => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) | Err(Errno::OPNOTSUPP) => Ok(()),
         Err(error) => Err(error.into()),
-    };
-    disk::change(path, reserve).map_err(|e| JournalError::io("reserving space for", path, e))
+    }
 }
