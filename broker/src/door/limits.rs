@@ -11,6 +11,7 @@
 //! | [`turns`] | who waits, who is worked on |
 //! | [`pace`] | how many at once |
 //! | [`calm`] | how many of those who ask much, until they are closed, while somebody asks little |
+//! | `step` | how these two numbers fall and grow |
 //! | [`held`] | how long a no is held back in a flood |
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use proto::id::{AgencyId, SystemId};
 mod calm;
 mod held;
 mod pace;
+mod step;
 mod turns;
 
 use self::held::Held;

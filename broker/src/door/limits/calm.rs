@@ -9,6 +9,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::step::Step;
+
 /// Of those who ask much at least, however late everything is.
 const LEAST: f64 = 8.0;
 /// And in the beginning.
@@ -17,11 +19,6 @@ const FIRST: f64 = 32.0;
 const LATE_US: f64 = 300.0;
 /// How long one agency that asks little keeps it calm.
 const CALM: Duration = Duration::from_millis(1_000);
-/// How often the number is looked over, and by how many that were called at least.
-const STEP: Duration = Duration::from_millis(20);
-const STEP_LEAST: u32 = 8;
-/// The most that one look takes away.
-const FALL: f64 = 0.7;
 /// What is under way for longer than so many slots waits for its provider alone, and does not count.
 const SLOT_US: u64 = 8_000;
 const SLOTS: u64 = 8;
@@ -38,27 +35,6 @@ pub(super) struct Calm {
     /// Of all these slots.
     count: usize,
     step: Step,
-}
-
-/// What was seen since the last look.
-#[derive(Debug)]
-struct Step {
-    began: Instant,
-    late_us: f64,
-    count: u32,
-    /// Whether somebody waited for room.
-    wanted: bool,
-}
-
-impl Step {
-    fn new(began: Instant) -> Self {
-        Self {
-            began,
-            late_us: 0.0,
-            count: 0,
-            wanted: false,
-        }
-    }
 }
 
 impl Calm {
@@ -93,7 +69,9 @@ impl Calm {
         }
         self.forget(now);
         let room = self.count < self.window as usize;
-        self.step.wanted |= !room;
+        if !room {
+            self.step.wanted();
+        }
         room
     }
 
@@ -125,23 +103,11 @@ impl Calm {
 
     /// Somebody heard so late that it was called.
     pub(super) fn note(&mut self, late: Duration, now: Instant) {
-        self.step.late_us += late.as_secs_f64() * 1e6;
-        self.step.count += 1;
-        let over = now.saturating_duration_since(self.step.began) >= STEP;
-        if over && self.step.count >= STEP_LEAST {
-            self.look_over(now);
+        let late_us = late.as_secs_f64() * 1e6;
+        if let Some(seen) = self.step.note(late_us, now) {
+            let window = seen.change(self.window, self.count as f64, LATE_US);
+            self.window = window.clamp(LEAST, self.most);
         }
-    }
-
-    fn look_over(&mut self, now: Instant) {
-        let step = std::mem::replace(&mut self.step, Step::new(now));
-        let late_us = step.late_us / f64::from(step.count);
-        if late_us > LATE_US {
-            self.window = self.window.min(self.count as f64) * (LATE_US / late_us).max(FALL);
-        } else if step.wanted {
-            self.window += (self.window / 16.0).max(1.0);
-        }
-        self.window = self.window.clamp(LEAST, self.most);
     }
 
     /// It stays calm for a minute, and time stands still that long for what is under way.
@@ -183,6 +149,7 @@ impl Calm {
 
 #[cfg(test)]
 mod tests {
+    use super::super::step::{STEP, STEP_LEAST};
     use super::*;
 
     /// Steps in which those who ask much take all the room that there is, and everybody hears as late as `late` says of their

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::step::Step;
+
 /// At once at least, however slow work is.
 const LEAST: f64 = 8.0;
 /// At once in the beginning.
@@ -21,11 +23,6 @@ const CALM_STRETCH: f64 = 2.0;
 const CALM_QUICK_US: f64 = 1_000.0;
 /// How long one agency that asks little keeps it calm.
 const CALM: Duration = Duration::from_millis(250);
-/// How often the number is looked over, and by how many pieces of work at least.
-const STEP: Duration = Duration::from_millis(20);
-const STEP_LEAST: u32 = 8;
-/// The most that one look takes away.
-const FALL: f64 = 0.7;
 
 /// How many at once, and why.
 #[derive(Debug)]
@@ -36,27 +33,6 @@ pub(super) struct Pace {
     by_itself_us: f64,
     calm_until: Option<Instant>,
     step: Step,
-}
-
-/// What was seen since the last look.
-#[derive(Debug)]
-struct Step {
-    began: Instant,
-    took_us: f64,
-    count: u32,
-    /// Whether somebody waited.
-    wanted: bool,
-}
-
-impl Step {
-    fn new(began: Instant) -> Self {
-        Self {
-            began,
-            took_us: 0.0,
-            count: 0,
-            wanted: false,
-        }
-    }
 }
 
 impl Pace {
@@ -79,7 +55,7 @@ impl Pace {
 
     /// Somebody waits: more at once would be used.
     pub(super) fn wanted(&mut self) {
-        self.step.wanted = true;
+        self.step.wanted();
     }
 
     /// An agency that asks little has come while another one waits.
@@ -99,33 +75,21 @@ impl Pace {
             };
             self.by_itself_us += (took_us - self.by_itself_us) * weight;
         }
-        self.step.took_us += took_us;
-        self.step.count += 1;
-        let over = now.saturating_duration_since(self.step.began) >= STEP;
-        if over && self.step.count >= STEP_LEAST {
-            self.look_over(now);
+        if let Some(seen) = self.step.note(took_us, now) {
+            let (stretch, quick_us) = match self.calm_until {
+                Some(until) if now < until => (CALM_STRETCH, CALM_QUICK_US),
+                _ => (STRETCH, QUICK_US),
+            };
+            let bound_us = (self.by_itself_us * stretch).max(quick_us);
+            let at_once = seen.change(self.at_once, self.at_once, bound_us);
+            self.at_once = at_once.clamp(LEAST, self.most);
         }
-    }
-
-    fn look_over(&mut self, now: Instant) {
-        let step = std::mem::replace(&mut self.step, Step::new(now));
-        let mean_us = step.took_us / f64::from(step.count);
-        let (stretch, quick_us) = match self.calm_until {
-            Some(until) if now < until => (CALM_STRETCH, CALM_QUICK_US),
-            _ => (STRETCH, QUICK_US),
-        };
-        let bound_us = (self.by_itself_us * stretch).max(quick_us);
-        if mean_us > bound_us {
-            self.at_once *= (bound_us / mean_us).max(FALL);
-        } else if step.wanted {
-            self.at_once += (self.at_once / 16.0).max(1.0);
-        }
-        self.at_once = self.at_once.clamp(LEAST, self.most);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::step::{STEP, STEP_LEAST};
     use super::*;
 
     /// Steps in which work at `at_once` takes what `takes` says; gives the number in the end.
