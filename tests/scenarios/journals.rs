@@ -351,9 +351,13 @@ async fn a_killed_adapter_leaves_a_journal_that_opens_with_everything_it_printed
     }
     drop(provider);
     let ground = world.switch.stop().await;
-    // Whatever was under way is known to the consumer, or to nobody; or to the log alone, where the adapter was killed within the
-    // 200 ms in which a record may wait for its sync. What was printed never is.
     let report = compare(&ground.log_dir(), &ground, &[file]);
+    no_more_than_killed(&report, &printed);
+}
+
+/// Whatever was under way is known to the consumer, or to nobody; or to the log alone, where the adapter was killed within the
+/// 200 ms in which a record may wait for its sync. What was printed never is.
+fn no_more_than_killed(report: &Report, printed: &[String]) {
     let heavy: Vec<_> = report
         .rows
         .iter()
