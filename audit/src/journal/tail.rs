@@ -1,8 +1,9 @@
 //! The synced tail: the commit point of the log.
 //!
 //! Plain segment files `<first index, 20 digits>.tail`, preallocated, written front to back. A batch is
-//! one frame: one write, one fdatasync, and it is durable. The next segment's file is made beforehand ([`spare`]). Segments are replayed at start and deleted
-//! when the store behind holds their entries durably and the published tiles cover them.
+//! one frame: one write, one fdatasync, and it is durable. The next segment's file is made beforehand
+//! ([`spare`]). Segments are replayed at start and deleted when the store behind holds their entries durably
+//! and the published tiles cover them.
 //!
 //! Never: rewrites a byte of a frame, retries a sync, deletes the segment being written.
 

@@ -96,13 +96,7 @@ impl Segment {
         let capacity = reserve(&file, path, segment_bytes)?;
         write_header(&file, path, &header)?;
         sync_dir(dir)?;
-        Ok(Self {
-            file,
-            name: Arc::new(name),
-            offset: FRAMES_AT,
-            capacity,
-            is_filled: false,
-        })
+        Ok(Self::empty(file, name, capacity, false))
     }
 
     /// As [`Segment::create`], in a file of zeros that stands at `spare`, in the same directory.
@@ -122,13 +116,17 @@ impl Segment {
         disk::change(path, || std::fs::rename(spare, path))
             .map_err(|e| JournalError::io("naming", path, e))?;
         sync_dir(dir)?;
-        Ok(Self {
+        Ok(Self::empty(file, name, capacity(segment_bytes), true))
+    }
+
+    fn empty(file: File, name: Name, capacity: usize, is_filled: bool) -> Self {
+        Self {
             file,
             name: Arc::new(name),
             offset: FRAMES_AT,
-            capacity: usize::try_from(segment_bytes).unwrap_or(usize::MAX),
-            is_filled: true,
-        })
+            capacity,
+            is_filled,
+        }
     }
 
     /// Reopens a replayed segment behind its last whole frame; what follows is cut off durably.
@@ -296,7 +294,11 @@ fn write_header(file: &File, path: &Path, header: &SegmentHeader) -> Result<(), 
 fn reserve(file: &File, path: &Path, bytes: u64) -> Result<usize, JournalError> {
     disk::change(path, || preallocate(file, bytes))
         .map_err(|e| JournalError::io("reserving space for", path, e))?;
-    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+    Ok(capacity(bytes))
+}
+
+fn capacity(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// Reserves space. On a file system that cannot, the file grows as it is written.
