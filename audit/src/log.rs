@@ -2,7 +2,7 @@
 //!
 //! [`Log::append`] takes a draft and gives back the stamped entry with its receipt, once it is durable and
 //! signed. Two threads stand behind it: the writer records, the keeper feeds the store and publishes. (A third, the
-//! sweeper, does what nobody waits for.) When
+//! sweeper, does what nobody waits for; and a draft that is alone is recorded without waking the writer.) When
 //! either fails the log stops for good: nothing is acknowledged after that, [`Log::stopped`] says why, and
 //! the process must end and start again.
 //!
@@ -21,11 +21,12 @@ use proto::entry::{Draft, Entry, EntryError};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
+use self::alone::Relief;
 use self::commits::Commits;
 use self::keeper::Call;
 use self::queue::{Queue, Rejected};
 use self::signers::Signers;
-use self::writer::Waiting;
+use self::writer::{Recorder, Waiting};
 use crate::checkpoint::{CheckpointError, LogKey, SignedCheckpoint, SuccessionError};
 use crate::journal::{
     Admission, Declined, Head, Journal, JournalError, RecoveryReport, Statistics,
@@ -37,6 +38,7 @@ use crate::tiles::{Pruned, PrunedError, TileError, TileReader, TileStore};
 use crate::timestamp::kept::Kept;
 use crate::tree::TreeHead;
 
+mod alone;
 mod commits;
 mod config;
 mod directory;
@@ -86,6 +88,8 @@ pub struct Arriving {
 struct Inner {
     shared: Arc<Shared>,
     queue: Arc<Queue<Waiting>>,
+    recorder: Arc<Recorder>,
+    relief: Arc<Relief>,
     keeper: mpsc::Sender<Call>,
     threads: Mutex<Option<Threads>>,
     report: Option<RecoveryReport>,
@@ -98,6 +102,7 @@ struct Threads {
     writer: JoinHandle<()>,
     keeper: JoinHandle<()>,
     sweeper: JoinHandle<()>,
+    relief: JoinHandle<()>,
     /// The sweeper ends when this is dropped.
     sweeping: mpsc::Sender<()>,
 }
@@ -144,13 +149,13 @@ impl Log {
             draft,
             judged_registry,
         };
-        self.inner
-            .queue
-            .push(Waiting { admission, answer })
-            .map_err(|rejected| match rejected {
+        if let Some(waiting) = self.inner.record_alone(Waiting { admission, answer }) {
+            let queued = self.inner.queue.push(waiting);
+            queued.map_err(|rejected| match rejected {
                 Rejected::Full => AppendError::Full,
                 Rejected::Closed => self.inner.shared.stopped_error(),
             })?;
+        }
         match told.await {
             Ok(Ok(placed)) => placed.appended(),
             Ok(Err(Declined::RegistryMoved { size })) => Err(AppendError::RegistryMoved { size }),
@@ -417,6 +422,7 @@ impl Inner {
             writer,
             keeper,
             sweeper,
+            relief,
             sweeping,
         } = threads;
         drop(sweeping);
@@ -427,9 +433,12 @@ impl Inner {
         }
         // A thread that panicked has stopped the log with that reason.
         let _ = writer.join();
+        self.recorder.settle();
         let _ = self.keeper.send(last);
         let _ = keeper.join();
         let _ = sweeper.join();
+        self.relief.end();
+        let _ = relief.join();
         self.shared.stop(start::CLOSED);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A full queue refuses. An arrival wakes the writer only when the writer is idle, or when it is the
 //! last one a gathering writer still waits for; while a sync runs, arrivals gather unnoticed, because waking
-//! a thread per entry costs more than recording it.
+//! a thread per entry costs more than recording it. For the same reason an idle writer can be left asleep: whoever
+//! has the only item may do the writer's work itself ([`Queue::stand_in`]).
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -32,6 +33,14 @@ enum Taker {
     Idle,
     /// Waiting for this many items.
     Gathering(usize),
+    /// Waiting for anything, while someone stands in for it.
+    Replaced,
+}
+
+/// Someone who does the idle taker's work for one item. What arrived meanwhile is the taker's when this is dropped.
+#[derive(Debug)]
+pub(super) struct StandIn<'a, T> {
+    queue: &'a Queue<T>,
 }
 
 /// Why an item was not taken in.
@@ -69,7 +78,7 @@ impl<T> Queue<T> {
         }
         state.items.push_back(item);
         let enough = match state.taker {
-            Taker::Busy => false,
+            Taker::Busy | Taker::Replaced => false,
             Taker::Idle => true,
             Taker::Gathering(expected) => state.items.len() >= expected,
         };
@@ -119,6 +128,16 @@ impl<T> Queue<T> {
         Some(state.items.drain(..count).collect())
     }
 
+    /// Stands in for the taker, where that is idle and the queue open: then no item waits.
+    pub(super) fn stand_in(&self) -> Option<StandIn<'_, T>> {
+        let mut state = self.lock();
+        if !state.open || !matches!(state.taker, Taker::Idle) {
+            return None;
+        }
+        state.taker = Taker::Replaced;
+        Some(StandIn { queue: self })
+    }
+
     /// Takes nothing in any more; what waits can still be taken.
     pub(super) fn close(&self) {
         self.lock().open = false;
@@ -139,5 +158,82 @@ impl<T> Queue<T> {
     /// The state is whole whenever the lock is free, also after a panic elsewhere.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Drop for StandIn<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.queue.lock();
+        // A taker that woke by itself meanwhile has said what it does.
+        if !matches!(state.taker, Taker::Replaced) {
+            return;
+        }
+        if state.items.is_empty() {
+            state.taker = Taker::Idle;
+            return;
+        }
+        state.taker = Taker::Busy;
+        drop(state);
+        self.queue.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread::{self, JoinHandle};
+
+    use super::*;
+
+    /// A taker that takes once, and has begun to wait for something.
+    fn waiting(queue: &Arc<Queue<u32>>) -> JoinHandle<Option<Vec<u32>>> {
+        let theirs = Arc::clone(queue);
+        let taker = thread::spawn(move || theirs.take(8, Duration::ZERO, || 1));
+        while !matches!(queue.lock().taker, Taker::Idle) {
+            thread::yield_now();
+        }
+        taker
+    }
+
+    #[test]
+    fn whoever_stands_in_leaves_the_taker_asleep() {
+        let queue = Arc::new(Queue::new(8));
+        assert!(queue.stand_in().is_none(), "nobody is idle yet");
+        let taker = waiting(&queue);
+        let stand_in = queue.stand_in();
+        assert!(stand_in.is_some());
+        assert!(queue.stand_in().is_none(), "one at a time");
+        drop(stand_in);
+        assert!(!taker.is_finished());
+        assert!(queue.stand_in().is_some(), "idle as before");
+        queue.push(7).unwrap();
+        assert_eq!(taker.join().unwrap(), Some(vec![7]));
+        assert!(queue.stand_in().is_none(), "the taker is elsewhere");
+    }
+
+    #[test]
+    fn what_arrives_meanwhile_is_the_takers_afterwards() {
+        let queue = Arc::new(Queue::new(2));
+        let taker = waiting(&queue);
+        let stand_in = queue.stand_in();
+        queue.push(1).unwrap();
+        queue.push(2).unwrap();
+        assert_eq!(queue.push(3), Err(Rejected::Full));
+        thread::sleep(Duration::from_millis(20));
+        assert!(!taker.is_finished(), "nobody woke it");
+        drop(stand_in);
+        assert_eq!(taker.join().unwrap(), Some(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_closed_queue_has_no_stand_in_and_ends_its_taker() {
+        let queue = Arc::new(Queue::new(2));
+        let taker = waiting(&queue);
+        let stand_in = queue.stand_in();
+        queue.close();
+        assert_eq!(taker.join().unwrap(), None);
+        drop(stand_in);
+        assert!(queue.stand_in().is_none());
+        assert_eq!(queue.push(1), Err(Rejected::Closed));
     }
 }

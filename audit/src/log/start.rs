@@ -6,12 +6,14 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use proto::entry::{Draft, Kind};
 use proto::key::Signer;
 use tokio::sync::watch;
 
+use super::alone::Relief;
 use super::commits::Commits;
 use super::directory::{bundles, lock};
 use super::keeper::Keeper;
@@ -19,6 +21,7 @@ use super::keeper::publishing::recorded;
 use super::queue::Queue;
 use super::signers::{Signers, at_hand};
 use super::sweeper::Sweeper;
+use super::writer::{Recorder, Waiting};
 use super::{Config, Inner, Log, LogError, Shared, Threads, keeper, writer};
 use crate::checkpoint::{self, LogKey};
 use crate::journal::{
@@ -243,10 +246,15 @@ fn start(
     });
     let queue = Arc::new(Queue::new(config.queue_entries));
     let (calls, called) = mpsc::channel();
-    let threads = spawn(&shared, &queue, config, keeper, (calls.clone(), called))?;
+    let recorder = Arc::new(Recorder::new(&config, calls.clone()));
+    let relief = Arc::new(Relief::default());
+    let parts = (&shared, &queue, &recorder, &relief);
+    let threads = spawn(parts, config, keeper, called)?;
     let inner = Inner {
         shared,
         queue,
+        recorder,
+        relief,
         keeper: calls,
         threads: Mutex::new(Some(threads)),
         report: opened.report,
@@ -294,24 +302,27 @@ fn extends(
     Ok(None)
 }
 
+/// What threads and handle share.
+type Parts<'a> = (
+    &'a Arc<Shared>,
+    &'a Arc<Queue<Waiting>>,
+    &'a Arc<Recorder>,
+    &'a Arc<Relief>,
+);
+
 /// Starts writer and keeper. Whichever fails stops the log; the writer also ends the queue, so that
 /// everyone who waits is told.
 fn spawn(
-    shared: &Arc<Shared>,
-    queue: &Arc<Queue<writer::Waiting>>,
+    (shared, queue, recorder, relief): Parts<'_>,
     config: Config,
     keeper: Keeper,
-    (calls, called): (mpsc::Sender<keeper::Call>, mpsc::Receiver<keeper::Call>),
+    called: mpsc::Receiver<keeper::Call>,
 ) -> Result<Threads, LogError> {
     let spawning = |error| LogError::Io {
         what: "starting a thread".into(),
         error,
     };
-    let ending = Ending {
-        shared: Arc::clone(shared),
-        queue: Arc::clone(queue),
-        ok: false,
-    };
+    let ending = Ending::new(shared, queue);
     let keeping = std::thread::Builder::new()
         .name("log-keeper".into())
         .spawn(move || {
@@ -326,15 +337,14 @@ fn spawn(
         .name("log-sweeper".into())
         .spawn(move || sweeper.run(&swept_log, &swept))
         .map_err(spawning)?;
-    let ending = Ending {
-        shared: Arc::clone(shared),
-        queue: Arc::clone(queue),
-        ok: false,
-    };
+    let relieving = relief.start().map_err(spawning)?;
+    let ending = Ending::new(shared, queue);
+    let gather = Duration::from_micros(u64::from(config.gather_us));
+    let recorder = Arc::clone(recorder);
     let writing = std::thread::Builder::new()
         .name("log-writer".into())
         .spawn(move || {
-            let ended = writer::run(&ending.shared, &ending.queue, &config, &calls);
+            let ended = writer::run(&ending.shared, &ending.queue, &recorder, gather);
             ending.with(ended);
         })
         .map_err(spawning)?;
@@ -342,19 +352,28 @@ fn spawn(
         writer: writing,
         keeper: keeping,
         sweeper,
+        relief: relieving,
         sweeping,
     })
 }
 
-/// Stops the log when its thread ends in any way but as told, a panic included.
-struct Ending {
+/// Stops the log when work for it ends in any way but as told, a panic included.
+pub(super) struct Ending {
     shared: Arc<Shared>,
-    queue: Arc<Queue<writer::Waiting>>,
+    queue: Arc<Queue<Waiting>>,
     ok: bool,
 }
 
 impl Ending {
-    fn with(mut self, ended: Result<(), String>) {
+    pub(super) fn new(shared: &Arc<Shared>, queue: &Arc<Queue<Waiting>>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            queue: Arc::clone(queue),
+            ok: false,
+        }
+    }
+
+    pub(super) fn with(mut self, ended: Result<(), String>) {
         match ended {
             Ok(()) => self.ok = true,
             Err(reason) => {

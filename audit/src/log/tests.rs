@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::journal::{Committed, Recovery, SealBatch, TailAndStore, stamp_batch};
 use crate::tree::{Edge, TreeHead, verify_consistency};
 
+mod alone;
 mod cosigning;
 mod failing;
 mod faults;

@@ -1,10 +1,13 @@
-//! The writer: the one thread that records.
+//! The writer: the thread that records, one batch after the other.
 //!
 //! Takes drafts from the queue in batches; gives each waiter its place in a durable, signed commit. The
-//! order is the promise: durable first, then signed, then told. Never goes on after an error.
+//! order is the promise: durable first, then signed, then told. Never goes on after an error. A draft that is alone is
+//! recorded in the same way by whoever brings it, where the writer sleeps ([`super::alone`]).
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use proto::digest::Digest;
 use tokio::sync::oneshot;
@@ -13,6 +16,7 @@ use super::keeper::Call;
 use super::queue::Queue;
 use super::{AppendError, Appended, Config, Shared};
 use crate::checkpoint::SignedCheckpoint;
+use crate::clock::Clock;
 use crate::journal::{Admission, Committed, Declined, Recorded, stamp_batch};
 use crate::receipt::Receipt;
 use crate::tree::BatchProofs;
@@ -71,27 +75,46 @@ impl Placed {
     }
 }
 
-/// Records until the queue is closed and empty, or until something fails.
-pub(super) fn run(
-    shared: &Shared,
-    queue: &Queue<Waiting>,
-    config: &Config,
-    keeper: &std::sync::mpsc::Sender<Call>,
-) -> Result<(), String> {
-    let gather = Duration::from_micros(u64::from(config.gather_us));
-    let mut last_batch = 1;
-    // Those on their way, or as many as came last time: whichever is more.
-    while let Some(batch) = queue.take(BATCH_MAX, gather, || shared.arriving().max(last_batch)) {
-        last_batch = batch.len();
+/// Records a batch, and tells those who wait for it.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    clock: Clock,
+    broker: u16,
+    keeper: Sender<Call>,
+    /// Held from the head that a batch is stamped on until its waiters are told: no batch overtakes another.
+    turn: Mutex<()>,
+    /// How long the last batch took, microseconds.
+    took_us: AtomicU64,
+}
+
+impl Recorder {
+    pub(super) fn new(config: &Config, keeper: Sender<Call>) -> Self {
+        Self {
+            clock: config.clock.clone(),
+            broker: config.broker,
+            keeper,
+            turn: Mutex::new(()),
+            took_us: AtomicU64::new(0),
+        }
+    }
+
+    /// Records `batch`: durable, then signed, then told.
+    ///
+    /// # Errors
+    /// Why the log stops; nobody of the batch was told anything.
+    pub(super) fn record(&self, shared: &Shared, batch: Vec<Waiting>) -> Result<(), String> {
+        let poisoned = |_| shared.failed("a thread panicked while it recorded".into());
+        let _turn = self.turn.lock().map_err(poisoned)?;
+        let begun = Instant::now();
         let (admissions, answers): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .map(|waiting| (waiting.admission, waiting.answer))
             .unzip();
-        let now_us = config.clock.now_us();
+        let now_us = self.clock.now_us();
         let committed = shared
             .journal
             .commit(admissions, &mut |head, drafts| {
-                stamp_batch(head, drafts, now_us, config.broker)
+                stamp_batch(head, drafts, now_us, self.broker)
             })
             .map_err(|error| shared.failed(error.to_string()))?;
         // The keeper may have failed meanwhile; nothing is acknowledged after that.
@@ -99,10 +122,38 @@ pub(super) fn run(
             return Err(reason.to_owned());
         }
         tell(shared, committed, answers)?;
+        let took_us = begun.elapsed().as_micros() as u64;
+        self.took_us.store(took_us, Ordering::Relaxed);
         if shared.journal.statistics().behind_bytes >= KEEP_BYTES {
             // A keeper that is gone has said why.
-            let _ = keeper.send(Call::Keep);
+            let _ = self.keeper.send(Call::Keep);
         }
+        Ok(())
+    }
+
+    /// How long the last batch took.
+    pub(super) fn took(&self) -> Duration {
+        Duration::from_micros(self.took_us.load(Ordering::Relaxed))
+    }
+
+    /// Waits until nothing is being recorded.
+    pub(super) fn settle(&self) {
+        drop(self.turn.lock());
+    }
+}
+
+/// Records until the queue is closed and empty, or until something fails.
+pub(super) fn run(
+    shared: &Shared,
+    queue: &Queue<Waiting>,
+    recorder: &Recorder,
+    gather: Duration,
+) -> Result<(), String> {
+    let mut last_batch = 1;
+    // Those on their way, or as many as came last time: whichever is more.
+    while let Some(batch) = queue.take(BATCH_MAX, gather, || shared.arriving().max(last_batch)) {
+        last_batch = batch.len();
+        recorder.record(shared, batch)?;
     }
     Ok(())
 }
