@@ -3,7 +3,8 @@
 //! HTTP/2 flushes after each DATA frame, and TLS makes a record and a system call of each flush. Many exchanges end at the same
 //! moment (one durable batch answers all of them), so [`Gathered`] keeps what was flushed until the connection's task has
 //! been round once more: everybody who is ready by then goes out by the same call. It asks for that round itself, so nothing waits
-//! for something else to happen.
+//! for something else to happen. Where the last round had nothing to put together, what is flushed goes out at once: a round that is
+//! asked for wakes another thread of the runtime for nothing.
 //!
 //! Takes and gives bytes in order and never changes one. An idle connection keeps no buffer here.
 
@@ -27,6 +28,10 @@ pub struct Gathered<T> {
     gone: usize,
     /// One more round of the task was asked for.
     asked: bool,
+    /// Flushes of something since the round began.
+    flushes: u32,
+    /// In the last round that had any, there was more than one.
+    is_busy: bool,
 }
 
 impl<T: AsyncWrite + Unpin> Gathered<T> {
@@ -37,6 +42,8 @@ impl<T: AsyncWrite + Unpin> Gathered<T> {
             kept: Vec::new(),
             gone: 0,
             asked: false,
+            flushes: 0,
+            is_busy: false,
         }
     }
 
@@ -84,6 +91,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gathered<T> {
         let this = self.get_mut();
         // The round that was asked for: HTTP/2 begins each by reading. What the socket does not take now wakes the task later.
         this.asked = false;
+        if this.flushes > 0 {
+            this.is_busy = this.flushes > 1;
+            this.flushes = 0;
+        }
         if this.waiting() > 0
             && let Poll::Ready(Err(error)) = this.poll_out(cx)
         {
@@ -136,10 +147,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Gathered<T> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match this.waiting() {
-            0 => return Pin::new(&mut this.io).poll_flush(cx),
-            few if few < ENOUGH_BYTES => {}
-            _ => return this.poll_out(cx),
+        let waiting = this.waiting();
+        if waiting == 0 {
+            return Pin::new(&mut this.io).poll_flush(cx);
+        }
+        this.flushes = this.flushes.saturating_add(1);
+        if waiting >= ENOUGH_BYTES || !this.is_busy {
+            return this.poll_out(cx);
         }
         if !this.asked {
             this.asked = true;

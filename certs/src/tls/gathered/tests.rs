@@ -66,6 +66,14 @@ fn gathered(room: usize) -> Gathered<Socket> {
     })
 }
 
+/// One whose last round had something to put together.
+fn busy(room: usize) -> Gathered<Socket> {
+    Gathered {
+        is_busy: true,
+        ..gathered(room)
+    }
+}
+
 fn write(io: &mut Gathered<Socket>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<usize> {
     Pin::new(io).poll_write(cx, bytes).map(Result::unwrap)
 }
@@ -85,7 +93,7 @@ fn what_several_flush_goes_out_together_in_the_round_that_it_asked_for() {
     let wakes = Arc::new(Wakes::default());
     let waker = Arc::clone(&wakes).into();
     let cx = &mut Context::from_waker(&waker);
-    let mut io = gathered(1 << 20);
+    let mut io = busy(1 << 20);
     for part in [&b"one "[..], b"two ", b"three"] {
         assert_eq!(write(&mut io, cx, part), Poll::Ready(part.len()));
         assert!(flush(&mut io, cx));
@@ -103,9 +111,48 @@ fn what_several_flush_goes_out_together_in_the_round_that_it_asked_for() {
 }
 
 #[test]
+fn a_round_is_asked_for_only_after_one_that_had_something_to_put_together() {
+    let wakes = Arc::new(Wakes::default());
+    let waker = Arc::clone(&wakes).into();
+    let cx = &mut Context::from_waker(&waker);
+    let mut io = gathered(1 << 20);
+    let mut send = |io: &mut Gathered<Socket>, parts: &[&[u8]]| {
+        for part in parts {
+            assert!(write(io, cx, part).is_ready() && flush(io, cx));
+        }
+        let before = io.io.written.len();
+        read(io, cx);
+        (before, io.io.written.len(), wakes.0.load(Ordering::Relaxed))
+    };
+    // Alone, each goes out as it is flushed, also the second of the first round that has two.
+    assert_eq!(send(&mut io, &[b"a"]), (1, 1, 0));
+    assert_eq!(send(&mut io, &[b"b"]), (2, 2, 0));
+    assert_eq!(send(&mut io, &[b"c", b"d"]), (4, 4, 0));
+    // From then on they go together, until a round has only one; a round that sends nothing says nothing.
+    assert_eq!(send(&mut io, &[b"e", b"f"]), (4, 5, 1));
+    assert_eq!(send(&mut io, &[]), (5, 5, 1));
+    assert_eq!(send(&mut io, &[b"g"]), (5, 6, 2));
+    assert_eq!(send(&mut io, &[b"h"]), (7, 7, 2));
+    assert_eq!(io.io.written.concat(), b"abcdefgh");
+}
+
+#[test]
+fn what_goes_out_at_once_waits_for_a_full_socket_and_loses_nothing() {
+    let cx = &mut Context::from_waker(std::task::Waker::noop());
+    let mut io = gathered(3);
+    assert!(write(&mut io, cx, b"12345").is_ready());
+    assert!(!flush(&mut io, cx), "not all of it is out");
+    assert!(write(&mut io, cx, b"678").is_ready());
+    assert!(!flush(&mut io, cx));
+    io.io.room = 100;
+    assert!(flush(&mut io, cx));
+    assert_eq!(io.io.written, [b"123".to_vec(), b"45678".to_vec()]);
+}
+
+#[test]
 fn what_is_enough_waits_for_nobody() {
     let cx = &mut Context::from_waker(std::task::Waker::noop());
-    let mut io = gathered(1 << 20);
+    let mut io = busy(1 << 20);
     let half = vec![7; ENOUGH_BYTES / 2];
     assert!(write(&mut io, cx, &half).is_ready() && flush(&mut io, cx));
     assert!(io.io.written.is_empty());
@@ -121,7 +168,7 @@ fn what_is_enough_waits_for_nobody() {
 #[test]
 fn a_socket_that_takes_nothing_stops_the_writer_and_loses_nothing() {
     let cx = &mut Context::from_waker(std::task::Waker::noop());
-    let mut io = gathered(0);
+    let mut io = busy(0);
     let (mut asked, mut taken) = (Vec::new(), 0);
     for number in 0..1_000_u32 {
         let bytes = number.to_be_bytes().repeat(100);
@@ -151,7 +198,7 @@ fn a_round_is_asked_for_also_after_one_that_had_nothing_left_to_write() {
     let wakes = Arc::new(Wakes::default());
     let waker = Arc::clone(&wakes).into();
     let cx = &mut Context::from_waker(&waker);
-    let mut io = gathered(1 << 20);
+    let mut io = busy(1 << 20);
     assert!(write(&mut io, cx, b"few").is_ready() && flush(&mut io, cx));
     let full = vec![7; ENOUGH_BYTES - 1];
     assert!(write(&mut io, cx, &full).is_ready() && flush(&mut io, cx));
