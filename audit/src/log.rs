@@ -42,6 +42,7 @@ mod alone;
 mod commits;
 mod config;
 mod directory;
+mod ending;
 mod keeper;
 mod queue;
 mod reading;

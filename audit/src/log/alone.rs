@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::Inner;
-use super::start::Ending;
+use super::ending::Ending;
 use super::writer::Waiting;
 
 /// A last commit that took longer leaves the next one to the writer: the disk may be slow now.

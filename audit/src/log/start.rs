@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::alone::Relief;
 use super::commits::Commits;
 use super::directory::{bundles, lock};
+use super::ending::Ending;
 use super::keeper::Keeper;
 use super::keeper::publishing::recorded;
 use super::queue::Queue;
@@ -355,42 +356,6 @@ fn spawn(
         relief: relieving,
         sweeping,
     })
-}
-
-/// Stops the log when work for it ends in any way but as told, a panic included.
-pub(super) struct Ending {
-    shared: Arc<Shared>,
-    queue: Arc<Queue<Waiting>>,
-    ok: bool,
-}
-
-impl Ending {
-    pub(super) fn new(shared: &Arc<Shared>, queue: &Arc<Queue<Waiting>>) -> Self {
-        Self {
-            shared: Arc::clone(shared),
-            queue: Arc::clone(queue),
-            ok: false,
-        }
-    }
-
-    pub(super) fn with(mut self, ended: Result<(), String>) {
-        match ended {
-            Ok(()) => self.ok = true,
-            Err(reason) => {
-                tracing::error!(%reason, "the log stops");
-                self.shared.stop(&reason);
-            }
-        }
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if !self.ok {
-            self.shared.stop("a thread of the log panicked");
-            self.queue.abandon();
-        }
-    }
 }
 
 /// The verified published checkpoint; `None` before the first.
