@@ -71,6 +71,16 @@ impl Journal for Watched {
     }
 }
 
+/// A folder whose disk is quick: in memory, where the system has such a place.
+fn quick_dir() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let place = match memory.is_dir() {
+        true => memory.to_owned(),
+        false => std::env::temp_dir(),
+    };
+    tempfile::tempdir_in(place).unwrap()
+}
+
 async fn over(dir: &Path, journal: &Arc<Watched>) -> Log {
     let journal: Arc<dyn Journal> = Arc::<Watched>::clone(journal);
     Log::over(config(dir), signer(1), journal).await.unwrap()
@@ -91,7 +101,7 @@ async fn until_alone(log: &Log, journal: &Watched) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_alone_records_itself_unless_the_last_commit_was_slow() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = quick_dir();
     let journal = Watched::new(dir.path());
     let log = over(dir.path(), &journal).await;
     until_alone(&log, &journal).await;
@@ -114,7 +124,7 @@ async fn whoever_is_alone_records_itself_unless_the_last_commit_was_slow() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_one_waits_for_the_disk_sockets_and_timers_are_looked_after() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = quick_dir();
     let journal = Watched::new(dir.path());
     let log = over(dir.path(), &journal).await;
     for _ in 0..3 {
@@ -140,7 +150,7 @@ async fn while_one_waits_for_the_disk_sockets_and_timers_are_looked_after() {
 
 #[tokio::test]
 async fn a_runtime_of_one_thread_is_never_held_up() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = quick_dir();
     let journal = Watched::new(dir.path());
     let log = over(dir.path(), &journal).await;
     for _ in 0..50 {
@@ -152,7 +162,7 @@ async fn a_runtime_of_one_thread_is_never_held_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_while_recording_alone_stops_the_log() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = quick_dir();
     let journal = Watched::new(dir.path());
     let log = over(dir.path(), &journal).await;
     let recorded = until_alone(&log, &journal).await;
