@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+use super::failing::begun;
 use super::*;
 
 /// A real journal that notes which thread commits, and takes its time or panics where it is told to.
@@ -17,18 +18,8 @@ struct Watched {
 
 impl Watched {
     fn new(dir: &Path) -> Arc<Self> {
-        let journal = TailAndStore::create(config(dir).layout, None).unwrap();
-        let genesis = Admission {
-            draft: draft(Kind::Genesis, "genesis"),
-            judged_registry: None,
-        };
-        journal
-            .commit(vec![genesis], &mut |head, drafts| {
-                stamp_batch(head, drafts, 1, 0)
-            })
-            .unwrap();
         Arc::new(Self {
-            journal,
+            journal: begun(dir),
             threads: Mutex::default(),
             pause: Mutex::default(),
             panics: AtomicBool::new(false),

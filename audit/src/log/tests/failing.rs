@@ -4,6 +4,21 @@ use std::sync::{Condvar, Mutex};
 
 use super::*;
 
+/// A real journal that holds its genesis.
+pub(super) fn begun(dir: &Path) -> TailAndStore {
+    let journal = TailAndStore::create(config(dir).layout, None).unwrap();
+    let genesis = Admission {
+        draft: draft(Kind::Genesis, "genesis"),
+        judged_registry: None,
+    };
+    journal
+        .commit(vec![genesis], &mut |head, drafts| {
+            stamp_batch(head, drafts, 1, 0)
+        })
+        .unwrap();
+    journal
+}
+
 /// A real journal that fails at a chosen commit or keep, or holds commits back.
 #[derive(Debug)]
 struct Failing {
@@ -16,18 +31,8 @@ struct Failing {
 
 impl Failing {
     fn new(dir: &Path, commits: u64, keeps: u64) -> Arc<Self> {
-        let journal = TailAndStore::create(config(dir).layout, None).unwrap();
-        let genesis = Admission {
-            draft: draft(Kind::Genesis, "genesis"),
-            judged_registry: None,
-        };
-        journal
-            .commit(vec![genesis], &mut |head, drafts| {
-                stamp_batch(head, drafts, 1, 0)
-            })
-            .unwrap();
         Arc::new(Self {
-            journal,
+            journal: begun(dir),
             commits_left: AtomicU64::new(commits),
             keeps_left: AtomicU64::new(keeps),
             held: Mutex::new(false),
