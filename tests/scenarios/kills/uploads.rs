@@ -159,8 +159,10 @@ fn expected(step: Step, party: Option<Party>) -> Vec<Vec<(Kind, String)>> {
         _ => vec![killed],
     };
     let trailers = match step {
-        // It may be on record by the time somebody is killed, while the provider has nothing of it.
-        Step::BeforeTrailer if party.is_some() => vec![false, true],
+        // It may be on record by the time one of these is killed, while the provider has nothing of it.
+        Step::BeforeTrailer if matches!(party, Some(Party::Broker | Party::Provider)) => {
+            vec![false, true]
+        }
         Step::BeforeAnswer | Step::BeforeReply => vec![true],
         _ => vec![party.is_none()],
     };
