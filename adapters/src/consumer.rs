@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use proto::chunks::ChunkPlan;
 use proto::commitment::Salt;
 use proto::digest::Digest;
@@ -253,7 +254,9 @@ impl Ask<'_> {
         let consumer = self.consumer;
         let (retries, attempt, first) = (self.retries, self.attempt, self.first);
         let draft = self.into_draft()?;
-        Box::pin(consumer.send(draft, (attempt, first), retries)).await
+        // Boxed as what every crate awaits, so that it is compiled in this one.
+        let sending: BoxFuture<'_, _> = Box::pin(consumer.send(draft, (attempt, first), retries));
+        sending.await
     }
 
     fn into_draft(self) -> Result<Draft, ExchangeError> {

@@ -38,6 +38,7 @@ mod thin;
 use std::ffi::OsStr;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -178,6 +179,7 @@ fn main() -> ExitCode {
 /// Runs a measurement that starts others. It mostly waits; one thread leaves the cores to what is measured. Interrupted,
 /// it ends what it started.
 fn conduct(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let run: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(run);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -187,7 +189,7 @@ fn conduct(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> 
             signal(SignalKind::terminate())?,
         );
         tokio::select! {
-            done = Box::pin(run) => done,
+            done = run => done,
             _ = interrupt.recv() => anyhow::bail!("interrupted"),
             _ = terminate.recv() => anyhow::bail!("told to end"),
         }
@@ -196,6 +198,7 @@ fn conduct(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> 
 
 /// Runs a part on the runtime that `mohawel` uses, too.
 fn play(part: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let part: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(part);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?

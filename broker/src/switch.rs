@@ -16,6 +16,7 @@ use certs::identity::IdentityError;
 use certs::keys::KeyError;
 use certs::tls::TlsError;
 use certs::{Identity, ReloadableIdentity};
+use futures_util::future::BoxFuture;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -152,7 +153,18 @@ impl Switch {
         Self::start_over(config, listeners, clock, (log, GivenUp::default()), None).await
     }
 
-    async fn start_over(
+    /// Boxed here, so that the servers are compiled in this crate, and not in each that starts a switch.
+    fn start_over(
+        config: Config,
+        listeners: Listeners,
+        clock: Clock,
+        log: (Log, GivenUp),
+        keys: Option<LogKeyFiles>,
+    ) -> BoxFuture<'static, Result<Self, StartError>> {
+        Box::pin(Self::serve(config, listeners, clock, log, keys))
+    }
+
+    async fn serve(
         config: Config,
         listeners: Listeners,
         clock: Clock,

@@ -13,6 +13,7 @@ pub mod passphrase;
 #[cfg(test)]
 mod testing;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -92,7 +93,9 @@ fn dispatch(command: Command, output: Output) -> Result<(), Failure> {
     }
 }
 
+/// Runs a command. Behind one type for all: else tokio's runtime is compiled into this crate once for each of them.
 pub(crate) fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let work: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(work);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

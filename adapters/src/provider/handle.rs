@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::backend::Backend;
 use super::exchange::Desk;
 use super::kept::Kept;
 use super::links::Links;
@@ -45,7 +47,16 @@ pub struct Status {
 
 impl Handle {
     /// Attaches. Returns once the adapter knows where the log stood before, connected or not.
-    pub(crate) async fn start(adapter: Adapter, provider: impl Provider, options: Options) -> Self {
+    pub(crate) fn start(
+        adapter: Adapter,
+        provider: impl Provider,
+        options: Options,
+    ) -> BoxFuture<'static, Self> {
+        Box::pin(Self::attach(adapter, Arc::new(provider), options))
+    }
+
+    /// The same code for every provider.
+    async fn attach(adapter: Adapter, backend: Arc<dyn Backend>, options: Options) -> Self {
         // What is in the log now was not for this run. Without the switch, the last run's memory counts.
         let known = adapter.checkpoints().reconcile(adapter.connection());
         match tokio::time::timeout(FLOOR_WAIT, known).await {
@@ -58,7 +69,7 @@ impl Handle {
         let floor = adapter.checkpoints().seen().map_or(0, |seen| seen.size);
         let desk = Arc::new(Desk::new(
             adapter,
-            Arc::new(provider),
+            backend,
             Memory::new(floor),
             Kept::new(options.kept_bytes),
         ));
@@ -69,7 +80,7 @@ impl Handle {
             desk,
             stop,
             attached,
-            task: AbortOnDropHandle::new(tokio::spawn(links.run())),
+            task: AbortOnDropHandle::new(links.start()),
         }
     }
 

@@ -13,7 +13,7 @@ use proto::wire::exchange::v1 as wire;
 use proto::wire::exchange::v1::attach_request::Message as Out;
 use proto::wire::exchange::v1::attach_response::Message as In;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -80,8 +80,13 @@ impl Links {
         }))
     }
 
+    /// Keeps a task of its own attached.
+    pub(super) fn start(self) -> JoinHandle<Result<(), ServeError>> {
+        tokio::spawn(self.run())
+    }
+
     /// Attaches again and again until stopped or until the switch is no longer believed.
-    pub(super) async fn run(self) -> Result<(), ServeError> {
+    async fn run(self) -> Result<(), ServeError> {
         let work = &self.0;
         let standing = work.desk.adapter.standing().clone();
         let mut moves = work.desk.adapter.connection().moves();
