@@ -1,10 +1,10 @@
 //! The backend asked: a request as it sees one, and what it says, kept to what the house promised.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use proto::authorise::Row;
-use tokio::task::JoinError;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::blind::fits_sealed;
 use super::exchange::{Delivered, Desk};
@@ -45,11 +45,18 @@ impl Desk {
         rows: Vec<Row>,
     ) -> Arc<Outcome> {
         let request = self.request(delivered, request_index, &rows);
-        // On its own task, so that a panic of the agency's code is a failed answer and nothing more;
-        // dropped with this future when the exchange is cancelled.
-        let running =
-            AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.backend).answer(request)));
-        match self.replied(delivered, !rows.is_empty(), running.await) {
+        // A panic of the agency's code is a failed answer and nothing more. On the exchange's task: another one for each
+        // answer wakes a further thread of the runtime to go on here.
+        let answering = AssertUnwindSafe(Arc::clone(&self.backend).answer(request)).catch_unwind();
+        let said = answering.await.unwrap_or_else(|panic| {
+            let message = panic.downcast_ref::<&str>().copied();
+            let message = message.or(panic.downcast_ref::<String>().map(String::as_str));
+            let message = message.unwrap_or_default();
+            Err(Failure::failed(format_args!(
+                "the provider's code panicked: {message}"
+            )))
+        });
+        match self.replied(delivered, !rows.is_empty(), said) {
             Ok(reply) => Outcome::answered(reply),
             Err(failure) => Outcome::of(status_of(&failure, delivered)),
         }
@@ -60,10 +67,10 @@ impl Desk {
         &self,
         delivered: &Delivered,
         is_scoped: bool,
-        said: Result<Result<Reply, Failure>, JoinError>,
+        said: Result<Reply, Failure>,
     ) -> Result<Reply, Failure> {
         let header = delivered.request();
-        let reply = said.map_err(Failure::failed)??;
+        let reply = said?;
         if is_scoped && !reply.rows_applied {
             return Err(Failure::failed(
                 "the grant has row rules and the backend does not say that it applied them",

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use audit::receipt::Receipt;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use proto::authorise::{Row, authorise, verify_upload_trailer};
 use proto::chunks::{ChunkPlan, Chunks};
 use proto::commitment::Salt;
@@ -26,6 +27,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Failure;
 use super::exchange::{Delivered, Desk};
 use super::kept::Outcome;
 use super::link::message;
@@ -137,14 +139,16 @@ impl Desk {
         let mut request = self.request(delivered, request_index, rows);
         request.payload = Bytes::new();
         let running = Arc::clone(&self.backend).upload(request, upload);
-        let mut running = AbortOnDropHandle::new(tokio::spawn(running));
+        // On a task of its own: it reads while this one hands on.
+        let running = AbortOnDropHandle::new(tokio::spawn(running));
+        let mut running = running.map(|said| said.map_err(Failure::failed).flatten());
         let fed = self.feed(delivered, request_index, frames, pieces, intake);
         tokio::pin!(fed);
         let (first, fed) = tokio::select! {
             fed = &mut fed => (None, fed),
             answered = &mut running => match answered {
                 // Whatever it says of the whole of it, it cannot know before.
-                Ok(Ok(reply)) => (Some(Ok(Ok(reply))), fed.await),
+                Ok(reply) => (Some(Ok(reply)), fed.await),
                 failed => (Some(failed), Ok(())),
             },
         };

@@ -34,6 +34,8 @@ pub struct Calls {
     peer: Arc<Peer>,
     /// `None` once the caller brings no more, or the switch takes none.
     incoming: Option<Streaming<CallsRequest>>,
+    /// With one more that never ends: without it the set wakes its own task, and with it a further thread of the runtime, each
+    /// time it has looked at all of them.
     under_way: FuturesUnordered<Abortable<Call>>,
     hang_ups: HashMap<u64, AbortHandle>,
     draining: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -50,7 +52,7 @@ impl Calls {
             exchange,
             peer,
             incoming: Some(incoming),
-            under_way: FuturesUnordered::new(),
+            under_way: FuturesUnordered::from_iter([never()]),
             hang_ups: HashMap::new(),
             draining: Box::pin(draining.cancelled_owned()),
         }
@@ -58,7 +60,7 @@ impl Calls {
 
     /// Takes what has come. An error of the stream itself ends it.
     fn take(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
-        while self.under_way.len() < UNDER_WAY_MAX
+        while self.under_way.len() <= UNDER_WAY_MAX
             && let Some(incoming) = &mut self.incoming
         {
             match Pin::new(incoming).poll_next(cx) {
@@ -87,6 +89,11 @@ impl Calls {
         Ok(())
     }
 
+    /// Whether nothing is under way and nothing more comes.
+    fn is_over(&self) -> bool {
+        self.incoming.is_none() && self.under_way.len() <= 1
+    }
+
     fn begin(&mut self, number: u64, call: StreamedCall) {
         let patience =
             (call.patience_ms > 0).then(|| Duration::from_millis(u64::from(call.patience_ms)));
@@ -110,6 +117,12 @@ impl Calls {
     }
 }
 
+/// A call that never ends.
+fn never() -> Abortable<Call> {
+    let call: Call = Box::pin(std::future::pending());
+    futures_util::future::abortable(call).0
+}
+
 impl Stream for Calls {
     type Item = Result<CallsResponse, Status>;
 
@@ -130,7 +143,7 @@ impl Stream for Calls {
                 }
                 // Hung up: there is room for another.
                 Poll::Ready(Some(Err(_))) => {}
-                Poll::Ready(None) if this.incoming.is_none() => return Poll::Ready(None),
+                Poll::Ready(None) | Poll::Pending if this.is_over() => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
         }
@@ -139,6 +152,6 @@ impl Stream for Calls {
 
 impl fmt::Debug for Calls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Calls({} under way)", self.under_way.len())
+        write!(f, "Calls({} under way)", self.under_way.len() - 1)
     }
 }
