@@ -121,7 +121,8 @@ pub trait Provider: Send + Sync + 'static {
     }
 
     /// Answers one request that passed every check. May be written as `async fn`. Dropped at an
-    /// await when the consumer hangs up or the deadline passes.
+    /// await when the consumer hangs up or the deadline passes; what takes long without one belongs
+    /// in `tokio::task::spawn_blocking`. A panic is a failed answer and nothing more.
     fn answer(&self, request: Request) -> impl Future<Output = Result<Reply, Failure>> + Send;
 }
 
