@@ -30,6 +30,7 @@ pub(crate) mod reviews;
 mod route;
 mod stream;
 pub mod submission;
+mod under_way;
 mod upload;
 pub mod verify;
 
@@ -67,6 +68,7 @@ use self::reviews::ReviewBook;
 use self::route::Routed;
 use self::stream::Places;
 use self::submission::Submissions;
+use self::under_way::UnderWay;
 use crate::door::limits::{Limits, Permit, Work};
 use crate::door::trace;
 use crate::links::{self, Links};
@@ -153,10 +155,13 @@ pub struct Exchange {
     end: CancellationToken,
 }
 
+/// What whoever waits for an exchange is told.
+type Told = Result<Receipt, Box<Refused>>;
+
 /// Who waits for an exchange.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    answer: oneshot::Sender<Result<Receipt, Box<Refused>>>,
+    answer: oneshot::Sender<Told>,
     /// When it stops waiting by its own deadline.
     patience_ends: Option<Instant>,
 }
@@ -221,12 +226,36 @@ impl Exchange {
         &self.links
     }
 
-    /// Carries one request through all rooms, in a task of its own: once its request is durable an exchange goes on
-    /// to its closing entry, whoever still waits.
+    /// Carries one request through all rooms: once its request is durable an exchange goes on to its closing entry, whoever
+    /// still waits.
     ///
     /// # Errors
     /// What the caller is told instead of an answer.
-    pub async fn call(self: &Arc<Self>, mut received: Received) -> Result<Receipt, Box<Refused>> {
+    pub async fn call(self: &Arc<Self>, received: Received) -> Result<Receipt, Box<Refused>> {
+        let (under_way, answer) = self.begun(received).await?;
+        under_way.await;
+        told(answer).await
+    }
+
+    /// As [`Exchange::call`], beside others that the same task waits for: they are carried at the same time.
+    ///
+    /// # Errors
+    /// As [`Exchange::call`].
+    pub async fn call_beside(
+        self: &Arc<Self>,
+        received: Received,
+    ) -> Result<Receipt, Box<Refused>> {
+        let (under_way, answer) = self.begun(received).await?;
+        // Dropped, it goes on in a task of its own.
+        drop(under_way);
+        told(answer).await
+    }
+
+    /// An exchange that has its place under the limits, and where it says how it ended.
+    async fn begun(
+        self: &Arc<Self>,
+        mut received: Received,
+    ) -> Result<(UnderWay, oneshot::Receiver<Told>), Box<Refused>> {
         // Whoever waits for its turn counts as under way: the switch does not end over its head.
         let waits = self.exchanges.token();
         let admitted = match received.peer().agency.clone() {
@@ -260,12 +289,9 @@ impl Exchange {
             // A caller that hung up hears nothing; the entry stands all the same.
             let _ = caller.answer.send(ended);
         };
-        self.exchanges.spawn(exchange.instrument(span));
+        let under_way = UnderWay::new(exchange.instrument(span), &self.exchanges);
         drop(waits);
-        // The task only ends without a word when the process does.
-        waiting
-            .await
-            .unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
+        Ok((under_way, waiting))
     }
 
     /// A place under the limits, and the turn of it. Decided by who is connected alone, so that a no costs next to
@@ -387,6 +413,13 @@ impl Caller {
             _ => Cause::HangUp,
         }
     }
+}
+
+/// What the exchange said. It only ends without a word by a fault of ours, or with the process.
+async fn told(answer: oneshot::Receiver<Told>) -> Told {
+    answer
+        .await
+        .unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
 }
 
 impl fmt::Debug for Exchange {
