@@ -10,6 +10,7 @@
 mod attach;
 mod authorise;
 mod budget;
+mod caller;
 mod counts;
 mod dispute;
 pub mod event;
@@ -44,7 +45,7 @@ use proto::Code;
 use proto::id::AgencyId;
 use proto::limits;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -56,10 +57,11 @@ pub use stream::Streamed;
 pub use verify::Received;
 
 use self::budget::Budget;
+pub(crate) use self::caller::Caller;
+use self::caller::{Told, told};
 use self::counts::Ended;
 use self::event::EventHouse;
 use self::memory::Memory;
-use self::outcome::Cause;
 use self::quota::Quota;
 use self::rate::Rates;
 use self::record::{Recorded, Unrecorded};
@@ -153,17 +155,6 @@ pub struct Exchange {
     stop: CancellationToken,
     /// Cancelled when what runs beside them must end.
     end: CancellationToken,
-}
-
-/// What whoever waits for an exchange is told.
-type Told = Result<Receipt, Box<Refused>>;
-
-/// Who waits for an exchange.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    answer: oneshot::Sender<Told>,
-    /// When it stops waiting by its own deadline.
-    patience_ends: Option<Instant>,
 }
 
 impl Exchange {
@@ -271,11 +262,7 @@ impl Exchange {
         };
         received.admit(admitted, self.log.arriving());
         let span = trace::span(received.traceparent());
-        let (answer, waiting) = oneshot::channel();
-        let mut caller = Caller {
-            answer,
-            patience_ends: received.patience_ends(),
-        };
+        let (mut caller, waiting) = Caller::new(received.patience_ends());
         let this = Arc::clone(self);
         let exchange = async move {
             let ended = this.way(received, &mut caller).await;
@@ -401,25 +388,6 @@ impl Exchange {
         self.beside.wait().await;
         self.keep_known(true).await;
     }
-}
-
-impl Caller {
-    /// Resolves when the caller is gone; says why.
-    async fn hung_up(&mut self) -> Cause {
-        self.answer.closed().await;
-        match self.patience_ends {
-            // The server ends a call at its own deadline by dropping it.
-            Some(ends) if Instant::now() >= ends => Cause::Deadline,
-            _ => Cause::HangUp,
-        }
-    }
-}
-
-/// What the exchange said. It only ends without a word by a fault of ours, or with the process.
-async fn told(answer: oneshot::Receiver<Told>) -> Told {
-    answer
-        .await
-        .unwrap_or_else(|_| Err(Refused::unrecorded(Code::LogUnavailable)))
 }
 
 impl fmt::Debug for Exchange {

@@ -101,12 +101,8 @@ impl Exchange {
         };
         received.admit(admitted, self.log.arriving());
         let span = trace::span(received.traceparent());
-        let (answer, ended) = oneshot::channel();
         let (parts, mut coming) = mpsc::channel(waiting);
-        let mut caller = Caller {
-            answer,
-            patience_ends: received.patience_ends(),
-        };
+        let (mut caller, ended) = Caller::new(received.patience_ends());
         let this = Arc::clone(self);
         let exchange = async move {
             let _place = place;

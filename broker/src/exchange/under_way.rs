@@ -76,7 +76,7 @@ mod tests {
         let tasks = TaskTracker::new();
         let here = tokio::task::id();
         let (told, on) = oneshot::channel();
-        let under_way = UnderWay::new(async move { drop(told.send(tokio::task::id())) }, &tasks);
+        let under_way = UnderWay::new(async move { told.send(tokio::task::id()).unwrap() }, &tasks);
         assert_eq!(tasks.len(), 1);
         under_way.await;
         assert_eq!(on.await, Ok(here));
@@ -92,7 +92,7 @@ mod tests {
         let exchange = async move {
             say.notify_one();
             wait.notified().await;
-            drop(told.send(()));
+            told.send(()).unwrap();
         };
         let under_way = UnderWay::new(exchange, &tasks);
         tokio::select! {
@@ -111,7 +111,7 @@ mod tests {
     async fn one_that_was_never_looked_at_is_carried_all_the_same() {
         let tasks = TaskTracker::new();
         let (told, over) = oneshot::channel();
-        drop(UnderWay::new(async move { drop(told.send(())) }, &tasks));
+        drop(UnderWay::new(async move { told.send(()).unwrap() }, &tasks));
         assert_eq!(over.await, Ok(()));
     }
 

@@ -16,7 +16,6 @@ use proto::envelope::Envelope;
 use proto::header::{AnswerStatus, Outcome, RequestHeader};
 use proto::limits::DEADLINE_MS_MAX;
 use thiserror::Error;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
@@ -145,11 +144,7 @@ impl Exchange {
         };
         let id = recorded.id();
         // Nobody hangs up on it.
-        let (answer, _held) = oneshot::channel();
-        let mut caller = Caller {
-            answer,
-            patience_ends: None,
-        };
+        let (mut caller, _held) = Caller::new(None);
         let came = match self.provider(recorded, &mut caller).await {
             Ok(answered) => self.response(answered),
             Err(fault) => Err(fault),

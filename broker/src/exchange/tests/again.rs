@@ -9,7 +9,6 @@ use proto::header::DisputeHeader;
 use proto::limits::label;
 use proto::seal::Seal;
 use proto::{Code, Digest};
-use tokio::sync::oneshot;
 
 use super::world::World;
 use crate::exchange::record::Unrecorded;
@@ -146,11 +145,7 @@ async fn an_answer_whose_key_ends_before_it_is_recorded_is_not_given_out() {
     let mut adapter = world.adapter().await;
     let before = world.log.head().size();
     let request = world.request(1);
-    let (answer, _waiting) = oneshot::channel();
-    let mut caller = Caller {
-        answer,
-        patience_ends: None,
-    };
+    let (mut caller, _waiting) = Caller::new(None);
     let received = world.received(Some(world.seal(&request).to_wire()));
     let recorded = world
         .exchange
@@ -184,12 +179,8 @@ async fn who_hangs_up_before_the_request_is_durable_leaves_nothing() {
     let world = World::new().await;
     let _adapter = world.adapter().await;
     let before = world.log.head().size();
-    let (answer, waiting) = oneshot::channel();
+    let (caller, waiting) = Caller::new(None);
     drop(waiting);
-    let caller = Caller {
-        answer,
-        patience_ends: None,
-    };
     let received = world.received(Some(world.seal(&world.request(1)).to_wire()));
     assert!(
         world
