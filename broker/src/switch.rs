@@ -120,7 +120,15 @@ impl Switch {
             ..Self::log_config(&config, &clock)
         };
         let log = Log::open_with(log_config, keys.signers()).await?;
-        Self::start_over(config, listeners, clock, (log, given_up), Some(keys)).await
+        // Boxed as what every crate awaits: so the servers are compiled in this one, once.
+        let starting: BoxFuture<'_, _> = Box::pin(Self::start_over(
+            config,
+            listeners,
+            clock,
+            (log, given_up),
+            Some(keys),
+        ));
+        starting.await
     }
 
     /// How `config` runs its log: what [`Switch::start`] opens it with.
@@ -153,18 +161,7 @@ impl Switch {
         Self::start_over(config, listeners, clock, (log, GivenUp::default()), None).await
     }
 
-    /// Boxed here, so that the servers are compiled in this crate, and not in each that starts a switch.
-    fn start_over(
-        config: Config,
-        listeners: Listeners,
-        clock: Clock,
-        log: (Log, GivenUp),
-        keys: Option<LogKeyFiles>,
-    ) -> BoxFuture<'static, Result<Self, StartError>> {
-        Box::pin(Self::serve(config, listeners, clock, log, keys))
-    }
-
-    async fn serve(
+    async fn start_over(
         config: Config,
         listeners: Listeners,
         clock: Clock,

@@ -74,12 +74,14 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_carries_it_and_it_is_over_with_it() {
         let tasks = TaskTracker::new();
-        let here = tokio::task::id();
         let (told, on) = oneshot::channel();
-        let under_way = UnderWay::new(async move { told.send(tokio::task::id()).unwrap() }, &tasks);
+        let exchange = async move { told.send(tokio::task::id()).unwrap() };
+        let under_way = UnderWay::new(exchange, &tasks);
         assert_eq!(tasks.len(), 1);
-        under_way.await;
-        assert_eq!(on.await, Ok(here));
+        let caller = tokio::spawn(under_way);
+        let id = caller.id();
+        caller.await.unwrap();
+        assert_eq!(on.await, Ok(id));
         assert!(tasks.is_empty());
     }
 
