@@ -218,7 +218,7 @@ impl Exchange {
     }
 
     /// Carries one request through all rooms: once its request is durable an exchange goes on to its closing entry, whoever
-    /// still waits.
+    /// still waits. Carried by this future, so it has to be looked at whenever it is woken.
     ///
     /// # Errors
     /// What the caller is told instead of an answer.
@@ -228,7 +228,8 @@ impl Exchange {
         told(answer).await
     }
 
-    /// As [`Exchange::call`], beside others that the same task waits for: they are carried at the same time.
+    /// As [`Exchange::call`], in a task of its own from the beginning: HTTP/2 looks at a stream only while its caller reads,
+    /// and an exchange must not stand still for that.
     ///
     /// # Errors
     /// As [`Exchange::call`].
@@ -237,7 +238,6 @@ impl Exchange {
         received: Received,
     ) -> Result<Receipt, Box<Refused>> {
         let (under_way, answer) = self.begun(received).await?;
-        // Dropped, it goes on in a task of its own.
         drop(under_way);
         told(answer).await
     }

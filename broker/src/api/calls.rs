@@ -101,14 +101,8 @@ impl Calls {
         let peer = Arc::clone(&self.peer);
         let received = Received::new(peer, call.envelope, traceparent, patience);
         let exchange = Arc::clone(&self.exchange);
-        // This task carries one, and tasks of their own those beside it.
-        let is_alone = self.under_way.len() <= 1;
         let call: Call = Box::pin(async move {
-            let ended = match is_alone {
-                true => exchange.call(received).await,
-                false => exchange.call_beside(received).await,
-            };
-            let outcome = match ended {
+            let outcome = match exchange.call_beside(received).await {
                 Ok(receipt) => Outcome::Answered(reply::response(receipt)),
                 Err(refused) => Outcome::Refused(reply::refused(&refused)),
             };

@@ -1,7 +1,7 @@
 //! An exchange under way: carried by the task of whoever waits for it, and by one of its own once nobody does.
 //!
 //! Waking one task from another, and often another thread with it, takes longer than most rooms of the way. So whoever waits
-//! for an exchange carries it. It must not end with the caller, though: dropped, what is left of it goes on by itself.
+//! for a unary call carries it. It must not end with the caller, though: dropped, what is left of it goes on by itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
