@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use adapters::provider::Handle;
 use adapters::{Consumer, ExchangeError};
+use prost::Message as _;
 use proto::Code;
 use proto::entry::Kind;
 use proto::wire::exchange::v1 as wire;
@@ -14,7 +15,7 @@ use serde_json::json;
 use tests::agency::TestAgency;
 use tests::provider::{Backend, Does};
 use tests::world::{PERSONS, World};
-use tests::{soon, until};
+use tests::{channel, soon, until};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
@@ -188,6 +189,17 @@ async fn a_renewed_certificate_moves_the_stream_over_and_loses_nothing() {
     assert_eq!(world.finish().await.coded("answered"), 2);
 }
 
+fn call(number: u64, envelope: Option<wire::Envelope>) -> wire::CallsRequest {
+    wire::CallsRequest {
+        number,
+        message: Some(Message::Call(wire::StreamedCall {
+            envelope,
+            patience_ms: 0,
+            traceparent: "no trace at all".to_owned(),
+        })),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nonsense_ends_the_stream_or_one_call_and_nothing_else() {
     let world = World::new().await;
@@ -204,14 +216,6 @@ async fn nonsense_ends_the_stream_or_one_call_and_nothing_else() {
             .await
             .unwrap();
         (out, answers.into_inner())
-    };
-    let call = |number, envelope| wire::CallsRequest {
-        number,
-        message: Some(Message::Call(wire::StreamedCall {
-            envelope,
-            patience_ms: 0,
-            traceparent: "no trace at all".to_owned(),
-        })),
     };
     // Neither call nor hang-up: the stream ends with a reason.
     let (out, mut answers) = open().await;
@@ -248,4 +252,65 @@ async fn nonsense_ends_the_stream_or_one_call_and_nothing_else() {
     assert_eq!((refused, answered), (1, 2));
     handle.drain().await.unwrap();
     assert_eq!(world.finish().await.coded("answered"), 2);
+}
+
+/// HTTP/2 looks at a stream only while its caller reads, so nothing that must end in time may hang on that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_reads_no_answer_holds_up_no_exchange_and_no_deadline() {
+    const ANSWERED: u64 = 60;
+    const WINDOW_BYTES: u32 = 16_384;
+    let world = World::new().await;
+    let mut provider = world.raw_provider(128).await;
+    let tls = world.moss.tls(world.switch.ground());
+    let narrow = channel::narrow(world.switch.exchange(), tls, WINDOW_BYTES).await;
+    let raw = world.raw_consumer().await.over(narrow.unwrap());
+    let (out, queue) = mpsc::channel(8);
+    let calls = raw.client().calls(ReceiverStream::new(queue)).await;
+    let mut answers = calls.unwrap().into_inner();
+    let mut delivered = Vec::new();
+    for number in 0..=ANSWERED {
+        let envelope = raw.envelope(|header| {
+            header.deadline_ms = if number == ANSWERED { 2_000 } else { 60_000 };
+        });
+        out.send(call(number, Some(envelope.to_wire())))
+            .await
+            .unwrap();
+        delivered.push(provider.delivery().await);
+    }
+    delivered.pop();
+    let size = world.switch.size();
+    for one in &delivered {
+        provider.answer_well(one).await;
+    }
+    // Nobody has read a byte of it, and all of it ends.
+    assert_eq!(provider.cancelled().await.reason(), CancelReason::Deadline);
+    until("all are closed", || {
+        world.switch.size() == size + ANSWERED + 1
+    })
+    .await;
+    drop(out);
+    let (mut answered, mut bytes) = (0, 0);
+    while let Some(response) = soon("an outcome", answers.message()).await.unwrap() {
+        bytes += response.encoded_len();
+        match response.outcome.unwrap() {
+            Outcome::Answered(_) => answered += 1,
+            Outcome::Refused(told) => {
+                let code = tonic::Code::from_i32(told.code);
+                assert_eq!(
+                    (response.number, code),
+                    (ANSWERED, tonic::Code::DeadlineExceeded)
+                );
+            }
+        }
+    }
+    assert_eq!(answered, ANSWERED);
+    assert!(
+        bytes > 2 * WINDOW_BYTES as usize,
+        "{bytes} bytes shut no window"
+    );
+    let told = world.finish().await;
+    assert_eq!(
+        (told.coded("answered"), told.coded("deadline")),
+        (ANSWERED, 1)
+    );
 }

@@ -41,6 +41,7 @@
 //! | a consumer, a provider, a broker killed in the middle of a batch | `batches::processes::*` |
 //! | a consumer that does not read its stream | `streams::a_consumer_that_does_not_read_holds_up_nobody_else` |
 //! | a consumer that hangs up | `hang_up::*` |
+//! | a consumer that reads none of its answers | `calls::whoever_reads_no_answer_holds_up_no_exchange_and_no_deadline` |
 //! | a failing sync while exchanges run | `log_faults::nothing_is_acknowledged_after_a_failed_sync` |
 //! | a disk that is full while exchanges run | `disk_full::a_full_disk_ends_the_process_and_loses_nothing` |
 //! | a second broker on the same store | `log_faults::a_second_broker_on_the_same_store_is_refused` |

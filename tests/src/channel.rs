@@ -54,12 +54,34 @@ pub async fn channel(
     address: SocketAddr,
     tls: Arc<ClientConfig>,
 ) -> Result<Channel, tonic::transport::Error> {
+    dialled(endpoint(address), address, tls).await
+}
+
+/// The same, letting so many bytes of a stream come that nobody has read.
+///
+/// # Errors
+/// What the first dial said.
+pub async fn narrow(
+    address: SocketAddr,
+    tls: Arc<ClientConfig>,
+    window_bytes: u32,
+) -> Result<Channel, tonic::transport::Error> {
+    let endpoint = endpoint(address).initial_stream_window_size(window_bytes);
+    dialled(endpoint, address, tls).await
+}
+
+fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint::from_shared(format!("http://{address}")).unwrap()
+}
+
+async fn dialled(
+    endpoint: Endpoint,
+    address: SocketAddr,
+    tls: Arc<ClientConfig>,
+) -> Result<Channel, tonic::transport::Error> {
     let connector = tower::service_fn(move |_: Uri| {
         let tls = Arc::clone(&tls);
         async move { connect(address, tls).await.map(TokioIo::new) }
     });
-    Endpoint::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect_with_connector(connector)
-        .await
+    endpoint.connect_with_connector(connector).await
 }
