@@ -35,7 +35,7 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub(crate) warm_up_ms: u64,
     /// Milliseconds of each window.
-    #[arg(long, default_value_t = 2_500, value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     pub(crate) measure_ms: u64,
     /// The whole report as JSON on standard output.
     #[arg(long)]
