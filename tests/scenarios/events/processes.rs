@@ -1,6 +1,7 @@
 //! A switch in a process of its own, killed again and again while one tells and another is told.
 
 use audit::clock::Clock;
+use tests::check::check_log_after_a_crash;
 use tests::ground::Ground;
 use tests::process::Process;
 use tests::switch::TestSwitch;
@@ -94,7 +95,8 @@ async fn a_switch_killed_again_and_again_loses_no_event_and_keeps_their_order() 
     assert!(next > 10, "{next}");
     first_in_order(&follower.texts());
     // What the last moment recorded is published by the next run.
-    let told = TestSwitch::on(ground, "").await.unwrap().finish().await;
+    let ground = TestSwitch::on(ground, "").await.unwrap().stop().await;
+    let told = check_log_after_a_crash(&ground.log_dir(), &ground.log_key());
     let numbers = usize::try_from(next).unwrap() + 1;
     assert_eq!(told.count(Kind::Event), numbers);
     assert_eq!(told.count(Kind::EventOutcome), numbers);
